@@ -1,0 +1,136 @@
+// The engine contract: something that advances a conversation by one micro-turn.
+// `localEngine` (model + backend + codecs) and every remote adapter are engines.
+
+/** What an engine can do; a session branches on this, never on a name. */
+export interface EngineCapabilities {
+  /** Length of a micro-turn in ms: 200 for our models; a property of the model. */
+  readonly turnDurationMs: number;
+  /** Rate of the PCM that `step` takes, Hz. */
+  readonly inputSampleRate: number;
+  /** Rate of the PCM that `step` gives, Hz. */
+  readonly outputSampleRate: number;
+  readonly inputs: readonly ("audio" | "video" | "text")[];
+  readonly outputs: readonly ("audio" | "text" | "heard")[];
+  /** Whether listen and speak decisions of the model are visible. */
+  readonly decisions: boolean;
+  /** Whether the model may hand work to a background model. */
+  readonly delegation: boolean;
+  /** Whether sessions can be snapshot, forked and rewound. */
+  readonly snapshots: boolean;
+  /** Whether the same inputs and seed give the same bits again. */
+  readonly deterministic: boolean;
+  /** Sessions that can be open at once. */
+  readonly maxSessions: number;
+}
+
+/** Opens sessions over one model or endpoint. */
+export interface Engine {
+  readonly capabilities: EngineCapabilities;
+  /** @throws DuplexError `SESSION_CLOSED`, `UNSUPPORTED` (no free session), `MODEL_INVALID`, `BACKEND_UNAVAILABLE`, `ABORTED` */
+  open(options?: EngineOpenOptions): Promise<EngineSession>;
+  /** Closes every session and frees the model; double close is fine. */
+  close(): Promise<void>;
+}
+
+/** Options of {@link Engine.open}. */
+export interface EngineOpenOptions {
+  /** Seeds every random choice of the session, 0 … 2^32 - 1; default 0. */
+  readonly seed?: number;
+  /** 0 is greedy (default); up to 2. */
+  readonly temperature?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** One conversation inside an engine. One step at a time. */
+export interface EngineSession {
+  /**
+   * Advances by `input.turns` micro-turns and gives the output of the last one.
+   *
+   * @throws DuplexError `SHAPE_MISMATCH`, `SESSION_CLOSED`, `BACKEND_FAILED`
+   */
+  step(input: TurnInput): Promise<TurnOutput>;
+  /** Everything needed to go on from here, on the same engine. Only with capability `snapshots`. */
+  snapshot(): Promise<EngineSnapshot>;
+  /** Goes back (or over) to a snapshot of this engine. Only with capability `snapshots`. */
+  restore(snapshot: EngineSnapshot): Promise<void>;
+  /** Always resolves; double close is fine. */
+  close(): Promise<void>;
+}
+
+/** An engine's own snapshot; opaque to the session. */
+export interface EngineSnapshot {
+  readonly engine: string;
+  readonly data: unknown;
+}
+
+/** An image that enters a micro-turn. */
+export interface ImageFrame {
+  /** RGBA (4 bytes a pixel) or RGB (3 bytes a pixel), row-major. */
+  readonly data: Uint8Array | Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+  /** Capture time on the session clock, ms. */
+  readonly timeMs: number;
+}
+
+/** Input of one step: usually one micro-turn, more when late units are merged. */
+export interface TurnInput {
+  /** Index of the last micro-turn in this step. */
+  readonly index: number;
+  /** Micro-turns in this step, at least 1. The output of all but the last is silence, and the model is told so. */
+  readonly turns: number;
+  /** Mono PCM, `turns` x samples per micro-turn, at `inputSampleRate`. */
+  readonly audio: Float32Array;
+  /** Images captured in these micro-turns, oldest first. */
+  readonly images: readonly ImageFrame[];
+  /** Text that enters here: typed by the user, or delivered by the background. */
+  readonly text: readonly TextInput[];
+  /** The model must not speak in this micro-turn (its output was cut or skipped). */
+  readonly forceListen?: boolean;
+}
+
+/** A piece of text that enters a micro-turn. */
+export interface TextInput {
+  readonly source: "user" | "background";
+  readonly text: string;
+}
+
+/** Output of one micro-turn. */
+export interface TurnOutput {
+  /** `speak` while the assistant holds the floor. */
+  readonly decision: "listen" | "speak";
+  /** Mono PCM of one micro-turn at `outputSampleRate`; all zero in silence. Belongs to the receiver. */
+  readonly speech: Float32Array;
+  /** What the assistant says, in words new in this micro-turn; "" if none. */
+  readonly text: string;
+  /** What was understood of the user, in words new in this micro-turn; "" if none. */
+  readonly heard: string;
+  /** Present when the model hands work to the background. */
+  readonly delegation?: { readonly task: string };
+  readonly timing: EngineTiming;
+  /** For traces and viewers: whatever the engine can show of its inside. */
+  readonly inside?: TurnInside;
+}
+
+/** Where the time of a step went, ms. */
+export interface EngineTiming {
+  /** Samples and images to model input. */
+  readonly encodeMs: number;
+  /** Waiting for the device and for other sessions of the batch. */
+  readonly waitMs: number;
+  /** Inside the runtime. */
+  readonly runMs: number;
+  /** Frames to samples, tokens to text. */
+  readonly decodeMs: number;
+}
+
+/** A look inside the model at one micro-turn. */
+export interface TurnInside {
+  /** Packed dMel levels of the input, high nibble first, frame-major: 160 bytes. */
+  readonly dmel?: Uint8Array;
+  /** Control token of each output position: 0 none, 1 listen, 2 speak, 3 delegate. */
+  readonly controls?: Uint8Array;
+  /** Share of the routing weight that each routed expert got, per mixture layer: `[layers, experts]` flat. */
+  readonly expertLoad?: Float32Array;
+  readonly expertShape?: readonly [layers: number, experts: number];
+}

@@ -1,0 +1,2 @@
+// Test doubles and small models for tests of applications and of this project.
+export {};
