@@ -23,13 +23,32 @@ export interface EngineCapabilities {
   readonly maxSessions: number;
 }
 
-/** Opens sessions over one model or endpoint. */
+/** Opens sessions over one model or endpoint. Making one does nothing yet: `load` or the first `open` does. */
 export interface Engine {
-  readonly capabilities: EngineCapabilities;
-  /** @throws DuplexError `SESSION_CLOSED`, `UNSUPPORTED` (no free session), `MODEL_INVALID`, `BACKEND_UNAVAILABLE`, `ABORTED` */
+  /**
+   * Loads the model or reaches the endpoint; later calls give the same answer.
+   *
+   * @throws DuplexError `MODEL_INVALID`, `BACKEND_UNAVAILABLE`, `ABORTED`, `SESSION_CLOSED`
+   */
+  load(options?: EngineLoadOptions): Promise<EngineCapabilities>;
+  /** Loads if need be, then opens a session. @throws DuplexError as `load`; `UNSUPPORTED` when no session is free */
   open(options?: EngineOpenOptions): Promise<EngineSession>;
-  /** Closes every session and frees the model; double close is fine. */
+  /** Closes every session and frees the model (a backend that was passed in stays open); double close is fine. */
   close(): Promise<void>;
+}
+
+/** Options of {@link Engine.load}. */
+export interface EngineLoadOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/** How far a load has come. */
+export interface LoadProgress {
+  readonly stage: "read" | "check" | "build" | "start";
+  /** Bytes or steps done and in all, in this stage. */
+  readonly done: number;
+  readonly total: number;
 }
 
 /** Options of {@link Engine.open}. */
@@ -39,10 +58,12 @@ export interface EngineOpenOptions {
   /** 0 is greedy (default); up to 2. */
   readonly temperature?: number;
   readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LoadProgress) => void;
 }
 
 /** One conversation inside an engine. One step at a time. */
 export interface EngineSession {
+  readonly capabilities: EngineCapabilities;
   /**
    * Advances by `input.turns` micro-turns and gives the output of the last one.
    *

@@ -20,11 +20,13 @@ export type {
 export type {
   Engine,
   EngineCapabilities,
+  EngineLoadOptions,
   EngineOpenOptions,
   EngineSession,
   EngineSnapshot,
   EngineTiming,
   ImageFrame,
+  LoadProgress,
   TextInput,
   TurnInput,
   TurnInside,
