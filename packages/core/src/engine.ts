@@ -21,6 +21,18 @@ export interface EngineCapabilities {
   readonly deterministic: boolean;
   /** Sessions that can be open at once. */
   readonly maxSessions: number;
+  /** What runs, in words and hashes: for traces, logs and reports, never for decisions. */
+  readonly identity?: EngineIdentity;
+}
+
+/** What an engine runs. */
+export interface EngineIdentity {
+  /** Name and version of the model, for example `mini 0.1.0`. */
+  readonly model: string;
+  /** SHA-256 of the model's files by path, lower-case hex. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Where it runs, for example `cpu int8, Intel Xeon`. */
+  readonly backend: string;
 }
 
 /** Opens sessions over one model or endpoint. Making one does nothing yet: `load` or the first `open` does. */
@@ -114,12 +126,19 @@ export interface TurnInput {
 export interface TextInput {
   readonly source: "user" | "background";
   readonly text: string;
+  /** For the model to know, not to be spoken about now; default false. */
+  readonly silent?: boolean;
 }
 
 /** Output of one micro-turn. */
 export interface TurnOutput {
   /** `speak` while the assistant holds the floor. */
   readonly decision: "listen" | "speak";
+  /**
+   * True when the assistant gave up the floor in mid-reply in this micro-turn: sound of earlier micro-turns that is still
+   * queued must not be played any more. The end of a reply that was said to its end is not a yield.
+   */
+  readonly yielded?: boolean;
   /** Mono PCM of one micro-turn at `outputSampleRate`; all zero in silence. Belongs to the receiver. */
   readonly speech: Float32Array;
   /** What the assistant says, in words new in this micro-turn; "" if none. */

@@ -20,6 +20,7 @@ export type {
 export type {
   Engine,
   EngineCapabilities,
+  EngineIdentity,
   EngineLoadOptions,
   EngineOpenOptions,
   EngineSession,
