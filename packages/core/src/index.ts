@@ -1,5 +1,12 @@
 // The public names of @microturn/core, written by hand: adding one is a decision.
 
+export { DmelEncoder, type DmelEncoderState, decodeDmel, encodeDmel } from "./audio/dmel.js";
+export { packLevels, unpackLevels } from "./audio/dmel-nibbles.js";
+export { type DmelPreset, dmel20, dmel40, dmel80, dmelPreset, dmelSpeech } from "./audio/dmel-presets.js";
+export { ComplexFft, RealFft } from "./audio/fft.js";
+export type { FrameBufferState } from "./audio/frame-buffer.js";
+export { hzToMel, MelFilterbank, type MelOptions, melMatrix, melToHz } from "./audio/mel.js";
+export { floatToInt16, int16ToFloat, mixToMono } from "./audio/pcm.js";
 export type {
   Backend,
   BackendCapabilities,
@@ -34,6 +41,11 @@ export type {
   TurnOutput,
 } from "./engine.js";
 export { DuplexError, type DuplexErrorCode } from "./errors.js";
+export { Emitter as experimental_Emitter } from "./graph/emitter.js";
+export {
+  type OnnxGraph as experimental_OnnxGraph,
+  writeModel as experimental_writeModel,
+} from "./graph/onnx-writer.js";
 export {
   type AttentionShape,
   type DuplexLayout,

@@ -153,7 +153,8 @@ export class DmelEncoder {
     this.#fft.forward(padded, re, im);
     const magnitudes = this.#magnitudes;
     const floor = this.preset.magnitudeFloor ** 2;
-    for (let k = this.#filterbank.firstBin; k < this.#filterbank.endBin; k++) {
+    const { firstBin, endBin } = this.#filterbank;
+    for (let k = firstBin; k < endBin; k++) {
       const power = re[k] * re[k] + im[k] * im[k];
       magnitudes[k] = Math.sqrt(Math.max(power, floor));
     }

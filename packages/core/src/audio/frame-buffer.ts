@@ -65,8 +65,10 @@ export class FrameBuffer {
 
   /** Takes samples from position `from` on until the window is full; returns the position after the last one taken. */
   fill(samples: Float32Array, from: number): number {
-    const count = Math.min(samples.length - from, this.window.length - this.#filled);
-    for (let i = 0; i < count; i++) this.window[this.#filled + i] = samples[from + i];
+    const window = this.window;
+    const at = this.#filled;
+    const count = Math.min(samples.length - from, window.length - at);
+    for (let i = 0; i < count; i++) window[at + i] = samples[from + i];
     this.#filled += count;
     this.#samples += count;
     if (this.full && this.#frames === 0 && this.#framing.framing === "centred") this.#mirrorStart();
