@@ -7,6 +7,8 @@ export { ComplexFft, RealFft } from "./audio/fft.js";
 export type { FrameBufferState } from "./audio/frame-buffer.js";
 export { hzToMel, MelFilterbank, type MelOptions, melMatrix, melToHz } from "./audio/mel.js";
 export { floatToInt16, int16ToFloat, mixToMono } from "./audio/pcm.js";
+export { Resampler, type ResamplerOptions, type ResamplerState, resample } from "./audio/resampler.js";
+export { defaultResamplerQuality, type ResamplerQuality } from "./audio/resampler-filter.js";
 export type {
   Backend,
   BackendCapabilities,

@@ -1,0 +1,239 @@
+// Sample rate conversion that never drifts: a ratio of whole numbers, the position between inputs a whole number too.
+// One row of filter taps per phase (resampler-filter.ts); streaming, with explicit state.
+
+import { checkFinite } from "./pcm.js";
+import {
+  defaultResamplerQuality,
+  designPolyphase,
+  type PolyphaseFilter,
+  type ResamplerQuality,
+} from "./resampler-filter.js";
+
+/** Rates and quality of a {@link Resampler}. */
+export interface ResamplerOptions {
+  /** Whole Hz, 8000 to 192000. */
+  readonly inputRate: number;
+  /** Whole Hz, 8000 to 192000. */
+  readonly outputRate: number;
+  /** Default {@link defaultResamplerQuality}. */
+  readonly quality?: Partial<ResamplerQuality>;
+}
+
+/** Everything a {@link Resampler} remembers; safe to keep, to copy and to store. */
+export interface ResamplerState {
+  readonly inputRate: number;
+  readonly outputRate: number;
+  /** Input samples since the stream began. */
+  readonly samples: number;
+  /** The inputs that coming outputs still need. */
+  readonly history: Float64Array;
+  /** Coming inputs to pass over before the one that the next output has to wait for. */
+  readonly skip: number;
+  /** How far beyond that input the next output lies, in steps of `1 / up` input samples. */
+  readonly phase: number;
+}
+
+/** Inputs taken in one go; bounds the buffer, never the caller's chunks. */
+const blockSamples = 2048;
+
+/**
+ * Converts a stream of mono samples to another rate; chunks of any size give the same bits.
+ *
+ * After n inputs exactly `ceil(n * outputRate / inputRate)` outputs have come, so 9600 samples at 48 kHz, or 8820 at
+ * 44.1 kHz, give 3200 at 16 kHz, for ever. Outputs are `delaySamples` late. Equal rates pass samples on unchanged.
+ *
+ * @example
+ * const resampler = new Resampler({ inputRate: 48_000, outputRate: 16_000 });
+ * const output = new Float32Array(resampler.outputsAfter(9600)); // 3200
+ * resampler.push(new Float32Array(9600), output);
+ */
+export class Resampler {
+  readonly inputRate: number;
+  readonly outputRate: number;
+  /** How late outputs are, in output samples: 32 (2 ms) for 48 to 16 kHz; 0 when the rates are equal. */
+  readonly delaySamples: number;
+  readonly #filter: PolyphaseFilter | undefined;
+  /** `taps - 1` past inputs, then the block at hand. */
+  readonly #buffer: Float64Array;
+  #samples = 0;
+  /** Where the next output lies; see {@link ResamplerState}. */
+  #skip = 0;
+  #phase = 0;
+
+  /** @throws RangeError if a rate or a quality figure is out of range */
+  constructor(options: ResamplerOptions) {
+    const { inputRate, outputRate, quality } = options;
+    for (const rate of [inputRate, outputRate]) {
+      if (!Number.isInteger(rate) || rate < 8000 || rate > 192_000) {
+        throw new RangeError(`resampler: expected whole rates of 8000 to 192000 Hz, got ${rate}`);
+      }
+    }
+    this.inputRate = inputRate;
+    this.outputRate = outputRate;
+    if (inputRate !== outputRate) {
+      this.#filter = designPolyphase(inputRate, outputRate, { ...defaultResamplerQuality, ...quality });
+    }
+    this.delaySamples = this.#filter?.delaySamples ?? 0;
+    this.#buffer = new Float64Array(this.#filter === undefined ? 0 : this.#filter.taps - 1 + blockSamples);
+  }
+
+  /** Input samples since the stream began. */
+  get samples(): number {
+    return this.#samples;
+  }
+
+  /** Output samples that pushing `inputs` more would give. */
+  outputsAfter(inputs: number): number {
+    if (this.#filter === undefined) return inputs;
+    const { up, down } = this.#filter;
+    // Outputs k = 0, 1, … with skip + (phase + k down) / up < inputs, floors taken of whole numbers only.
+    const reach = (inputs - this.#skip) * up - this.#phase;
+    return reach <= 0 ? 0 : Math.ceil(reach / down);
+  }
+
+  /**
+   * Takes samples in and writes every output that they complete. Allocates nothing.
+   *
+   * @param input - mono samples, any count
+   * @param output - room for {@link outputsAfter} of them
+   * @returns outputs written
+   * @throws DuplexError `AUDIO_INVALID` if a sample is NaN or infinite; nothing was taken in then
+   * @throws RangeError if `output` has too little room; nothing was taken in then
+   */
+  push(input: Float32Array, output: Float32Array): number {
+    const expected = this.outputsAfter(input.length);
+    checkRoom(expected, output);
+    checkFinite("resampler", input, this.#samples);
+    if (this.#filter === undefined) output.set(input);
+    else this.#take(this.#filter, input, output, expected);
+    this.#samples += input.length;
+    return expected;
+  }
+
+  /**
+   * Ends the stream: writes the `delaySamples` outputs that are still inside, and starts anew.
+   *
+   * @param output - room for `delaySamples`
+   * @returns outputs written
+   * @throws RangeError if `output` has too little room; the stream goes on then
+   */
+  flush(output: Float32Array): number {
+    checkRoom(this.delaySamples, output);
+    if (this.#filter !== undefined) {
+      const silence = new Float32Array(Math.ceil(((this.delaySamples + 1) * this.#filter.down) / this.#filter.up) + 1);
+      this.#take(this.#filter, silence, output, this.delaySamples);
+    }
+    this.reset();
+    return this.delaySamples;
+  }
+
+  /** Back to the beginning of a stream. */
+  reset(): void {
+    this.#buffer.fill(0);
+    this.#samples = 0;
+    this.#skip = 0;
+    this.#phase = 0;
+  }
+
+  /** A copy of the state, for sessions that fork and rewind. */
+  snapshot(): ResamplerState {
+    const { inputRate, outputRate } = this;
+    const history = this.#buffer.slice(0, this.#past);
+    return { inputRate, outputRate, samples: this.#samples, history, skip: this.#skip, phase: this.#phase };
+  }
+
+  /** Goes on from a state. @throws RangeError if it is of other rates or another quality */
+  restore(state: ResamplerState): void {
+    if (state.inputRate !== this.inputRate || state.outputRate !== this.outputRate) {
+      throw new RangeError(
+        `resampler: expected a state of ${this.inputRate} to ${this.outputRate} Hz, got ${state.inputRate} to ${state.outputRate} Hz`,
+      );
+    }
+    if (state.history.length !== this.#past) {
+      throw new RangeError(
+        `resampler: expected a state of ${this.#past} samples of history, got ${state.history.length}`,
+      );
+    }
+    this.#buffer.set(state.history);
+    this.#samples = state.samples;
+    this.#skip = state.skip;
+    this.#phase = state.phase;
+  }
+
+  get #past(): number {
+    return this.#filter === undefined ? 0 : this.#filter.taps - 1;
+  }
+
+  /** Runs `input` through the filter until `count` outputs are written or the input is used up. */
+  #take(filter: PolyphaseFilter, input: Float32Array, output: Float32Array, count: number): void {
+    const { up, down, taps } = filter;
+    const exact = filter.rows === up;
+    const past = taps - 1;
+    const buffer = this.#buffer;
+    let written = 0;
+    for (let from = 0; from < input.length; from += blockSamples) {
+      const block = Math.min(blockSamples, input.length - from);
+      for (let i = 0; i < block; i++) buffer[past + i] = input[from + i];
+      let skip = this.#skip;
+      let phase = this.#phase;
+      while (skip < block && written < count) {
+        output[written++] = exact
+          ? dot(filter.table, phase * taps, taps, buffer, skip)
+          : between(filter, phase, buffer, skip);
+        phase += down;
+        const whole = Math.floor(phase / up);
+        skip += whole;
+        phase -= whole * up;
+      }
+      this.#skip = skip - block;
+      this.#phase = phase;
+      buffer.copyWithin(0, block, block + past);
+    }
+  }
+}
+
+/**
+ * A whole recording at another rate: `ceil(n * outputRate / inputRate)` samples, not late.
+ *
+ * @throws DuplexError `AUDIO_INVALID` if a sample is NaN or infinite
+ * @throws RangeError as {@link Resampler}
+ */
+export function resample(samples: Float32Array, options: ResamplerOptions): Float32Array {
+  const resampler = new Resampler(options);
+  const length = resampler.outputsAfter(samples.length);
+  const output = new Float32Array(length + resampler.delaySamples);
+  resampler.push(samples, output);
+  resampler.flush(output.subarray(length));
+  return output.slice(resampler.delaySamples);
+}
+
+/** Sum of products, four sums at a time; `taps` is a multiple of 4. */
+function dot(table: Float64Array, row: number, taps: number, buffer: Float64Array, at: number): number {
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let i = 0; i < taps; i += 4) {
+    a += table[row + i] * buffer[at + i];
+    b += table[row + i + 1] * buffer[at + i + 1];
+    c += table[row + i + 2] * buffer[at + i + 2];
+    d += table[row + i + 3] * buffer[at + i + 3];
+  }
+  return a + b + (c + d);
+}
+
+/** The output of a phase that has no row of its own: between its two neighbours, in proportion. */
+function between(filter: PolyphaseFilter, phase: number, buffer: Float64Array, at: number): number {
+  const { up, rows, taps, table } = filter;
+  const row = Math.floor((phase * rows) / up);
+  const part = (phase * rows - row * up) / up;
+  const low = dot(table, row * taps, taps, buffer, at);
+  const high = dot(table, (row + 1) * taps, taps, buffer, at);
+  return low + part * (high - low);
+}
+
+function checkRoom(needed: number, output: Float32Array): void {
+  if (output.length < needed) {
+    throw new RangeError(`resampler: expected room for ${needed} samples, got ${output.length}`);
+  }
+}
