@@ -1,0 +1,74 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { DuplexError } from "@microturn/core";
+import { afterEach, describe, expect, it } from "vitest";
+import { miniAt } from "./index.js";
+
+const cleanUp: (() => Promise<unknown> | unknown)[] = [];
+afterEach(async () => {
+  for (const undo of cleanUp.splice(0)) await undo();
+});
+
+async function folder(): Promise<URL> {
+  const path = await mkdtemp(join(tmpdir(), "mini-"));
+  cleanUp.push(() => rm(path, { recursive: true }));
+  await writeFile(join(path, "a.bin"), Uint8Array.of(1, 2, 3));
+  return pathToFileURL(`${path}/`);
+}
+
+describe("miniAt", () => {
+  it("reads files of a folder", async () => {
+    const source = miniAt(await folder());
+    expect([...(await source.read("a.bin"))]).toEqual([1, 2, 3]);
+  });
+
+  it("says which file is missing and how to get it back", async () => {
+    const failure = await miniAt(await folder())
+      .read("b.bin")
+      .catch((error: unknown) => error);
+    expect(DuplexError.is(failure, "MODEL_INVALID")).toBe(true);
+    expect(String(failure)).toContain('"b.bin" is missing');
+  });
+
+  it("refuses paths that leave its folder", async () => {
+    const source = miniAt(await folder());
+    for (const path of [
+      "../x",
+      "/etc/hostname",
+      "a/../../x",
+      "file:///etc/hostname",
+      "http://elsewhere/x",
+      "%2e%2e/x",
+      "",
+    ]) {
+      const failure = await source.read(path).catch((error: unknown) => error);
+      expect(DuplexError.is(failure, "MODEL_INVALID"), path).toBe(true);
+    }
+  });
+
+  it("fetches by URL, and tells a missing file and a dead server apart", async () => {
+    const server = createServer((request, response) => {
+      if (request.url === "/models/a.bin") response.end(Uint8Array.of(4, 5));
+      else response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const close = () => new Promise((resolve) => server.close(resolve));
+    const { port } = server.address() as AddressInfo;
+    const source = miniAt(`http://127.0.0.1:${port}/models/`);
+    expect([...(await source.read("a.bin"))]).toEqual([4, 5]);
+    expect(String(await source.read("b.bin").catch((error: unknown) => error))).toContain("status 404");
+    server.closeAllConnections();
+    await close();
+    expect(String(await source.read("a.bin").catch((error: unknown) => error))).toContain("cannot be fetched");
+  });
+
+  it("does nothing once its caller has given up", async () => {
+    const source = miniAt(await folder());
+    const failure = await source.read("a.bin", { signal: AbortSignal.abort() }).catch((error: unknown) => error);
+    expect(DuplexError.is(failure, "ABORTED")).toBe(true);
+  });
+});
