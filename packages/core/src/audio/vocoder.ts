@@ -57,5 +57,5 @@ export const sourceFilterGeometry = {
   /** Hz above which the pulses have no harmonics. */
   highestHarmonic: 7600,
   /** Log amplitudes are clamped to this range. */
-  logAmplitude: { lowest: -12, highest: 3 },
+  logAmplitude: { lowest: -12, highest: 1 },
 } as const;
