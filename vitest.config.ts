@@ -15,6 +15,7 @@ export default defineConfig({
     ],
   },
   test: {
+    globalSetup: ["scripts/vitest-setup.ts"],
     include: ["{packages/*,conformance,benchmarks,examples}/{src,test}/**/*.test.ts", "scripts/**/*.test.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,

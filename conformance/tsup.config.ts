@@ -8,4 +8,6 @@ export default defineConfig({
   sourcemap: true,
   target: "node20",
   splitting: true,
+  // The suites register with the vitest of whoever runs them.
+  external: ["vitest"],
 });

@@ -57,6 +57,7 @@ export {
   type VocoderShape,
 } from "./model/config.js";
 export type { ManifestFile, ModelManifest } from "./model/manifest.js";
+export type { ModelSource } from "./model/source.js";
 export {
   allocate,
   checkTensor,

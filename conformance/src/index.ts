@@ -1,0 +1,4 @@
+// The conformance suites, for whoever writes a backend or an engine.
+
+export { type BackendContext, type BackendSuiteOptions, backendChecks, describeBackend } from "./backend-suite.js";
+export { type Check, rejects, settles } from "./check.js";

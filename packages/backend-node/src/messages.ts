@@ -1,0 +1,113 @@
+// What the main thread and the worker that owns the runtime say to each other: one answer per request, in order.
+
+import type { DuplexErrorCode, StateSpec, TensorData, TensorSpec } from "@microturn/core";
+import type { NodeProvider } from "./providers.js";
+
+/** How to start the runtime. */
+export interface StartRequest {
+  readonly kind: "start";
+  /** In the order the caller wants them tried. */
+  readonly providers: readonly NodeProvider[];
+  readonly threads: number;
+  readonly spinning: boolean;
+  readonly deviceId: number;
+  /** The graph that proves a provider; see probe-graph.ts. */
+  readonly probe: Uint8Array;
+}
+
+/** Prepares a graph under an id that the main thread chose. */
+export interface LoadRequest {
+  readonly kind: "load";
+  readonly executable: number;
+  readonly onnx: Uint8Array;
+  readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[];
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly state: readonly StateSpec[];
+  /** Present when state stays on the device: the two small graphs that handle it there. */
+  readonly device?: { readonly merge: Uint8Array; readonly read: Uint8Array };
+}
+
+/** Runs a graph once. `feeds` holds every input, packed by `feedLayout`, and comes back with the answer. */
+export interface RunRequest {
+  readonly kind: "run";
+  readonly executable: number;
+  readonly state: number;
+  readonly feeds: ArrayBuffer;
+  readonly active: Uint8Array | undefined;
+}
+
+/** Everything the worker can be asked. Row data is in the order of the graph's state specs. */
+export type Request =
+  | StartRequest
+  | LoadRequest
+  | RunRequest
+  | { readonly kind: "create-state"; readonly executable: number; readonly state: number; readonly batch: number }
+  | { readonly kind: "clone-state"; readonly executable: number; readonly from: number; readonly state: number }
+  | { readonly kind: "read-row"; readonly executable: number; readonly state: number; readonly row: number }
+  | {
+      readonly kind: "write-row";
+      readonly executable: number;
+      readonly state: number;
+      readonly row: number;
+      /** Absent: the row becomes fresh. */
+      readonly data: readonly TensorData[] | undefined;
+    }
+  | { readonly kind: "dispose-state"; readonly executable: number; readonly state: number }
+  | { readonly kind: "dispose-executable"; readonly executable: number }
+  | { readonly kind: "close" };
+
+/** A request on its way. */
+export interface Envelope {
+  readonly id: number;
+  readonly request: Request;
+}
+
+/** What became of one provider. */
+export interface ProviderTrial {
+  readonly provider: NodeProvider;
+  /** Why it does not work here; absent when it does. */
+  readonly reason?: string;
+}
+
+/** What a run gives back: outputs in the order of the graph's output specs. */
+export interface RunAnswer {
+  readonly outputs: readonly TensorData[];
+  readonly runMs: number;
+  readonly feeds: ArrayBuffer;
+}
+
+/** Answer values by request kind. */
+export interface Answers {
+  start: readonly ProviderTrial[];
+  load: undefined;
+  run: RunAnswer;
+  "create-state": undefined;
+  "clone-state": undefined;
+  "read-row": readonly TensorData[];
+  "write-row": undefined;
+  "dispose-state": undefined;
+  "dispose-executable": undefined;
+  close: undefined;
+}
+
+/** A failure as it crosses threads. */
+export interface FaultMessage {
+  readonly code: DuplexErrorCode;
+  readonly message: string;
+}
+
+/** The answer to one request. */
+export type Reply =
+  | { readonly id: number; readonly value: Answers[Request["kind"]] }
+  | { readonly id: number; readonly fault: FaultMessage };
+
+/** A failure inside the worker that the main thread turns into a DuplexError. */
+export class Fault extends Error {
+  constructor(
+    readonly code: DuplexErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,274 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
+import { DuplexError, type Graph } from "@microturn/core";
+import { build } from "esbuild";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type NodeBackendOptions, nodeBackend, startBackend } from "./node-backend.js";
+import { probeProviders } from "./probe.js";
+import { probeGraph } from "./probe-graph.js";
+import { cudaFilesPresent } from "./providers.js";
+import { builtFile } from "./worker-location.js";
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const matrix = { type: "float32", shape: [2, 2] } as const;
+const productGraph: Graph = {
+  onnx: probeGraph(),
+  inputs: [
+    { name: "a", ...matrix },
+    { name: "b", ...matrix },
+  ],
+  outputs: [{ name: "c", ...matrix }],
+  state: [],
+};
+const noCuda = !cudaFilesPresent();
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "microturn-backend-"));
+  // One file each, free of the package's own folder: for installations and processes of their own.
+  await bundle("./worker.ts", "worker.js");
+  await bundle("./node-backend.ts", "backend.mjs");
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function bundle(entry: string, name: string): Promise<void> {
+  await build({
+    entryPoints: [source(entry)],
+    outfile: join(folder, name),
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    external: ["onnxruntime-node"],
+    alias: { "@microturn/core": source("../../core/src/index.ts") },
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
+    logLevel: "error",
+  });
+}
+
+async function failure(promise: Promise<unknown>): Promise<DuplexError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (DuplexError.is(error)) return error;
+    throw error;
+  }
+  throw new Error("expected a failure");
+}
+
+describe("nodeBackend options", () => {
+  const wrong: [string, object][] = [
+    ["providers", { providers: [] }],
+    ["providers", { providers: ["gpu"] }],
+    ["threads", { threads: 0 }],
+    ["threads", { threads: 2.5 }],
+    ["deviceId", { deviceId: -1 }],
+    ["maxBatch", { maxBatch: 5000 }],
+  ];
+  test.each(wrong)("refuses a wrong value of %s with a RangeError: %j", async (name, options) => {
+    const starting = nodeBackend(options as NodeBackendOptions);
+    await expect(starting).rejects.toThrow(RangeError);
+    await expect(starting).rejects.toThrow(name.replace("providers", "provider"));
+  });
+
+  test("uses the CPU unless told otherwise, and says how graphs are made for it", async () => {
+    await using backend = await nodeBackend({ threads: 1, maxBatch: 5 });
+    expect(backend.capabilities).toMatchObject({
+      provider: "cpu",
+      maxBatch: 5,
+      canCloneState: true,
+      target: { experts: "if", state: "rows", weights: ["int8", "float32"] },
+    });
+    expect(backend.capabilities.device).toContain("1 thread");
+    expect(backend.passedOver).toEqual([]);
+  });
+
+  test("changes the target on request", async () => {
+    await using backend = await nodeBackend({ threads: 1, target: { experts: "dense", weights: ["float32"] } });
+    expect(backend.capabilities.target).toEqual({ experts: "dense", state: "rows", weights: ["float32"] });
+  });
+});
+
+describe.skipIf(!noCuda)("a provider that is missing (skipped where the CUDA files are installed)", () => {
+  test("is an error that says how to get it", async () => {
+    const error = await failure(nodeBackend({ providers: ["cuda"] }));
+    expect(error.code).toBe("BACKEND_UNAVAILABLE");
+    expect(error.message).toMatch(/cuda: the CUDA files of onnxruntime-node are not installed/);
+    expect(error.message).toMatch(/npm rebuild onnxruntime-node .*cuda12.*cuDNN 9/);
+    expect(error.details).toMatchObject({ providers: [{ provider: "cuda" }] });
+  });
+
+  test("is passed over, with the reason, when a later one works", async () => {
+    await using backend = await nodeBackend({ providers: ["cuda", "cpu"], threads: 1 });
+    expect(backend.capabilities.provider).toBe("cpu");
+    expect(backend.passedOver).toMatchObject([{ provider: "cuda", reason: expect.stringContaining("not installed") }]);
+  });
+});
+
+describe("probeProviders", () => {
+  test("tries each provider in a process of its own and tells what to do", async () => {
+    const reports = await probeProviders({ providers: ["cuda", "cpu"] });
+    expect(reports.map((report) => report.provider)).toEqual(["cuda", "cpu"]);
+    expect(reports[1]).toMatchObject({ works: true, reason: "", fix: "" });
+    expect(reports[1].device).not.toBe("");
+    if (noCuda) {
+      expect(reports[0]).toMatchObject({ works: false, device: "" });
+      expect(reports[0].fix).toContain("npm rebuild onnxruntime-node");
+    }
+  });
+
+  test("reports a Vulkan driver that cannot be used as a WebGPU that does not work", async () => {
+    const before = process.env.VK_ICD_FILENAMES;
+    process.env.VK_ICD_FILENAMES = join(folder, "no-such-driver.json");
+    try {
+      const [report] = await probeProviders({ providers: ["webgpu"] });
+      // Only Linux goes through Vulkan.
+      if (process.platform === "linux")
+        expect(report).toMatchObject({ works: false, fix: expect.stringContaining("Vulkan") });
+      expect(report.provider).toBe("webgpu");
+    } finally {
+      if (before === undefined) delete process.env.VK_ICD_FILENAMES;
+      else process.env.VK_ICD_FILENAMES = before;
+    }
+  });
+
+  test("gives up on a provider after the limit", async () => {
+    const [report] = await probeProviders({ providers: ["cpu"], timeoutMs: 1 });
+    expect(report).toMatchObject({ works: false, reason: "it did not answer within 1 ms" });
+  });
+});
+
+describe("an installation of onnxruntime-node", () => {
+  async function workerBeside(module: string | undefined): Promise<URL> {
+    const place = await mkdtemp(join(folder, "install-"));
+    await bundle("./worker.ts", join(place.slice(folder.length + 1), "worker.mjs"));
+    if (module !== undefined) {
+      const target = join(place, "node_modules", "onnxruntime-node");
+      await mkdir(target, { recursive: true });
+      await writeFile(join(target, "package.json"), `{"name":"onnxruntime-node","main":"index.js"}`);
+      await writeFile(join(target, "index.js"), module);
+    }
+    return pathToFileURL(join(place, "worker.mjs"));
+  }
+
+  test("that is missing is BACKEND_UNAVAILABLE with the line for .npmrc", async () => {
+    const error = await failure(startBackend({}, await workerBeside(undefined)));
+    expect(error.code).toBe("BACKEND_UNAVAILABLE");
+    expect(error.message).toMatch(/cannot be loaded: Cannot find package 'onnxruntime-node'/);
+    expect(error.message).toContain("onnxruntime-node-install=skip");
+  });
+
+  test("that is broken is BACKEND_UNAVAILABLE with what its loading said", async () => {
+    const broken = `throw new Error("onnxruntime_binding.node: cannot open shared object file");`;
+    const error = await failure(startBackend({}, await workerBeside(broken)));
+    expect(error.code).toBe("BACKEND_UNAVAILABLE");
+    expect(error.message).toContain("cannot open shared object file");
+  });
+
+  test("whose provider computes something wrong is not trusted", async () => {
+    const lying = `
+      const run = async () => ({ c: { data: Float32Array.of(1, 2, 3, 4) } });
+      exports.env = {};
+      exports.Tensor = class {};
+      exports.listSupportedBackends = () => [{ name: "cpu" }];
+      exports.InferenceSession = { create: async () => ({ run, endProfiling() {}, async release() {} }) };
+    `;
+    const error = await failure(startBackend({}, await workerBeside(lying)));
+    expect(error.code).toBe("BACKEND_UNAVAILABLE");
+    expect(error.message).toContain("it computes [1,2,3,4] where [19,22,43,50] is right");
+  });
+});
+
+describe("a process", () => {
+  const usage = `
+    import { startBackend } from ${JSON.stringify("FOLDER/backend.mjs")};
+    const graph = JSON.parse(process.argv[2]);
+    graph.onnx = Uint8Array.from(graph.onnx);
+    const backend = await startBackend({ threads: 1 }, new URL(process.argv[3]));
+    const executable = await backend.load(graph);
+    const state = await executable.createState(1);
+    const feed = (...values) => ({ type: "float32", shape: [2, 2], data: Float32Array.from(values) });
+    const { outputs } = await executable.run({ a: feed(1, 2, 3, 4), b: feed(5, 6, 7, 8) }, state);
+    console.log(outputs.c.data.join());
+  `;
+
+  test("ends by itself with a backend left open, and telemetry left no trace in its home", async () => {
+    const home = join(folder, "home");
+    await mkdir(home);
+    const script = join(folder, "use.mjs");
+    await writeFile(script, usage.replace("FOLDER", folder));
+    const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...environment } = process.env;
+    const args = [
+      script,
+      JSON.stringify({ ...productGraph, onnx: [...productGraph.onnx] }),
+      builtFile("worker.js").href,
+    ];
+    const { stdout } = await promisify(execFile)(process.execPath, args, {
+      env: { ...environment, HOME: home, TMPDIR: home },
+      timeout: 30_000,
+    });
+    expect(stdout.trim()).toBe("19,22,43,50");
+    expect(await readdir(home)).toEqual([]);
+  });
+
+  test("without the variable cannot start a backend from a worker thread, where telemetry cannot be turned off", async () => {
+    const code = `
+      import { parentPort } from "node:worker_threads";
+      import { startBackend } from ${JSON.stringify(pathToFileURL(join(folder, "backend.mjs")).href)};
+      delete process.env.ORT_DISABLE_TELEMETRY;
+      try {
+        await startBackend({}, new URL("file:///nowhere/worker.js"));
+      } catch (error) {
+        parentPort.postMessage([error.code, error.message]);
+      }
+    `;
+    const file = join(folder, "in-worker.mjs");
+    await writeFile(file, code);
+    const worker = new Worker(file, { execArgv: [] });
+    const [errorCode, message] = await new Promise<[string, string]>((resolve, reject) => {
+      worker.on("message", resolve);
+      worker.on("error", reject);
+    });
+    expect(errorCode).toBe("UNSUPPORTED");
+    expect(message).toContain("ORT_DISABLE_TELEMETRY=1");
+    await worker.terminate();
+  });
+});
+
+test("a worker that dies in mid-run fails the run, and the backend still closes", async () => {
+  const file = join(folder, "dies.mjs");
+  await writeFile(
+    file,
+    `import { parentPort } from "node:worker_threads";
+     parentPort.on("message", ({ id, request }) => {
+       if (request.kind === "run") process.exit(9);
+       parentPort.postMessage({ id, value: request.kind === "start" ? [{ provider: "cpu" }] : undefined });
+     });`,
+  );
+  const backend = await startBackend({}, pathToFileURL(file));
+  const executable = await backend.load(productGraph);
+  const state = await executable.createState(1);
+  const feed = { ...matrix, data: new Float32Array(4) };
+  const runs = [executable.run({ a: feed, b: feed }, state), executable.run({ a: feed, b: feed }, state)];
+  for (const outcome of await Promise.allSettled(runs)) {
+    expect(outcome).toMatchObject({ status: "rejected", reason: { code: "BACKEND_FAILED" } });
+  }
+  expect((await failure(state.read(0))).code).toBe("BACKEND_FAILED");
+  await state.dispose();
+  await executable.dispose();
+  await backend.close();
+  expect((await failure(backend.load(productGraph))).code).toBe("SESSION_CLOSED");
+});
+
+test("the built worker is where the backend looks for it", () => {
+  expect(existsSync(builtFile("worker.js"))).toBe(true);
+  expect(existsSync(builtFile("probe-process.js"))).toBe(true);
+});

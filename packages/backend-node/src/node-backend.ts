@@ -1,0 +1,206 @@
+// Makes the backend: checks options, starts the worker, lets it find the first provider that works, and loads graphs.
+
+import { availableParallelism, cpus } from "node:os";
+import { Worker } from "node:worker_threads";
+import {
+  type Backend,
+  type BackendCapabilities,
+  DuplexError,
+  type Executable,
+  type Graph,
+  type GraphTarget,
+  type LoadOptions,
+} from "@microturn/core";
+import { deviceGraphs } from "./device-graphs.js";
+import type { ProviderTrial } from "./messages.js";
+import { NodeExecutable, type Shared } from "./node-executable.js";
+import { probeGraph } from "./probe-graph.js";
+import { howToGet, installFix, type NodeProvider, nodeProviders, targets } from "./providers.js";
+import { checkStateSpecs } from "./state-specs.js";
+import { disableTelemetry } from "./telemetry.js";
+import { WorkerConnection } from "./worker-connection.js";
+import { builtFile } from "./worker-location.js";
+
+/** Options of {@link nodeBackend}. */
+export interface NodeBackendOptions {
+  /** Tried in this order; the first that works is used. Default `["cpu"]`. */
+  readonly providers?: readonly NodeProvider[];
+  /** CPU threads of one run, 1 to 256; default the number of cores, at most 4. */
+  readonly threads?: number;
+  /**
+   * Whether CPU threads wait for work in a busy loop between the parts of a run: a little faster, at the cost of a core's
+   * time after every run. Default false.
+   */
+  readonly spinning?: boolean;
+  /** CUDA device, 0 or more; default 0. */
+  readonly deviceId?: number;
+  /** Largest batch of one run, 1 to 4096; default 64. */
+  readonly maxBatch?: number;
+  /** Changes what the graph builder makes for the provider in use; for tests and measurements. */
+  readonly target?: Partial<GraphTarget>;
+  /** Leaves ONNX Runtime's own usage reports on. Default false; the first backend of a process decides for all. */
+  readonly telemetry?: boolean;
+}
+
+/** A provider that was tried and does not work here. */
+export interface ProviderFailure {
+  readonly provider: NodeProvider;
+  readonly reason: string;
+  /** How to get it. */
+  readonly fix: string;
+}
+
+/** A backend over onnxruntime-node. */
+export interface NodeBackend extends Backend, AsyncDisposable {
+  /** Providers that were asked for before the one in use (`capabilities.provider`), and why they were passed over. */
+  readonly passedOver: readonly ProviderFailure[];
+}
+
+/**
+ * Starts onnxruntime-node in a worker thread.
+ *
+ * @throws RangeError for an option outside its range
+ * @throws DuplexError `BACKEND_UNAVAILABLE` if none of `providers` works here; the message says how to get each
+ * @example
+ * const backend = await nodeBackend({ providers: ["cuda", "cpu"] });
+ * console.log(backend.capabilities.provider, backend.passedOver);
+ */
+export async function nodeBackend(options: NodeBackendOptions = {}): Promise<NodeBackend> {
+  return startBackend(options, builtFile("worker.js"));
+}
+
+/** {@link nodeBackend} with another worker file; tests use it to meet broken installations. */
+export async function startBackend(options: NodeBackendOptions, workerFile: URL): Promise<NodeBackend> {
+  const {
+    providers = ["cpu"],
+    threads = Math.min(4, availableParallelism()),
+    spinning = false,
+    deviceId = 0,
+    maxBatch = 64,
+    target = {},
+    telemetry = false,
+  } = options;
+  if (providers.length === 0) throw new RangeError("nodeBackend: providers is empty; name at least one");
+  for (const provider of providers) {
+    if (!nodeProviders.includes(provider)) {
+      throw new RangeError(`nodeBackend: unknown provider "${provider}"; known are ${nodeProviders.join(", ")}`);
+    }
+  }
+  checkInteger("threads", threads, 1, 256);
+  checkInteger("deviceId", deviceId, 0, 255);
+  checkInteger("maxBatch", maxBatch, 1, 4096);
+  if (!telemetry) disableTelemetry();
+
+  const connection = new WorkerConnection(new Worker(workerFile, { name: "microturn-backend", execArgv: [] }));
+  let trials: readonly ProviderTrial[];
+  try {
+    trials = await connection.request({ kind: "start", providers, threads, spinning, deviceId, probe: probeGraph() });
+  } catch (error) {
+    await connection.close();
+    throw new DuplexError("BACKEND_UNAVAILABLE", `nodeBackend: ${messageOf(error)}; ${installFix}`, { cause: error });
+  }
+  const passedOver = trials.flatMap(({ provider, reason }) =>
+    reason === undefined ? [] : [{ provider, reason, fix: howToGet(provider, process.platform, process.arch) }],
+  );
+  const used = trials.find((trial) => trial.reason === undefined)?.provider;
+  if (used === undefined) {
+    await connection.close();
+    throw new DuplexError("BACKEND_UNAVAILABLE", unavailable(passedOver), { details: { providers: passedOver } });
+  }
+  const capabilities: BackendCapabilities = {
+    provider: used,
+    device: deviceName(used, threads, deviceId),
+    target: { ...targets[used], ...target },
+    maxBatch,
+    canCloneState: true,
+  };
+  return new OrtBackend(connection, capabilities, passedOver);
+}
+
+class OrtBackend implements NodeBackend {
+  readonly #shared: Shared;
+  #closed = false;
+
+  constructor(
+    connection: WorkerConnection,
+    readonly capabilities: BackendCapabilities,
+    readonly passedOver: readonly ProviderFailure[],
+  ) {
+    let next = 0;
+    this.#shared = { connection, maxBatch: capabilities.maxBatch, nextId: () => next++ };
+  }
+
+  async load(graph: Graph, { signal }: LoadOptions = {}): Promise<Executable> {
+    if (this.#closed) throw new DuplexError("SESSION_CLOSED", "load: the backend was closed");
+    if (signal?.aborted) throw aborted(signal);
+    checkStateSpecs(graph);
+    const { connection, nextId } = this.#shared;
+    const executable = nextId();
+    const { onnx, externalData = [], inputs, outputs, state } = graph;
+    const { provider, target } = this.capabilities;
+    const onDevice =
+      provider === "webgpu" && target.state === "whole" && state.some((spec) => spec.update.kind !== "counter");
+    const loading = connection.request({
+      kind: "load",
+      executable,
+      onnx,
+      externalData,
+      inputs,
+      outputs,
+      state,
+      ...(onDevice ? { device: deviceGraphs(state) } : {}),
+    });
+    await abortable(loading, signal, () => connection.tell({ kind: "dispose-executable", executable }));
+    return new NodeExecutable(this.#shared, executable, graph);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#shared.connection.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Waits for `work` or for the signal; work that finishes unwanted is cleaned up. */
+async function abortable(work: Promise<unknown>, signal: AbortSignal | undefined, cleanUp: () => void): Promise<void> {
+  if (signal === undefined) {
+    await work;
+    return;
+  }
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = () => {
+      cleanUp();
+      reject(aborted(signal));
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(() => resolve(), reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+function aborted(signal: AbortSignal): DuplexError {
+  return new DuplexError("ABORTED", "load: the caller's signal fired", { cause: signal.reason });
+}
+
+function unavailable(failures: readonly ProviderFailure[]): string {
+  const lines = failures.map(({ provider, reason, fix }) => `${provider}: ${reason}; to get it, ${fix}`);
+  return `nodeBackend: none of the providers asked for works here.\n${lines.join("\n")}`;
+}
+
+function deviceName(provider: NodeProvider, threads: number, deviceId: number): string {
+  if (provider === "cuda") return `CUDA device ${deviceId}`;
+  if (provider === "webgpu") return "default WebGPU adapter (Dawn)";
+  return `${cpus()[0]?.model.trim() || process.arch}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+}
+
+function checkInteger(name: string, value: number, low: number, high: number): void {
+  if (!Number.isInteger(value) || value < low || value > high) {
+    throw new RangeError(`nodeBackend: ${name} must be an integer of ${low} to ${high}, got ${value}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

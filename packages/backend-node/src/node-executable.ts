@@ -1,0 +1,192 @@
+// The main thread's side of a loaded graph and its states: checks every call, packs feeds, and leaves the rest to the worker.
+
+import {
+  checkTensor,
+  DuplexError,
+  type Executable,
+  type Graph,
+  type RunOptions,
+  type RunResult,
+  type StateHandle,
+  type StateSnapshot,
+  type Tensor,
+} from "@microturn/core";
+import { type FeedLayout, feedLayout, viewOf } from "./packing.js";
+import type { WorkerConnection } from "./worker-connection.js";
+
+/** What the executables and states of one backend share. */
+export interface Shared {
+  readonly connection: WorkerConnection;
+  readonly maxBatch: number;
+  /** A number that no executable or state of this backend has. */
+  nextId(): number;
+}
+
+/** A graph loaded in the worker. */
+export class NodeExecutable implements Executable {
+  #disposed = false;
+  #layout: { batch: number; layout: FeedLayout } | undefined;
+  /** Feed buffers that came back from the worker, for reuse. */
+  #spare: ArrayBuffer[] = [];
+  readonly #inputNames: ReadonlySet<string>;
+
+  constructor(
+    private readonly shared: Shared,
+    readonly id: number,
+    readonly graph: Graph,
+  ) {
+    this.#inputNames = new Set(graph.inputs.map((spec) => spec.name));
+  }
+
+  async createState(batch: number): Promise<StateHandle> {
+    this.assertOpen("createState");
+    const { maxBatch, connection } = this.shared;
+    if (!Number.isInteger(batch) || batch < 1 || batch > maxBatch) {
+      throw new RangeError(`createState: batch must be an integer of 1 to ${maxBatch} (maxBatch), got ${batch}`);
+    }
+    const state = this.shared.nextId();
+    await connection.request({ kind: "create-state", executable: this.id, state, batch });
+    return new NodeState(this.shared, this, state, batch);
+  }
+
+  async run(
+    feeds: Readonly<Record<string, Tensor>>,
+    state: StateHandle,
+    { active }: RunOptions = {},
+  ): Promise<RunResult> {
+    this.assertOpen("run");
+    if (!(state instanceof NodeState) || state.executable !== this) {
+      throw new TypeError("run: the state was made by another executable; use createState of this one");
+    }
+    state.assertOpen("run");
+    const { batch } = state;
+    if (active !== undefined && active.length !== batch) {
+      throw new DuplexError(
+        "SHAPE_MISMATCH",
+        `run: "active" must have ${batch} bytes, one per row, got ${active.length}`,
+      );
+    }
+    for (const name of Object.keys(feeds)) {
+      if (!this.#inputNames.has(name)) {
+        const known = [...this.#inputNames].join(", ");
+        throw new DuplexError("SHAPE_MISMATCH", `run: the graph has no input "${name}"; its inputs are ${known}`);
+      }
+    }
+    for (const spec of this.graph.inputs) checkTensor("run", spec, feeds[spec.name], batch);
+    const buffer = this.#pack(feeds, batch);
+    const answer = await this.shared.connection.request(
+      { kind: "run", executable: this.id, state: state.id, feeds: buffer, active: active?.slice() },
+      [buffer],
+    );
+    this.#spare.push(answer.feeds);
+    const outputs: Record<string, Tensor> = {};
+    this.graph.outputs.forEach(({ name, type, shape }, index) => {
+      outputs[name] = { type, shape: shape.map((size) => (size === -1 ? batch : size)), data: answer.outputs[index] };
+    });
+    return { outputs, runMs: answer.runMs };
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#spare = [];
+    await settleClosed(this.shared.connection.request({ kind: "dispose-executable", executable: this.id }));
+  }
+
+  /** @throws DuplexError `SESSION_CLOSED` after `dispose` */
+  assertOpen(operation: string): void {
+    if (this.#disposed) throw new DuplexError("SESSION_CLOSED", `${operation}: the executable was disposed`);
+  }
+
+  #pack(feeds: Readonly<Record<string, Tensor>>, batch: number): ArrayBuffer {
+    if (this.#layout?.batch !== batch) {
+      this.#layout = { batch, layout: feedLayout(this.graph.inputs, batch) };
+      this.#spare = [];
+    }
+    const { layout } = this.#layout;
+    let buffer = this.#spare.pop();
+    while (buffer !== undefined && buffer.byteLength !== layout.byteLength) buffer = this.#spare.pop();
+    buffer ??= new ArrayBuffer(layout.byteLength);
+    for (const { name, type, byteOffset, length } of layout.entries) {
+      viewOf(buffer, type, byteOffset, length).set(feeds[name].data);
+    }
+    return buffer;
+  }
+}
+
+/** State of a batch of rows, kept by the worker. */
+export class NodeState implements StateHandle {
+  #disposed = false;
+
+  constructor(
+    private readonly shared: Shared,
+    readonly executable: NodeExecutable,
+    readonly id: number,
+    readonly batch: number,
+  ) {}
+
+  async read(row: number): Promise<StateSnapshot> {
+    this.#check("read", row);
+    const data = await this.shared.connection.request({ kind: "read-row", ...this.#address(), row });
+    const tensors: Record<string, Tensor> = {};
+    this.executable.graph.state.forEach(({ input, type, shape }, index) => {
+      tensors[input] = { type, shape: [...shape], data: data[index] };
+    });
+    return { tensors };
+  }
+
+  async write(row: number, snapshot: StateSnapshot): Promise<void> {
+    this.#check("write", row);
+    const specs = this.executable.graph.state;
+    for (const { input, type, shape } of specs) {
+      checkTensor("write", { name: input, type, shape }, snapshot.tensors[input], this.batch);
+    }
+    const data = specs.map((spec) => snapshot.tensors[spec.input].data);
+    await this.shared.connection.request({ kind: "write-row", ...this.#address(), row, data });
+  }
+
+  async reset(row: number): Promise<void> {
+    this.#check("reset", row);
+    await this.shared.connection.request({ kind: "write-row", ...this.#address(), row, data: undefined });
+  }
+
+  async clone(): Promise<StateHandle> {
+    this.assertOpen("clone");
+    const state = this.shared.nextId();
+    const { executable, state: from } = this.#address();
+    await this.shared.connection.request({ kind: "clone-state", executable, from, state });
+    return new NodeState(this.shared, this.executable, state, this.batch);
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await settleClosed(this.shared.connection.request({ kind: "dispose-state", ...this.#address() }));
+  }
+
+  /** @throws DuplexError `SESSION_CLOSED` after `dispose` of the state or its executable */
+  assertOpen(operation: string): void {
+    this.executable.assertOpen(operation);
+    if (this.#disposed) throw new DuplexError("SESSION_CLOSED", `${operation}: the state was disposed`);
+  }
+
+  #check(operation: string, row: number): void {
+    this.assertOpen(operation);
+    if (!Number.isInteger(row) || row < 0 || row >= this.batch) {
+      throw new RangeError(`${operation}: row must be an integer of 0 to ${this.batch - 1}, got ${row}`);
+    }
+  }
+
+  #address(): { executable: number; state: number } {
+    return { executable: this.executable.id, state: this.id };
+  }
+}
+
+/** Waits for something to be freed; a backend that closed or failed meanwhile has freed it too. */
+async function settleClosed(freed: Promise<unknown>): Promise<void> {
+  try {
+    await freed;
+  } catch (error) {
+    if (!DuplexError.is(error, "SESSION_CLOSED") && !DuplexError.is(error, "BACKEND_FAILED")) throw error;
+  }
+}

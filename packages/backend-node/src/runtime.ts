@@ -1,0 +1,278 @@
+// The worker's side: owns the runtime, its sessions and all state, and answers one request at a time.
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { StateSpec, TensorData, TensorSpec } from "@microturn/core";
+import type * as ort from "onnxruntime-node";
+import { DeviceState, type DeviceTools } from "./device-state.js";
+import { checkSignature } from "./graph-check.js";
+import { HostState } from "./host-state.js";
+import {
+  type Answers,
+  Fault,
+  type LoadRequest,
+  type ProviderTrial,
+  type Request,
+  type RunAnswer,
+  type RunRequest,
+  type StartRequest,
+} from "./messages.js";
+import { feedLayout, viewOf } from "./packing.js";
+import { cudaFilesPresent, type NodeProvider, profileNames } from "./providers.js";
+import { makeTensor, type Ort, type StateStore } from "./state-store.js";
+
+interface Loaded {
+  readonly session: ort.InferenceSession;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly state: readonly StateSpec[];
+  readonly tools: DeviceTools | undefined;
+  readonly states: Map<number, StateStore>;
+}
+
+/** Everything the worker does, behind {@link Runtime.answer}. */
+export class Runtime {
+  #ort: Ort | undefined;
+  #options: ort.InferenceSession.SessionOptions = {};
+  readonly #loaded = new Map<number, Loaded>();
+
+  /** Does what a request asks. Buffers to hand over with the answer are pushed to `transfer`. */
+  async answer(request: Request, transfer: ArrayBuffer[]): Promise<Answers[Request["kind"]]> {
+    switch (request.kind) {
+      case "start":
+        return this.#start(request);
+      case "load":
+        return this.#load(request);
+      case "run":
+        return this.#run(request, transfer);
+      case "create-state": {
+        const loaded = this.#get(request.executable);
+        const { tools } = loaded;
+        const store =
+          tools === undefined
+            ? new HostState(this.#runtime(), loaded.state, request.batch)
+            : new DeviceState(this.#runtime(), tools, loaded.state, request.batch);
+        loaded.states.set(request.state, store);
+        return undefined;
+      }
+      case "clone-state": {
+        const loaded = this.#get(request.executable);
+        loaded.states.set(request.state, await stateOf(loaded, request.from).clone());
+        return undefined;
+      }
+      case "read-row": {
+        const data = await stateOf(this.#get(request.executable), request.state).read(request.row);
+        for (const array of data) transfer.push(array.buffer as ArrayBuffer);
+        return data;
+      }
+      case "write-row":
+        await stateOf(this.#get(request.executable), request.state).write(request.row, request.data);
+        return undefined;
+      case "dispose-state": {
+        const states = this.#loaded.get(request.executable)?.states;
+        states?.get(request.state)?.dispose();
+        states?.delete(request.state);
+        return undefined;
+      }
+      case "dispose-executable":
+        await this.#dispose(request.executable);
+        return undefined;
+      case "close":
+        for (const id of [...this.#loaded.keys()]) await this.#dispose(id);
+        return undefined;
+    }
+  }
+
+  async #start(request: StartRequest): Promise<readonly ProviderTrial[]> {
+    this.#ort = await loadRuntime();
+    this.#ort.env.logLevel = "error";
+    const trials: ProviderTrial[] = [];
+    for (const provider of request.providers) {
+      this.#options = sessionOptions(provider, request);
+      const reason = await tryProvider(this.#ort, provider, this.#options, request.probe);
+      trials.push(reason === undefined ? { provider } : { provider, reason });
+      if (reason === undefined) break;
+    }
+    return trials;
+  }
+
+  async #load(request: LoadRequest): Promise<undefined> {
+    const { InferenceSession } = this.#runtime();
+    const { onnx, externalData, inputs, outputs, state, device } = request;
+    const stateOutputs = state.flatMap((spec) => (spec.output === undefined ? [] : [spec.output]));
+    const sessions: ort.InferenceSession[] = [];
+    const open = async (model: Uint8Array, onDevice: readonly string[]) => {
+      const session = await InferenceSession.create(model, {
+        ...this.#options,
+        ...(externalData.length > 0 && model === onnx ? { externalData: [...externalData] } : {}),
+        ...(onDevice.length > 0
+          ? { preferredOutputLocation: Object.fromEntries(onDevice.map((name) => [name, "gpu-buffer" as const])) }
+          : {}),
+      });
+      sessions.push(session);
+      return session;
+    };
+    try {
+      const session = await open(onnx, device === undefined ? [] : stateOutputs);
+      checkSignature(session, request);
+      const merged = state.filter((spec) => spec.output !== undefined).map((spec) => `out_${spec.input}`);
+      const tools =
+        device === undefined
+          ? undefined
+          : { merge: await open(device.merge, merged), read: await open(device.read, []) };
+      this.#loaded.set(request.executable, { session, inputs, outputs, state, tools, states: new Map() });
+      return undefined;
+    } catch (error) {
+      for (const session of sessions) await session.release();
+      throw error instanceof Fault
+        ? error
+        : new Fault("MODEL_INVALID", `load: the runtime refused the graph: ${text(error)}`);
+    }
+  }
+
+  async #run(request: RunRequest, transfer: ArrayBuffer[]): Promise<RunAnswer> {
+    const loaded = this.#get(request.executable);
+    const state = stateOf(loaded, request.state);
+    const feeds: Record<string, ort.Tensor> = {};
+    for (const { name, type, shape, byteOffset, length } of feedLayout(loaded.inputs, state.batch).entries) {
+      feeds[name] = makeTensor(this.#runtime(), type, viewOf(request.feeds, type, byteOffset, length), shape);
+    }
+    state.feed(feeds);
+    let results: ort.InferenceSession.OnnxValueMapType;
+    let runMs: number;
+    try {
+      const start = performance.now();
+      results = await loaded.session.run(feeds);
+      runMs = performance.now() - start;
+    } catch (error) {
+      throw new Fault("BACKEND_FAILED", `run: the runtime failed: ${text(error)}`);
+    }
+    let outputs: TensorData[];
+    try {
+      outputs = loaded.outputs.map((spec) => outputData(spec, state.batch, results[spec.name] as ort.Tensor));
+      await state.renew(results, request.active);
+    } catch (error) {
+      for (const value of Object.values(results)) value.dispose();
+      throw error;
+    }
+    for (const data of outputs) transfer.push(data.buffer as ArrayBuffer);
+    transfer.push(request.feeds);
+    return { outputs, runMs, feeds: request.feeds };
+  }
+
+  async #dispose(id: number): Promise<void> {
+    const loaded = this.#loaded.get(id);
+    if (loaded === undefined) return;
+    this.#loaded.delete(id);
+    for (const state of loaded.states.values()) state.dispose();
+    await loaded.session.release();
+    await loaded.tools?.merge.release();
+    await loaded.tools?.read.release();
+  }
+
+  #get(id: number): Loaded {
+    const loaded = this.#loaded.get(id);
+    if (loaded === undefined) throw new Fault("SESSION_CLOSED", "the executable was disposed");
+    return loaded;
+  }
+
+  #runtime(): Ort {
+    if (this.#ort === undefined) throw new Fault("BACKEND_FAILED", "the runtime was not started");
+    return this.#ort;
+  }
+}
+
+/** Loads onnxruntime-node. @throws Fault `BACKEND_UNAVAILABLE` if it is missing or broken */
+export async function loadRuntime(): Promise<Ort> {
+  try {
+    const module = await import("onnxruntime-node");
+    return "default" in module ? (module.default as Ort) : module;
+  } catch (error) {
+    throw new Fault("BACKEND_UNAVAILABLE", `onnxruntime-node cannot be loaded: ${text(error)}`);
+  }
+}
+
+/** Session options that put a graph on a provider. */
+export function sessionOptions(
+  provider: NodeProvider,
+  { threads, spinning, deviceId }: Pick<StartRequest, "threads" | "spinning" | "deviceId">,
+): ort.InferenceSession.SessionOptions {
+  return {
+    executionProviders: [provider === "cuda" ? { name: "cuda", deviceId } : provider],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    extra: { session: { intra_op: { allow_spinning: spinning ? "1" : "0" } } },
+  };
+}
+
+/**
+ * Runs the probe graph (see probe-graph.ts) on a provider and proves from the runtime's profile where it ran: a provider that the runtime does
+ * not know is dropped by it without an error.
+ *
+ * @returns why the provider does not work here, or undefined if it does
+ */
+export async function tryProvider(
+  ort: Ort,
+  provider: NodeProvider,
+  options: ort.InferenceSession.SessionOptions,
+  probe: Uint8Array,
+): Promise<string | undefined> {
+  if (!ort.listSupportedBackends().some((backend) => backend.name === provider)) {
+    return `this build of onnxruntime-node (${process.platform}-${process.arch}) does not contain it`;
+  }
+  if (provider === "cuda" && !cudaFilesPresent()) return "the CUDA files of onnxruntime-node are not installed";
+  const folder = mkdtempSync(join(tmpdir(), "microturn-probe-"));
+  try {
+    const session = await ort.InferenceSession.create(probe, {
+      ...options,
+      enableProfiling: true,
+      profileFilePrefix: join(folder, "profile"),
+    });
+    const result = await session.run({
+      a: new ort.Tensor("float32", Float32Array.of(1, 2, 3, 4), [2, 2]),
+      b: new ort.Tensor("float32", Float32Array.of(5, 6, 7, 8), [2, 2]),
+    });
+    session.endProfiling();
+    await session.release();
+    const product = Array.from(result.c.data as Float32Array);
+    if (product.join() !== "19,22,43,50") return `it computes [${product}] where [19,22,43,50] is right`;
+    const [profile] = readdirSync(folder);
+    const events = JSON.parse(readFileSync(join(folder, profile), "utf8")) as { args?: { provider?: string } }[];
+    const ran = events.some((event) => event.args?.provider === profileNames[provider]);
+    return ran ? undefined : "the runtime ran the test graph on another provider";
+  } catch (error) {
+    return text(error);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function stateOf(loaded: Loaded, id: number): StateStore {
+  const state = loaded.states.get(id);
+  if (state === undefined) throw new Fault("SESSION_CLOSED", "the state was disposed");
+  return state;
+}
+
+function outputData(spec: TensorSpec, batch: number, tensor: ort.Tensor): TensorData {
+  const data = tensor.data as TensorData;
+  const expected = spec.shape.map((size) => (size === -1 ? batch : size));
+  const same = tensor.dims.length === expected.length && expected.every((size, axis) => size === tensor.dims[axis]);
+  if (!same || tensor.type !== spec.type) {
+    throw new Fault(
+      "BACKEND_FAILED",
+      `run: output "${spec.name}" is ${tensor.type} [${tensor.dims}], the graph promised ${spec.type} [${expected}]`,
+    );
+  }
+  return data;
+}
+
+/** First line of what was thrown, without the place in the runtime's sources and the condition that it may begin with. */
+function text(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message
+    .split("\n")[0]
+    .replace(/^\/onnxruntime_src\/.* was false\. /, "")
+    .trim();
+}

@@ -1,0 +1,24 @@
+// ONNX Runtime's native builds report usage to their maker from version 1.29 on (Linux and macOS). We turn that off.
+// The runtime reads the process environment when it is first loaded, and a worker only has a copy of it.
+
+import { isMainThread } from "node:worker_threads";
+import { DuplexError } from "@microturn/core";
+
+const variable = "ORT_DISABLE_TELEMETRY";
+
+/**
+ * Keeps the runtime from reporting usage; call it before the runtime is first loaded in this process.
+ *
+ * @throws DuplexError `UNSUPPORTED` in a worker thread, whose environment the runtime does not see, unless the
+ *   variable is already set
+ */
+export function disableTelemetry(): void {
+  if (process.env[variable] !== undefined) return;
+  if (!isMainThread) {
+    throw new DuplexError(
+      "UNSUPPORTED",
+      `nodeBackend: telemetry of ONNX Runtime cannot be turned off from a worker thread; start the process with ${variable}=1, call nodeBackend on the main thread, or pass telemetry: true`,
+    );
+  }
+  process.env[variable] = "1";
+}

@@ -1,0 +1,119 @@
+// The main thread's end of the worker: requests and their answers, the worker's end of life, and nothing that hangs.
+
+import type { Worker } from "node:worker_threads";
+import { DuplexError } from "@microturn/core";
+import type { Answers, Envelope, Reply, Request } from "./messages.js";
+
+interface Pending {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A worker that answers requests in order. While none is open it does not keep the process alive. */
+export class WorkerConnection {
+  readonly #pending = new Map<number, Pending>();
+  readonly #ended: Promise<void>;
+  #next = 0;
+  /** Why nothing can be asked any more. */
+  #failure: DuplexError | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** @param closeGraceMs - time the worker has to free its sessions on close before it is ended, and then to end */
+  constructor(
+    private readonly worker: Worker,
+    private readonly closeGraceMs = 5_000,
+  ) {
+    let fault: Error | undefined;
+    worker.on("message", (reply: Reply) => this.#settle(reply));
+    worker.on("messageerror", (error) => this.#fail(crashed(error)));
+    worker.on("error", (error: Error) => {
+      fault = error;
+      this.#fail(crashed(error));
+    });
+    this.#ended = new Promise((resolve) => {
+      worker.on("exit", (code) => {
+        this.#fail(crashed(fault, code));
+        resolve();
+      });
+    });
+    worker.unref();
+  }
+
+  /** Sends a request. @throws DuplexError with the worker's code; `BACKEND_FAILED` if it ends first; `SESSION_CLOSED` after `close` */
+  request<R extends Request>(request: R, transfer: readonly ArrayBuffer[] = []): Promise<Answers[R["kind"]]> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      const id = this.#next++;
+      const envelope: Envelope = { id, request };
+      this.worker.postMessage(envelope, transfer);
+      if (this.#pending.size === 0) this.worker.ref();
+      this.#pending.set(id, { resolve: resolve as (value: never) => void, reject });
+    });
+  }
+
+  /** Sends a request whose outcome nobody waits for, such as freeing something. */
+  tell(request: Request): void {
+    this.request(request).catch(() => undefined);
+  }
+
+  /** Rejects what is open with `SESSION_CLOSED`, frees the worker's sessions and ends it. Always resolves. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const crashedBefore = this.#failure !== undefined;
+    this.#fail(new DuplexError("SESSION_CLOSED", "the backend was closed"));
+    if (!crashedBefore) {
+      this.worker.ref();
+      const envelope: Envelope = { id: this.#next++, request: { kind: "close" } };
+      this.worker.postMessage(envelope);
+      if (await within(this.closeGraceMs, this.#ended)) return;
+    }
+    await within(this.closeGraceMs, this.worker.terminate());
+    this.worker.unref();
+  }
+
+  #settle(reply: Reply): void {
+    const pending = this.#pending.get(reply.id);
+    if (pending === undefined) return;
+    this.#pending.delete(reply.id);
+    if (this.#pending.size === 0) this.worker.unref();
+    if ("fault" in reply) pending.reject(new DuplexError(reply.fault.code, reply.fault.message));
+    else pending.resolve(reply.value as never);
+  }
+
+  /** The first failure stays; everything open is rejected with it. */
+  #fail(error: DuplexError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+    this.worker.unref();
+  }
+}
+
+function crashed(error: unknown, exitCode?: number): DuplexError {
+  const reason = error instanceof Error ? error.message : `exit code ${exitCode}`;
+  return new DuplexError(
+    "BACKEND_FAILED",
+    `the backend's worker thread ended unexpectedly (${reason}); close this backend and make a new one`,
+    { cause: error },
+  );
+}
+
+/** Whether a promise settles within a time. */
+async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const result = await Promise.race([settled, late]);
+  clearTimeout(timer);
+  return result;
+}
