@@ -4,13 +4,22 @@
 import type { StateSpec, TensorData } from "@microturn/core";
 import type * as ort from "onnxruntime-node";
 import { Fault } from "./messages.js";
-import { freshData, makeTensor, type Ort, ringPosition, rowLength, type StateStore } from "./state-store.js";
+import {
+  freshData,
+  makeTensor,
+  type Ort,
+  type RingUpdate,
+  ringPosition,
+  rowLength,
+  type StateStore,
+} from "./state-store.js";
 
 interface Piece {
   readonly spec: StateSpec;
   readonly rowLength: number;
-  readonly data: TensorData;
-  readonly tensor: ort.Tensor;
+  data: TensorData;
+  /** Over `data`. */
+  tensor: ort.Tensor;
 }
 
 /** State in host memory. Takes graphs of both state forms: only new rows, or whole buffers. */
@@ -37,53 +46,45 @@ export class HostState implements StateStore {
   }
 
   async renew(outputs: Readonly<Record<string, ort.OnnxValue>>, active: Uint8Array | undefined): Promise<void> {
-    for (const piece of this.#pieces) {
-      if (piece.spec.output === undefined) continue;
+    const someActive = active?.includes(0) ? active : undefined;
+    // All are looked at before the first is changed, so that a failure leaves the state as it was.
+    const renewals = this.#pieces.flatMap((piece) => {
+      if (piece.spec.output === undefined) return [];
       const output = outputs[piece.spec.output] as ort.Tensor;
-      const source = output.data as TensorData;
-      const update = piece.spec.update;
-      if (update.kind === "ring" && output.dims[update.axis + 1] === update.rowsPerTurn) {
-        this.#writeRings(piece, update, source, active);
-      } else if (source.length === piece.data.length) {
-        this.#replace(piece, source, active);
-      } else {
-        throw new Fault(
-          "BACKEND_FAILED",
-          `run: state output "${piece.spec.output}" is [${output.dims}], expected whole rows [${[this.batch, ...piece.spec.shape]}]${update.kind === "ring" ? ` or ${update.rowsPerTurn} new rows on axis ${update.axis + 1}` : ""}`,
-        );
-      }
+      return [{ piece, output, ring: newRows(piece, output) }];
+    });
+    for (const { piece, output, ring } of renewals) {
+      if (ring === undefined) this.#replace(piece, output, someActive);
+      else this.#writeRows(piece, ring, output, someActive);
     }
     for (let row = 0; this.#turns !== undefined && row < this.batch; row++) {
-      if (active === undefined || active[row] === 1) this.#turns[row] += 1;
+      if (someActive === undefined || someActive[row] === 1) this.#turns[row] += 1;
     }
   }
 
-  #writeRings(
-    piece: Piece,
-    update: Extract<StateSpec["update"], { kind: "ring" }>,
-    source: TensorData,
-    active: Uint8Array | undefined,
-  ): void {
+  #writeRows(piece: Piece, ring: RingUpdate, output: ort.Tensor, active: Uint8Array | undefined): void {
+    const source = output.data as TensorData;
     const shape = piece.spec.shape;
-    const inner = shape.slice(update.axis + 1).reduce((product, size) => product * size, 1);
-    const outer = shape.slice(0, update.axis).reduce((product, size) => product * size, 1);
-    const block = update.rowsPerTurn * inner;
+    const inner = product(shape.slice(ring.axis + 1));
+    const outer = product(shape.slice(0, ring.axis));
+    const block = ring.rowsPerTurn * inner;
     for (let row = 0; row < this.batch; row++) {
       if (active !== undefined && active[row] !== 1) continue;
-      const position = ringPosition(update, this.#turns?.[row] ?? 0) * inner;
+      const position = ringPosition(ring, this.#turns?.[row] ?? 0) * inner;
       for (let index = 0; index < outer; index++) {
         const from = (row * outer + index) * block;
-        piece.data.set(
-          source.subarray(from, from + block),
-          row * piece.rowLength + index * shape[update.axis] * inner + position,
-        );
+        const to = row * piece.rowLength + index * shape[ring.axis] * inner + position;
+        piece.data.set(source.subarray(from, from + block), to);
       }
     }
   }
 
-  #replace(piece: Piece, source: TensorData, active: Uint8Array | undefined): void {
+  #replace(piece: Piece, output: ort.Tensor, active: Uint8Array | undefined): void {
+    const source = output.data as TensorData;
     if (active === undefined) {
-      piece.data.set(source);
+      // The runtime gives each output a buffer of its own: it becomes the state, and the old one is let go.
+      piece.data = source;
+      piece.tensor = output;
       return;
     }
     for (let row = 0; row < this.batch; row++) {
@@ -112,4 +113,32 @@ export class HostState implements StateStore {
   }
 
   dispose(): void {}
+}
+
+/**
+ * The ring that an output's rows go to, or undefined for an output that is the whole new value.
+ *
+ * @throws Fault `BACKEND_FAILED` if it is neither
+ */
+function newRows({ spec, tensor }: Piece, output: ort.Tensor): RingUpdate | undefined {
+  const { update } = spec;
+  const whole = tensor.dims;
+  if (output.dims.length === whole.length && output.dims.every((size, axis) => size === whole[axis])) return undefined;
+  const rows =
+    update.kind === "ring" ? whole.map((size, axis) => (axis === update.axis + 1 ? update.rowsPerTurn : size)) : whole;
+  if (
+    update.kind === "ring" &&
+    output.dims.length === rows.length &&
+    output.dims.every((size, axis) => size === rows[axis])
+  ) {
+    return update;
+  }
+  throw new Fault(
+    "BACKEND_FAILED",
+    `run: state output "${spec.output}" is [${output.dims}], expected [${whole}]${rows === whole ? "" : ` or new rows [${rows}]`}`,
+  );
+}
+
+function product(sizes: readonly number[]): number {
+  return sizes.reduce((total, size) => total * size, 1);
 }

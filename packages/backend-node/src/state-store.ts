@@ -41,9 +41,11 @@ export function freshData(spec: StateSpec, count: number): TensorData {
   return initial === 0 ? data : data.fill(initial);
 }
 
-/** Element of axis `axis` at which a ring takes the rows of a turn. */
-export function ringPosition(update: Extract<StateSpec["update"], { kind: "ring" }>, turn: number): number {
-  const { sinkTurns, ringTurns, rowsPerTurn } = update;
+/** How a ring is renewed. */
+export type RingUpdate = Extract<StateSpec["update"], { kind: "ring" }>;
+
+/** Row of a ring's axis at which it takes the rows of a turn. */
+export function ringPosition({ sinkTurns, ringTurns, rowsPerTurn }: RingUpdate, turn: number): number {
   const slot = turn < sinkTurns ? turn : sinkTurns + ((turn - sinkTurns) % ringTurns);
   return slot * rowsPerTurn;
 }
