@@ -1,0 +1,430 @@
+"""Full-duplex dialogues and their labels, mixed on the fly from the clip bank so that no batch is ever repeated.
+
+Time is counted in samples of 16 kHz from the start of the session: a micro-turn is 3200, an output position 800, a speech
+frame 400. Output position `o` (4 per micro-turn) has heard the audio up to the end of its micro-turn and is *played* one
+micro-turn later. Every label is a fixed function of what was said and when: a start that jitters could not be learnt.
+"""
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+
+from . import domain
+from .dmel import DMEL_20, DMEL_SPEECH
+
+RATE, TURN, POSITION, FRAME = 16000, 3200, 800, 400
+OUTPUTS = 4                        # output positions per micro-turn
+REPLY_AFTER = 1920                 # 120 ms of silence are heard before a reply starts
+HEARD_AFTER = 2400                 # a transcribed word appears 150 ms after its end
+STOP_AFTER, YIELD_AFTER = 1600, 4800   # silence 100 ms after "stop" ended, 300 ms after another request began
+COUNT_PACE = 4 * OUTPUTS           # 800 ms from number to number
+STORY_GAP = 6                      # output positions between two sentences of the story
+VOCODER_DELAY = FRAME
+NONE, LISTEN, SPEAK, DELEGATE = range(4)
+CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
+IMAGE = (40, 39, 3)
+
+VOCABULARY = domain.vocabulary()
+TOKEN = {w: i for i, w in enumerate(VOCABULARY)}
+PAD, END, UNK = 0, 1, 2
+
+
+def reply_turn(end: int) -> int:
+    """The micro-turn in which the reply to a request whose last audible sample is `end` starts."""
+    return (end + REPLY_AFTER) // TURN
+
+
+def heard_turn(word_end: int) -> int:
+    return (word_end + HEARD_AFTER) // TURN
+
+
+def stop_turn(end: int) -> int:
+    """The first silent micro-turn after a "stop" that ended at sample `end`."""
+    return (end + STOP_AFTER) // TURN
+
+
+def yield_turn(onset: int) -> int:
+    """The first silent micro-turn after another request began at sample `onset`."""
+    return (onset + YIELD_AFTER) // TURN
+
+
+class Bank:
+    """Clips of one bank file, by request key."""
+
+    def __init__(self, folder: Path, name: str, keep=lambda meta: True):
+        self.samples = np.load(folder / f"{name}.npy", mmap_mode="r")
+        self.by_key: dict[str, list[dict]] = {}
+        start = 0
+        for meta in json.loads((folder / f"{name}.json").read_text()):
+            if keep(meta):
+                self.by_key.setdefault(meta["key"], []).append(meta | {"start": start})
+            start += meta["length"]
+
+    def wave(self, meta: dict) -> np.ndarray:
+        return self.samples[meta["start"]: meta["start"] + meta["length"]].astype(np.float32) / 32767
+
+
+class Assistant:
+    """What the assistant can say: for each answer its waveform, its speech frames and the output position of each word."""
+
+    def __init__(self, folder: Path):
+        bank = Bank(folder, "bank-assistant")
+        self.wave, self.frames, self.words = {}, {}, {}
+        for key, (meta,) in bank.by_key.items():
+            x = bank.wave(meta)
+            frames = DMEL_SPEECH.levels(np.pad(x, (0, -len(x) % POSITION + FRAME)))
+            if len(frames) % 2:
+                frames = np.pad(frames, ((0, 1), (0, 0)))
+            last = np.flatnonzero(frames.max(1))[-1] + 1
+            frames = frames[: last + last % 2]
+            self.wave[key], self.frames[key] = x, frames.reshape(-1, 160)
+            at, placed = -1, []
+            for word, start in zip(domain.words(meta["text"]), meta["starts"]):
+                at = max(at + 1, int(start * 20))  # the word's sound starts one position later: captions come first
+                placed.append((at, TOKEN[word]))
+            self.words[key] = placed
+
+    def length(self, key: str) -> int:
+        """Output positions from the first text token to the `<end>` token, both included."""
+        return max(1 + len(self.frames[key]), self.words[key][-1][0] + 1) + 1
+
+
+@dataclass
+class Mix:
+    """How a microphone signal is made worse than the clips it consists of; `None` means drawn at random."""
+    augment: bool = True
+    snr_db: float | None = None      # of the speech in the mix; inf = no noise
+    echo: float = 0.3                # probability that the assistant's own voice leaks in
+
+
+@dataclass
+class Dialogue:
+    turns: int
+    camera: bool
+    user: np.ndarray = field(init=False)      # [samples]
+    played: np.ndarray = field(init=False)    # [samples] what the assistant's loudspeaker plays
+    text: np.ndarray = field(init=False)      # [outputs]
+    heard: np.ndarray = field(init=False)
+    control: np.ndarray = field(init=False)
+    speech: np.ndarray = field(init=False)    # [outputs, 160]
+    weight: np.ndarray = field(init=False)    # [outputs] extra loss weight on text and control
+    color: np.ndarray = field(init=False)     # [turns]
+    events: list[dict] = field(default_factory=list)
+
+    def __post_init__(self):
+        n = self.turns * OUTPUTS
+        self.user = np.zeros(self.turns * TURN, np.float32)
+        self.played = np.zeros((self.turns + 2) * TURN, np.float32)
+        self.text, self.heard = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self.control = np.full(n, LISTEN, np.int64)
+        self.speech = np.zeros((n, 160), np.uint8)
+        self.weight = np.ones(n, np.float32)
+        self.color = np.zeros(self.turns, np.int64)
+
+
+class Generator:
+    """Draws dialogues. `keep` selects the clips of the user (voices, phrasings)."""
+
+    TURNS = 80   # 16 s
+    WEIGHTS = {"greet": 1.5, "name": 1.5, "how": 1.5, "thanks": 1.3, "bye": 1.3, "color": 2.5, "story": 2.6, "count": 3.2,
+               "sum": 7, "say": 2.5, "digit": 3, "watch": 2.5, "wait": 1.8, "ood": 2.6, "stop": 0.7, "back": 1.2}
+
+    def __init__(self, folder: str | Path, seed: int, bank: str = "bank-train", turns: int = TURNS, mix: Mix | None = None,
+                 keep=lambda meta: True):
+        folder = Path(folder)
+        self.random = np.random.default_rng(seed)
+        self.bank, self.assistant = Bank(folder, bank, keep), Assistant(folder)
+        self.turns, self.mix = turns, mix or Mix()
+        self.intents = list(self.WEIGHTS)
+        p = np.array(list(self.WEIGHTS.values()))
+        self.probability = p / p.sum()
+        r = self.random
+        self._noise = (r.standard_normal(1 << 21) + 1j * r.standard_normal(1 << 21)).astype(np.complex64)
+        self._grain = np.round(r.normal(0, 6, 1 << 21)).astype(np.int16)
+
+    # ---- what is said -------------------------------------------------------------------------------------------
+
+    def pick(self, intent: str, d: Dialogue, turn: int) -> str:
+        """A random request of one intent."""
+        r = self.random
+        if intent == "count":
+            return f"count:{r.choice(domain.COUNT_TO)}"
+        if intent == "sum":
+            return f"sum:{r.integers(10)},{r.integers(10)}"
+        if intent == "say":
+            return f"say:{r.integers(len(domain.WORDS))}"
+        if intent == "digit":
+            return f"digit:{r.integers(10)}"
+        if intent == "wait":
+            return f"wait:{r.choice(domain.WAIT_SECONDS)}"
+        if intent == "watch":
+            now = d.color[min(turn, self.turns - 1)]
+            return f"watch:{r.choice([c for c in range(6) if c != now])}"
+        return intent
+
+    def draw(self, d: Dialogue, turn: int, among: list[str] | None = None) -> str:
+        while True:
+            intent = self.random.choice(among) if among else self.random.choice(self.intents, p=self.probability)
+            if d.camera or intent not in ("color", "watch") or (intent == "color" and self.random.random() < 0.3):
+                return self.pick(intent, d, turn)
+
+    # ---- the user -----------------------------------------------------------------------------------------------
+
+    def clip(self, key: str) -> tuple[np.ndarray, dict, tuple[int, int] | None, int]:
+        """A clip of `key` at a random speed and with a lengthened pause: samples, index entry, pause, words before it."""
+        r = self.random
+        options = self.bank.by_key[key]
+        meta = options[r.integers(len(options))]
+        x, gap, split = self.bank.wave(meta), None, 0
+        if meta["gap"]:
+            a, b, split = meta["gap"]
+            extra = int(r.uniform(0.2, 1.2) * RATE) if r.random() < 0.75 else 0
+            middle = (a + b) // 2
+            x, gap = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]]), (a, b + extra)
+        if self.mix.augment:
+            speed = r.uniform(0.9, 1.1)
+            at = np.arange(0, len(x) - 1, speed)
+            x = np.interp(at, np.arange(len(x)), x).astype(np.float32)
+            gap = (int(gap[0] / speed), int(gap[1] / speed)) if gap else None
+        return x, meta, gap, split
+
+    def user(self, d: Dialogue, key: str, start: int, gain: float) -> tuple[int, int]:
+        """Lets the user say `key` from sample `start`; writes the transcript labels; returns (onset, end)."""
+        x, meta, gap, split = self.clip(key)
+        n = max(0, min(len(x), len(d.user) - start))
+        d.user[start:start + n] += x[:n] * gain
+        onset, end = start + CLIP_TAIL, start + len(x) - CLIP_TAIL
+        words = domain.words(meta["text"])
+        spans = [(words, onset, end)]
+        if gap:
+            spans = [(words[:split], onset, start + gap[0]), (words[split:], start + gap[1], end)]
+        for part, a, b in spans:
+            share = np.cumsum([len(w) + 1.5 for w in part])
+            for word, f in zip(part, share / share[-1]):
+                at = OUTPUTS * heard_turn(int(a + (b - a) * f))
+                while at < len(d.heard) and d.heard[at]:
+                    at += 1
+                if at < len(d.heard):
+                    d.heard[at] = TOKEN.get(word, UNK)
+        d.events.append({"type": "user", "key": key, "text": meta["text"], "voice": meta["voice"], "held": meta["held"],
+                         "onset": onset, "end": end, "pause": [start + gap[0], start + gap[1]] if gap else None})
+        return onset, end
+
+    # ---- the assistant ------------------------------------------------------------------------------------------
+
+    def reply(self, d: Dialogue, items: list[tuple[str, int]], cut: int | None = None) -> int:
+        """Says the answers at their output positions as one reply; silent from position `cut` on. Returns its end."""
+        total = len(d.text)
+        stop = total if cut is None else min(cut, total)
+        first, end = items[0][1], items[-1][1] + self.assistant.length(items[-1][0])
+        if first >= stop:
+            return first
+        for key, at in items:
+            frames, wave = self.assistant.frames[key], self.assistant.wave[key]
+            n = max(0, min(len(frames), stop - at - 1))
+            d.speech[at + 1: at + 1 + n] = frames[:n]
+            a = (at + 1 + OUTPUTS) * POSITION + VOCODER_DELAY
+            b = min(a + len(wave), (stop + OUTPUTS) * POSITION, len(d.played))
+            if b > a:
+                d.played[a:b] = wave[: b - a]
+            for offset, token in self.assistant.words[key]:
+                if at + offset < stop:
+                    d.text[at + offset] = token
+            if at < stop:
+                d.weight[at] = 4
+        d.control[first:min(end, stop)] = SPEAK
+        if end <= stop:
+            d.text[end - 1] = END
+        for at in (first, min(end, stop)):
+            d.weight[at:at + 1] = 5
+        if cut is not None and cut < end:
+            d.weight[cut:cut + OUTPUTS] = 4
+        d.events.append({"type": "reply", "keys": [k for k, _ in items], "start": first, "end": min(end, stop), "cut": cut})
+        return min(end, stop)
+
+    def plan(self, d: Dialogue, key: str, end: int) -> list[list[tuple[str, int]]]:
+        """The replies to a request that ended at sample `end`: each a list of (answer key, output position)."""
+        at = OUTPUTS * reply_turn(end)
+        intent, _, argument = key.partition(":")
+        if intent in ("greet", "name", "how", "thanks", "bye", "ood", "sum", "say"):
+            return [[(key, at)]]
+        if intent == "digit":
+            return [[(f"number:{argument}", at)]]
+        if intent == "count":
+            return [[(f"number:{i + 1}", at + COUNT_PACE * i) for i in range(int(argument))]]
+        if intent == "story":
+            items = []
+            for i in range(len(domain.STORY)):
+                items.append((f"story:{i}", at))
+                at += self.assistant.length(f"story:{i}") - 1 + STORY_GAP
+            return [items]
+        if intent == "color":
+            return [[(f"color:{d.color[min(at // OUTPUTS, self.turns - 1)]}" if d.camera else "blind", at)]]
+        if intent == "watch":
+            return [[("okay", at)]]
+        if intent == "wait":
+            done = -(-(at + self.assistant.length("okay")) // OUTPUTS)
+            return [[("okay", at)], [("time", OUTPUTS * (done + 5 * int(argument)))]]
+        return []
+
+    # ---- one exchange -------------------------------------------------------------------------------------------
+
+    def exchange(self, d: Dialogue, key: str, start: int, gain: float, interrupt: str | None = None, depth: int = 0) -> int:
+        """The user says `key` at sample `start`, the assistant replies, perhaps something happens meanwhile.
+
+        `interrupt` is `none`, `stop`, `back` or `barge`; `None` draws one. Returns the sample at which all is over."""
+        r = self.random
+        onset, end = self.user(d, key, start, gain)
+        replies = self.plan(d, key, end)
+        if not replies:
+            return end + 4800
+        if len(replies) == 1 and key.partition(":")[0] in ("story", "count", "sum"):
+            items = replies[0]
+            last = items[-1][1] + self.assistant.length(items[-1][0])
+            sound = (items[0][1] + 1 + OUTPUTS) * POSITION, (last + OUTPUTS) * POSITION
+            long = sound[1] - sound[0] > 1.8 * RATE
+            if interrupt is None:
+                interrupt = "none" if depth > 1 or not long else r.choice(["none", "stop", "back", "barge"], p=[.25, .25, .2, .3])
+            if interrupt != "none" and long:
+                t = int(r.integers(sound[0] + 6400, max(sound[0] + 6401, min(sound[1] - 6400, sound[0] + 80000))))
+                if t < len(d.user) - 8000:
+                    return self._interrupted(d, items, interrupt, t, gain, depth)
+        for items in replies:
+            over = self.reply(d, items)
+        if key.startswith("watch") and d.camera:
+            return self._watch(d, int(key[6:]), end, over)
+        return (over + OUTPUTS) * POSITION
+
+    def _interrupted(self, d: Dialogue, items: list, what: str, t: int, gain: float, depth: int) -> int:
+        if what == "back":
+            _, e = self.user(d, "back", t, gain)
+            d.events[-1]["during"] = True
+            return max((self.reply(d, items) + OUTPUTS) * POSITION, e)
+        if what == "stop":
+            onset, e = self.user(d, "stop", t, gain)
+            cut = OUTPUTS * stop_turn(e)
+            self.reply(d, items, cut)
+            d.events.append({"type": "stop", "onset": onset, "end": e, "cut": cut})
+            return (self.reply(d, [("okay", cut + 2 * OUTPUTS)]) + OUTPUTS) * POSITION
+        n = len(d.events)
+        key = self.draw(d, t // TURN, ["greet", "name", "how", "thanks", "bye", "sum", "sum", "digit", "digit", "say", "color", "count", "story", "ood"])
+        over = self.exchange(d, key, t, gain, depth=depth + 1)
+        onset = d.events[n]["onset"]
+        cut = min(OUTPUTS * yield_turn(onset), OUTPUTS * reply_turn(d.events[n]["end"]))
+        self.reply(d, items, cut)
+        d.events.append({"type": "barge", "onset": onset, "end": d.events[n]["end"], "cut": cut})
+        return over
+
+    def _watch(self, d: Dialogue, color: int, end: int, over: int) -> int:
+        """The camera shows the awaited colour after 0.6 to 5 s, sometimes another one before it."""
+        r = self.random
+        first = over // OUTPUTS + 3
+        change = first + int(r.integers(0, 22))
+        now = d.color[min(first, self.turns - 1)]
+        if change - first > 6 and r.random() < 0.5:
+            others = [c for c in range(6) if c not in (color, now)]
+            d.color[int(r.integers(first, change - 5)):] = r.choice(others)
+        if change >= self.turns - 1:
+            return len(d.user)
+        d.color[change:] = color
+        d.events.append({"type": "change", "turn": change, "color": color})
+        return (self.reply(d, [(f"now:{color}", OUTPUTS * change)]) + OUTPUTS) * POSITION
+
+    def dialogue(self, script: list[tuple[str, str]] | None = None, camera: bool | None = None) -> Dialogue:
+        """One dialogue: random, or the requests of `script` as (key, interrupt)."""
+        r = self.random
+        d = Dialogue(self.turns, bool(r.random() < 0.5) if camera is None else camera)
+        d.color[:] = r.integers(6)
+        t = int(r.uniform(0.3, 2.2) * RATE) if script or r.random() < 0.9 else int(r.uniform(2, 12) * RATE)
+        level = 10 ** (r.uniform(-15, 4) / 20) if self.mix.augment else 1.0
+        self._level = level
+        if script:
+            for key, interrupt in script:
+                t = self.exchange(d, key, t, level, interrupt) + int(r.uniform(0.4, 1.2) * RATE)
+        while not script and t < len(d.user) - 1.2 * RATE:
+            turn = t // TURN
+            key = self.draw(d, turn)
+            if d.camera and not key.startswith("watch") and r.random() < 0.2:
+                d.color[max(0, turn - int(r.integers(0, 8))):] = r.integers(6)
+            gain = level * 10 ** (r.uniform(-3, 3) / 20)
+            t = self.exchange(d, key, t, gain) + int(r.uniform(0.15, 1.6) * RATE)
+        return d
+
+    # ---- microphone and camera ----------------------------------------------------------------------------------
+
+    def microphone(self, d: Dialogue) -> np.ndarray:
+        """The sound that reaches the model, float32 `[samples]`."""
+        r, n = self.random, len(d.user)
+        if not self.mix.augment and self.mix.snr_db is None:
+            return d.user
+        size = 1 << (n - 1).bit_length()
+        hz = np.linspace(0, 8000, size // 2 + 1, dtype=np.float32)
+        knots = np.linspace(0, 8000, 9)
+        response = np.ones_like(hz)
+        spectrum = scipy.fft.rfft(d.user, size)
+        if self.mix.augment:
+            db = np.linspace(-1, 1, 9) * r.uniform(-5, 5) + r.normal(0, 1.5, 9)
+            response = 10 ** (np.interp(hz, knots, db).astype(np.float32) / 20)
+            if r.random() < 0.2:  # telephone
+                response = response * np.where((hz > r.uniform(150, 350)) & (hz < r.uniform(3200, 3900)), 1, 1e-3).astype(np.float32)
+            if r.random() < 0.2:  # a small room
+                decay = r.uniform(0.03, 0.12) * RATE
+                tail = int(5 * decay)
+                room = r.standard_normal(tail).astype(np.float32) * np.exp(-np.arange(tail, dtype=np.float32) / decay)
+                room *= r.uniform(0.1, 0.5) / np.sqrt((room ** 2).sum())
+                room[0] = 1
+                spectrum *= scipy.fft.rfft(room, size)
+            spectrum *= response
+            if r.random() < self.mix.echo:
+                played = np.roll(d.played[:n], int(r.uniform(0, 0.1) * RATE))
+                spectrum += scipy.fft.rfft(played, size) * (response * np.float32(10 ** (r.uniform(-35, -15) / 20)))
+        out = scipy.fft.irfft(spectrum, size)[:n]
+        snr = self.mix.snr_db
+        if snr is None:
+            kind = r.random()
+            snr = np.inf if kind < 0.12 else r.uniform(40, 60) if kind < 0.3 else r.uniform(10, 40)
+        if np.isfinite(snr):
+            db = -10 * r.uniform(0, 2) * np.log10(np.maximum(hz, 60) / 60) + np.interp(hz, knots, r.normal(0, 3, 9))
+            offset = int(r.integers(len(self._noise) - len(hz)))
+            noise = scipy.fft.irfft(self._noise[offset: offset + len(hz)] * 10 ** (db.astype(np.float32) / 20), size)[:n]
+            if self.mix.augment and r.random() < 0.5:
+                swing = np.interp(np.arange(n), np.linspace(0, n, 40), 10 ** (r.normal(0, 4, 40) / 20))
+                noise = noise * swing.astype(np.float32)
+            level = self._level * 0.08 * 10 ** (-snr / 20)
+            out = out + noise * np.float32(level / np.sqrt((noise ** 2).mean()))
+        return np.clip(np.round(out * 32768), -32768, 32767).astype(np.float32) / 32768
+
+    def images(self, d: Dialogue) -> np.ndarray:
+        """One pair of 39 x 40 images per micro-turn, uint8 `[turns, 2, 40, 39, 3]`."""
+        r = self.random
+        rgb = np.array([domain.RGB[c] for c in domain.COLORS], np.float32)[d.color] * r.uniform(0.82, 1.08)
+        rgb = rgb + r.uniform(-10, 10, 3)
+        slope = np.linspace(-1, 1, 40)[:, None] * r.uniform(-12, 12) + np.linspace(-1, 1, 39)[None] * r.uniform(-12, 12)
+        base = (rgb[:, None, None, None, :] + slope[None, None, :, :, None]).astype(np.int16)
+        count = self.turns * 2 * 40 * 39 * 3
+        offset = int(r.integers(len(self._grain) - count))
+        return np.clip(base + self._grain[offset: offset + count].reshape(self.turns, 2, *IMAGE), 0, 255).astype(np.uint8)
+
+    def example(self, d: Dialogue) -> dict[str, np.ndarray]:
+        """Everything the model is shown and must yield for one dialogue."""
+        audio = DMEL_20.levels(self.microphone(d)).reshape(self.turns, 4, 80)
+        return {"audio": audio, "text": d.text, "heard": d.heard, "control": d.control, "speech": d.speech,
+                "weight": d.weight, "camera": np.array(d.camera)}
+
+    def batch(self, size: int) -> dict[str, np.ndarray]:
+        """`size` dialogues, stacked; `images` holds only those with a camera, in order."""
+        dialogues = [self.dialogue() for _ in range(size)]
+        examples = [self.example(d) for d in dialogues]
+        out = {k: np.stack([e[k] for e in examples]) for k in examples[0]}
+        seen = [self.images(d) for d in dialogues if d.camera]
+        out["images"] = np.stack(seen) if seen else np.zeros((0, self.turns, 2, *IMAGE), np.uint8)
+        return out
+
+
+def folder_of(argument: str | None = None) -> Path:
+    return Path(argument or os.environ.get("MICROTURN_WORK", "work"))

@@ -1,0 +1,220 @@
+"""Builds the clip bank: every request by many voices, every answer by the assistant's voice, as 16 kHz int16.
+
+A clip is trimmed to what is audible (plus 10 ms of tail), scaled to one active level, and remembers where a pause inside
+it was made on purpose. Files: `bank-train`, `bank-held`, `bank-assistant` (.npy samples and .json index) in the work folder.
+"""
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from . import domain
+from .voices import ASSISTANT, Voice, draw
+
+RATE = 16000
+TAIL = 160            # samples kept after the last audible one
+USER_RMS, ASSISTANT_RMS = 0.08, 0.10
+
+
+def read_wav(path: str) -> np.ndarray:
+    with wave.open(path) as f:
+        rate, x = f.getframerate(), np.frombuffer(f.readframes(f.getnframes()), "<i2").astype(np.float32) / 32768
+    return resample_poly(x, RATE, rate).astype(np.float32) if rate != RATE else x
+
+
+def loudness(x: np.ndarray) -> np.ndarray:
+    """Mean magnitude over 10 ms, one value per sample."""
+    return np.convolve(np.abs(x), np.ones(160, np.float32) / 160, "same")
+
+
+def trim(x: np.ndarray) -> np.ndarray:
+    """From 10 ms before the first to 10 ms after the last audible sample (34 dB below the loudest 10 ms)."""
+    e = loudness(x)
+    k = np.flatnonzero(e > 0.02 * e.max())
+    if len(k) == 0:
+        raise ValueError("clip is silent")
+    return x[max(0, k[0] - TAIL): k[-1] + TAIL]
+
+
+def scale(x: np.ndarray, rms: float) -> np.ndarray:
+    """Scales so that the samples above 2 % of the peak have the given RMS."""
+    active = x[np.abs(x) > 0.02 * np.abs(x).max()]
+    return x * (rms / np.sqrt((active ** 2).mean()))
+
+
+def to_int16(x: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(x * 32767), -32768, 32767).astype(np.int16)
+
+
+def longest_gap(x: np.ndarray) -> tuple[int, int] | None:
+    """The longest inaudible stretch inside a trimmed clip, if it lasts at least 70 ms."""
+    e = loudness(x)
+    quiet = np.concatenate([[0], (e < 0.02 * e.max()).astype(np.int8), [0]])
+    d = np.diff(quiet)
+    starts, ends = np.flatnonzero(d == 1), np.flatnonzero(d == -1)
+    inner = [(b - a, a, b) for a, b in zip(starts, ends) if a > 800 and b < len(x) - 800]
+    if not inner or max(inner)[0] < 1120:
+        return None
+    _, a, b = max(inner)
+    return int(a), int(b)
+
+
+def speak(voice: Voice, text: str, path: str) -> None:
+    if voice.engine == "espeak":
+        subprocess.run(["espeak-ng", "-v", voice.name, "-s", str(int(165 * voice.speed)), "-p", str(voice.pitch), "-w", path, text],
+                       check=True, stderr=subprocess.DEVNULL)
+    elif voice.engine == "flite":
+        style = ["--setf", f"duration_stretch={1 / voice.speed:.3f}"]
+        if voice.pitch:
+            style += ["--setf", f"int_f0_target_mean={voice.pitch}"]
+        subprocess.run(["flite", "-voice", voice.name, *style, "-t", text, "-o", path], check=True)
+    else:
+        raise ValueError(f"speak: {voice.engine} is synthesised in batches")
+
+
+def finish(x: np.ndarray, key: str, text: str, voice: Voice, held_phrasing: bool, split: int) -> tuple[np.ndarray, dict]:
+    """Trimmed, scaled clip and its index entry. `split` is the number of words before the deliberate pause, 0 for none."""
+    x = scale(trim(x), USER_RMS)
+    gap = longest_gap(x) if split else None
+    return to_int16(x), {"key": key, "text": text, "voice": voice.label, "held": held_phrasing, "length": len(x),
+                         "gap": [*gap, split] if gap else None}
+
+
+def with_comma(text: str, split: int) -> str:
+    w = text.split()
+    return " ".join(w[:split]) + ", " + " ".join(w[split:]) if split else text
+
+
+def single(job: tuple) -> tuple[np.ndarray, dict] | None:
+    key, text, voice, held_phrasing, split = job
+    path = f"{tempfile.gettempdir()}/microturn-{os.getpid()}.wav"
+    try:
+        speak(voice, with_comma(text, split), path)
+        return finish(read_wav(path), key, text, voice, held_phrasing, split)
+    except (ValueError, subprocess.CalledProcessError, wave.Error):
+        return None
+
+
+def festival_batch(jobs: list[tuple]) -> list[tuple[np.ndarray, dict] | None]:
+    """Festival starts slowly, so one process speaks many sentences of one voice."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = [f"(voice_{jobs[0][2].name})"]
+        for i, (_, text, voice, _, split) in enumerate(jobs):
+            script.append(f"(Parameter.set 'Duration_Stretch {1 / voice.speed:.3f})")
+            script.append(f'(utt.save.wave (utt.synth (Utterance Text "{with_comma(text, split)}")) "{folder}/{i}.wav")')
+        Path(folder, "x.scm").write_text("\n".join(script))
+        subprocess.run(["festival", "-b", f"{folder}/x.scm"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        out = []
+        for i, (key, text, voice, held, split) in enumerate(jobs):
+            try:
+                out.append(finish(read_wav(f"{folder}/{i}.wav"), key, text, voice, held, split))
+            except (OSError, ValueError, EOFError, wave.Error):
+                out.append(None)
+        return out
+
+
+def pause_points(text: str, complete: set[str]) -> list[int]:
+    """Word borders at which a speaker may pause: what came before must not be a request by itself."""
+    w = text.split()
+    return [i for i in range(1, len(w)) if " ".join(w[:i]) not in complete]
+
+
+def plan(rng: random.Random, held_voices: bool) -> list[tuple]:
+    """The list of clips to make: (key, text, voice, held phrasing, words before the pause or 0)."""
+    complete = {t for k in domain.keys() if k != "ood" for h in (False, True) for t in domain.texts(k, h)}
+    jobs = []
+    for key in domain.keys():
+        for held_phrasing in ((False, True) if held_voices else (False,)):
+            for text in domain.texts(key, held_phrasing):
+                if held_voices:
+                    engines = ["espeak", "flite", "festival"] if not key.startswith("sum") or rng.random() < 0.15 else [rng.choice(["espeak", "flite", "festival"])]
+                elif key.startswith("sum"):
+                    engines = ["espeak"] * 4 + ["flite"] * 2 + ["festival"] * 2
+                elif key.partition(":")[0] in ("digit", "count", "say", "watch", "wait"):
+                    engines = ["espeak"] * 9 + ["flite"] * 5 + ["festival"] * 4
+                else:
+                    engines = ["espeak"] * 22 + ["flite"] * 10 + ["festival"] * 8
+                for engine in engines:
+                    points = pause_points(text, complete) if key not in ("ood", "back", "stop") else []
+                    split = rng.choice(points) if points and rng.random() < 0.25 else 0
+                    jobs.append((key, text, draw(rng, engine, held_voices), held_phrasing, split))
+    return jobs
+
+
+def save(folder: Path, name: str, clips: list[tuple[np.ndarray, dict]]) -> None:
+    np.save(folder / f"{name}.npy", np.concatenate([x for x, _ in clips]))
+    (folder / f"{name}.json").write_text(json.dumps([m for _, m in clips]))
+    print(f"{name}: {len(clips)} clips, {sum(len(x) for x, _ in clips) / RATE / 3600:.2f} h", flush=True)
+
+
+def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
+    started, done, clips = time.time(), 0, []
+    festival = {}
+    for j in jobs:
+        if j[2].engine == "festival":
+            festival.setdefault(j[2].name, []).append(j)
+    batches = [v[i:i + 100] for v in festival.values() for i in range(0, len(v), 100)]
+    singles = [j for j in jobs if j[2].engine != "festival"]
+    for result in pool.imap_unordered(festival_batch, batches):
+        clips += result
+        done += len(result)
+        print(f"{name}: {done}/{len(jobs)} clips, {time.time() - started:.0f} s", flush=True)
+    for result in pool.imap(single, singles, chunksize=50):
+        clips.append(result)
+        done += 1
+        if done % 1000 == 0:
+            print(f"{name}: {done}/{len(jobs)} clips, {time.time() - started:.0f} s", flush=True)
+    good = [c for c in clips if c]
+    print(f"{name}: {len(clips) - len(good)} failed", flush=True)
+    save(folder, name, good)
+
+
+def word_starts(text: str) -> list[float]:
+    """Start of every word in seconds after the first sound, from flite's own segment durations."""
+    def phones(t: str) -> list[str]:
+        out = subprocess.run(["flite", "-voice", ASSISTANT, "-ps", "-t", t, "-o", "/dev/null"], capture_output=True, text=True)
+        return [p for p in out.stdout.split() if p != "pau"]
+    out = subprocess.run(["flite", "-voice", ASSISTANT, "-psdur", "-t", text, "-o", "/dev/null"], capture_output=True, text=True)
+    segments = [(s.split(":")[0], float(s.split(":")[1])) for s in out.stdout.split()]
+    starts, previous = [], 0.0
+    for phone, end in segments:
+        if phone != "pau":
+            starts.append(previous)
+        previous = end
+    counts = [len(phones(w)) for w in domain.words(text)]
+    first = np.cumsum([0, *counts[:-1]]) / sum(counts) * len(starts)
+    return [max(0.0, starts[min(len(starts) - 1, round(float(i)))] - starts[0]) for i in first]
+
+
+def assistant_clip(item: tuple[str, str]) -> tuple[np.ndarray, dict]:
+    key, text = item
+    path = f"{tempfile.gettempdir()}/microturn-{os.getpid()}.wav"
+    speak(Voice("flite", ASSISTANT), text, path)
+    x = to_int16(scale(trim(read_wav(path)), ASSISTANT_RMS))
+    return x, {"key": key, "text": text, "voice": f"flite:{ASSISTANT}", "length": len(x), "starts": word_starts(text)}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "work")
+    folder.mkdir(parents=True, exist_ok=True)
+    with multiprocessing.Pool(2) as pool:
+        if not (folder / "bank-assistant.json").exists():
+            save(folder, "bank-assistant", pool.map(assistant_clip, list(domain.answers().items())))
+        for name, held in (("bank-train", False), ("bank-held", True)):
+            if not (folder / f"{name}.json").exists():
+                make(folder, name, plan(random.Random(2 if held else 1), held), pool)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Trains `mini`. Resumable; the learning rate follows the clock, so the run ends by itself after `--minutes`.
+
+The process restarts itself once with the allocator settings without which a CPU step takes ten times as long.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+
+ENVIRONMENT = {
+    # large blocks stay in the heap: page faults were 9/10 of a step without this
+    "MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_TOP_PAD_": "536870912",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1", "OMP_NUM_THREADS": "1",
+    "ATEN_CPU_CAPABILITY": "avx512",
+}
+if __name__ == "__main__" and any(k not in os.environ for k in ENVIRONMENT):
+    os.environ.update({k: os.environ.get(k, v) for k, v in ENVIRONMENT.items()})
+    os.execv(sys.executable, [sys.executable, "-m", "microturn_training.train", *sys.argv[1:]])
+
+import torch  # noqa: E402
+import torch.distributed as dist  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+
+from .dialogue import Generator, VOCABULARY  # noqa: E402
+from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
+
+
+def arguments() -> argparse.Namespace:
+    a = argparse.ArgumentParser(description=__doc__)
+    a.add_argument("--work", default="work")
+    a.add_argument("--run", default="run1")
+    a.add_argument("--minutes", type=float, default=80)
+    a.add_argument("--part", type=int, default=4, help="dialogues that one process handles at a time")
+    a.add_argument("--parts", type=int, default=2, help="parts in a batch")
+    a.add_argument("--processes", type=int, default=2, help="a busy machine punishes threads (they wait for each other) more than processes")
+    a.add_argument("--rate", type=float, default=1.5e-3)
+    a.add_argument("--warmup", type=int, default=100)
+    a.add_argument("--steps", type=int, default=10**9)
+    a.add_argument("--threads", type=int, default=1)
+    a.add_argument("--seed", type=int, default=0)
+    a.add_argument("--initial", default="", help="checkpoint to take weights (not optimiser state) from")
+    a.add_argument("--compile", type=int, default=1)
+    a.add_argument("--log-every", type=int, default=20)
+    return a.parse_args()
+
+
+def mixer(queue, work: str, seed: int, size: int) -> None:
+    torch.set_num_threads(1)
+    os.nice(2)
+    generator = Generator(work, seed)
+    while True:
+        queue.put({k: torch.from_numpy(v) for k, v in generator.batch(size).items()})
+
+
+def delayed(x, first: int):
+    return torch.cat([torch.full_like(x[:, :1], first), x[:, :-1]], 1)
+
+
+def fed_back(batch: dict) -> dict:
+    """What the output positions are given: the labels of the position before, damaged a little against exposure bias."""
+    speech, text, heard = delayed(batch["speech"], 0), delayed(batch["text"], 0), delayed(batch["heard"], 0)
+    live = speech.amax(-1, keepdim=True) > 0
+    jitter = torch.randint(-1, 2, speech.shape, dtype=torch.int8) * (torch.rand(speech.shape) < 0.3)
+    speech = torch.where(live, (speech.to(torch.int8) + jitter).clamp(0, 15).to(torch.uint8), speech)
+    share = torch.rand(len(speech), 1, 1) * 0.3
+    blank = live & (torch.rand(live.shape) < share)
+    speech = speech * (~blank).to(torch.uint8)
+    lost = torch.rand(text.shape) < torch.rand(len(text), 1) * 0.1
+    lost_heard = torch.rand(text.shape) < torch.rand(len(text), 1) * 0.1
+    return {"text": text.masked_fill(lost, 0), "heard": heard.masked_fill(lost_heard, 0),
+            "control": delayed(batch["control"], LISTEN), "speech": speech}
+
+
+def losses(net: Duplex, h, batch: dict, speech_share: float) -> dict[str, torch.Tensor]:
+    text, heard, control, weight = batch["text"], batch["heard"], batch["control"], batch["weight"]
+    lt, lh, lc = (z.float() for z in net.heads(h))
+    def each(logits, target):
+        return F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view(target.shape)
+    speaking = control == SPEAK
+    text_loss = (each(lt, text) * torch.where(text > 0, 2.0, 1.0) * torch.where(text > 0, weight, 1.0))[speaking].sum() / control.numel()
+    out = {"text": text_loss, "heard": (each(lh, heard) * torch.where(heard > 0, 2.0, 1.0)).mean(), "control": (each(lc, control) * weight).mean()}
+    sounding = batch["speech"].amax(-1) > 0
+    chosen = (sounding & (torch.rand(sounding.shape) < speech_share)) | (speaking & (torch.rand(sounding.shape) < 0.25))
+    logits = net.speech_logits(h[chosen]).float()
+    out["speech"] = F.cross_entropy(logits.flatten(0, 1), batch["speech"][chosen].flatten().long())
+    with torch.no_grad():
+        out["text_right"] = (lt.argmax(-1) == text)[text > 0].float().mean()
+        out["heard_right"] = (lh.argmax(-1) == heard)[heard > 0].float().mean()
+        switch = control != delayed(control, LISTEN)
+        out["switch_right"] = (lc.argmax(-1) == control)[switch].float().mean()
+    return out
+
+
+def synchronise(net: Duplex, metrics: torch.Tensor, count: int) -> torch.Tensor:
+    """Sums gradients, expert loads and metrics over the processes; gradients and metrics become means over `count` parts."""
+    routers = [m.gate for m in net.modules() if isinstance(m, MixtureOfExperts)]
+    parameters = list(net.parameters())
+    flat = torch.cat([torch.zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in parameters]
+                     + [r.load if r.load is not None else torch.zeros(r.c.num_experts) for r in routers] + [metrics])
+    if dist.is_initialized():
+        dist.all_reduce(flat)
+    at = 0
+    for p in parameters:
+        p.grad = flat[at: at + p.numel()].view_as(p).div_(count)
+        at += p.numel()
+    for r in routers:
+        r.load = flat[at: at + r.c.num_experts] / count
+        at += r.c.num_experts
+        r.balance()
+    return flat[at:] / count
+
+
+METRICS = ["loss", "text", "heard", "control", "speech", "text_right", "heard_right", "switch_right"]
+
+
+def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
+    """One training process. All processes hold the same weights and take parts of each batch as they become free."""
+    torch.set_num_threads(a.threads)
+    torch.manual_seed(a.seed)
+    folder = Path(a.work) / a.run
+    config = Config(vocab_size=len(VOCABULARY))
+    net = Duplex(config)
+    matrices = [p for p in net.parameters() if p.dim() > 1]
+    vectors = [p for p in net.parameters() if p.dim() <= 1]
+    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.03}, {"params": vectors, "weight_decay": 0.0}],
+                                  lr=a.rate, betas=(0.9, 0.98), fused=True)
+    step, spent, path = 0, 0.0, folder / "checkpoint.pt"
+    if path.exists():
+        saved = torch.load(path)
+        net.load_state_dict(saved["net"])
+        optimizer.load_state_dict(saved["optimizer"])
+        step, spent = saved["step"], saved["minutes"]
+    elif a.initial:
+        net.load_state_dict(torch.load(a.initial)["net"])
+    first, routers = step, [m.gate for m in net.modules() if isinstance(m, MixtureOfExperts)]
+    if rank == 0:
+        print(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, step {step}, {spent:.1f} min", flush=True)
+    if a.processes > 1:
+        dist.init_process_group("gloo", init_method=f"file://{folder.resolve()}/rendezvous", rank=rank, world_size=a.processes)
+    torch.manual_seed(a.seed + 7 * rank + step)
+    if a.compile:
+        for layer in net.layers:
+            layer.compile_parts()
+    started = time.time()
+    window, marked, log = [], time.time(), (folder / "log.jsonl").open("a") if rank == 0 else None
+
+    def minutes() -> float:
+        return spent + (time.time() - started) / 60
+
+    while True:
+        if rank == 0:
+            warm = min(1, (step + 1) / a.warmup)
+            shared[0] = a.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, minutes() / a.minutes))))
+            shared[1] = float(minutes() >= a.minutes or step + 1 >= a.steps)
+        metrics = torch.zeros(len(METRICS))
+        optimizer.zero_grad(set_to_none=True)
+        load = [torch.zeros(config.num_experts) for _ in routers]
+        while True:
+            with ticket.get_lock():
+                if ticket.value >= a.parts * (step - first + 1):
+                    break
+                ticket.value += 1
+            batch = queue.get()
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                h = net(batch["audio"], batch["camera"], batch["images"], **fed_back(batch))
+                part = losses(net, h, batch, speech_share=0.5)
+                part["loss"] = 4 * part["text"] + 2 * part["heard"] + part["speech"] + 2 * part["control"]
+            part["loss"].backward()
+            metrics += torch.nan_to_num(torch.stack([part[m].detach().float() for m in METRICS]))
+            for total, r in zip(load, routers):
+                total += r.load
+        for total, r in zip(load, routers):
+            r.load = total
+        metrics = synchronise(net, metrics, a.parts)
+        for group in optimizer.param_groups:
+            group["lr"] = shared[0]
+        norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        last = bool(shared[1])
+        step += 1
+        if rank == 0:
+            window.append(torch.cat([metrics, norm[None]]))
+            if step % a.log_every == 0:
+                now = time.time()
+                row = {k: round(v, 4) for k, v in zip([*METRICS, "gradient"], torch.stack(window).mean(0).tolist())}
+                row |= {"step": step, "minutes": round(minutes(), 2), "rate": round(shared[0], 6), "queued": queue.qsize(),
+                        "positions_per_s": round(a.log_every * a.parts * a.part * Generator.TURNS * config.turn_positions / (now - marked)),
+                        "max_load": round(max(float(r.load.max()) for r in routers), 3)}
+                window, marked = [], now
+                print(json.dumps(row), flush=True)
+                log.write(json.dumps(row) + "\n")
+                log.flush()
+            if step % 200 == 0 or last:
+                torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "minutes": minutes(),
+                            "config": config.to_dict(), "vocabulary": VOCABULARY}, str(path) + ".new")
+                os.replace(str(path) + ".new", path)
+        if a.processes > 1:
+            dist.barrier()   # nobody reads the shared values of the next step early
+        if last:
+            break
+    if rank == 0:
+        print(f"end: {step} steps", flush=True)
+
+
+def main() -> None:
+    a = arguments()
+    folder = Path(a.work) / a.run
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rendezvous").unlink(missing_ok=True)
+    context = multiprocessing.get_context("spawn")
+    queue, ticket, shared = context.Queue(2 * a.parts), context.Value("l", 0), context.Array("d", 2)
+    mixing = context.Process(target=mixer, args=(queue, a.work, int(time.time()) if (folder / "checkpoint.pt").exists() else a.seed, a.part), daemon=True)
+    mixing.start()
+    others = [context.Process(target=run, args=(r, a, queue, ticket, shared), daemon=True) for r in range(1, a.processes)]
+    for p in others:
+        p.start()
+    run(0, a, queue, ticket, shared)
+    mixing.terminate()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The synthetic voices: which programs speak, under which licence, and which voices are never trained on.
+
+Everything is in Debian main. Licences: espeak-ng is a GPL-3 program (only its audio is used, as training input);
+flite and festival voices are under the permissive CMU / Edinburgh licence (samples may be shipped with the notice).
+Held-out voices are whole voices (or espeak timbres); `kal` is not among them because `kal16` is the same speaker.
+"""
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+ESPEAK_ACCENTS = ["en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029",
+                  "en-gb-x-gbclan"]
+ESPEAK_HELD = ["f5", "m8", "klatt4", "Annie", "zac", "linda", "paul", "iven4"]
+ESPEAK_TRAIN = ("adam Alex Alicia Andrea Andy antonio aunty belinda benjamin boris caleb david Denis Diogo ed edward "
+                "edward2 Gene Gene2 Gustave Henrique Hugo iven iven2 iven3 Jacky john kaukovalta Lee marcelo Marco "
+                "Mario max Michael michel miguel mike Nguyen pablo pedro quincy rob robert sandro shelby steph steph2 "
+                "steph3 travis victor f1 f2 f3 f4 m1 m2 m3 m4 m5 m6 m7 klatt klatt2 klatt3 anika norbert").split()
+FLITE_TRAIN, FLITE_HELD = ["awb", "kal16"], ["rms"]
+FESTIVAL_TRAIN, FESTIVAL_HELD = ["kal_diphone", "cmu_us_slt_arctic_hts"], ["ked_diphone"]
+ASSISTANT = "slt"  # flite
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One way of speaking: `engine` espeak | flite | festival, its voice name, and its speaking style."""
+    engine: str
+    name: str
+    speed: float = 1.0      # 1 = the voice's own; above 1 is faster
+    pitch: int | None = None  # espeak 0..99, flite mean f0 in Hz; None = the voice's own
+
+    @property
+    def label(self) -> str:
+        return f"{self.engine}:{self.name.split('+')[-1]}"
+
+
+def draw(rng: random.Random, engine: str, held: bool) -> Voice:
+    """A random voice of one engine, with random speed and pitch."""
+    if engine == "espeak":
+        variant = rng.choice(ESPEAK_HELD if held else ESPEAK_TRAIN)
+        return Voice(engine, f"{rng.choice(ESPEAK_ACCENTS)}+{variant}", rng.uniform(0.72, 1.2), rng.randint(20, 80))
+    if engine == "flite":
+        name = rng.choice(FLITE_HELD if held else FLITE_TRAIN)
+        return Voice(engine, name, rng.uniform(0.8, 1.25), rng.randint(75, 190) if rng.random() < 0.6 else None)
+    name = rng.choice(FESTIVAL_HELD if held else FESTIVAL_TRAIN)
+    return Voice(engine, name, rng.uniform(0.8, 1.25))
