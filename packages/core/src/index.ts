@@ -46,7 +46,9 @@ export type {
   TurnOutput,
 } from "./engine.js";
 export { DuplexError, type DuplexErrorCode } from "./errors.js";
+export { buildDuplexGraph, controlToken, type DuplexGraphOptions } from "./graph/duplex-graph.js";
 export { Emitter as experimental_Emitter } from "./graph/emitter.js";
+export { buildLanguageGraph, type LanguageGraphOptions } from "./graph/language-graph.js";
 export {
   type OnnxGraph as experimental_OnnxGraph,
   writeModel as experimental_writeModel,
@@ -59,8 +61,70 @@ export {
   positionsPerTurn,
   type VocoderShape,
 } from "./model/config.js";
-export type { ManifestFile, ModelManifest } from "./model/manifest.js";
+export { type LoadedModel, type LoadModelOptions, loadModel, manifestPath, sha256 } from "./model/load.js";
+export { type ManifestFile, type ModelManifest, parseManifest } from "./model/manifest.js";
+export { inkling, inklingSmall, miniConfig, type PresetWithGaps, tinyConfig } from "./model/presets.js";
+export {
+  joinShards,
+  readSafetensors,
+  readShardIndex,
+  type SafetensorsFile,
+  writeSafetensors,
+} from "./model/safetensors.js";
 export type { ModelSource } from "./model/source.js";
+export { specialTokens, TokenDecoder, Tokenizer } from "./model/tokenizer.js";
+export { validateConfig } from "./model/validate-config.js";
+export { weightShapes } from "./model/weight-shapes.js";
+export {
+  createWeights,
+  type StoredWeight,
+  type WeightStorage,
+  type Weights,
+  weightsFromArrays,
+} from "./model/weights.js";
+export { type ExpertOptions, type ExpertWeights, mixtureOfExperts } from "./moe/experts.js";
+export { type RouterOptions, type Routing, route } from "./moe/router.js";
+export { checkTurnInput } from "./session/check-turn-input.js";
+export { type Clock, systemClock } from "./session/clock.js";
+export type { DeliveryPolicy } from "./session/delivery.js";
+export { DuplexSession } from "./session/duplex-session.js";
+export type {
+  ConversationEntry,
+  DelegationEvent,
+  DeliveryEvent,
+  DeliveryOutcome,
+  ErrorEvent,
+  FlushEvent,
+  HeardDeltaEvent,
+  InputRefusedEvent,
+  RewindEvent,
+  SessionEndEvent,
+  SessionEndReason,
+  SessionEvent,
+  SessionEventBase,
+  SessionHandlers,
+  SessionStartEvent,
+  SpeechEvent,
+  TextDeltaEvent,
+  TurnEndEvent,
+  TurnLateEvent,
+  TurnStartEvent,
+  YieldEvent,
+} from "./session/events.js";
+export { type ReplayDifference, type ReplayOptions, type ReplayReport, replayTrace } from "./session/replay.js";
+export type { DuplexSessionOptions, SessionSettings, SessionSnapshot } from "./session/session-options.js";
+export type { DeadlinePolicy, Pace } from "./session/session-state.js";
+export {
+  type SessionTrace,
+  type TraceHeader,
+  type TraceTurn,
+  type TraceTurnInput,
+  type TraceTurnOutput,
+  traceAudio,
+} from "./session/trace.js";
+export { type ReadTraceOptions, readTrace, traceElementId, writeTrace } from "./session/trace-file.js";
+export { recordTrace, type TraceOptions, type TraceRecorder } from "./session/trace-recorder.js";
+export type { TurnRecord, TurnRecordInput, TurnRecordOutput, TurnTiming } from "./session/turn.js";
 export {
   allocate,
   checkTensor,

@@ -1,2 +1,13 @@
 // Test doubles and small models for tests of applications and of this project.
-export {};
+
+export { FakeClock, settled } from "./fake-clock.js";
+export {
+  politeScript,
+  type Script,
+  type ScriptedEngine,
+  type ScriptedEngineOptions,
+  type ScriptedTurn,
+  scriptedEngine,
+} from "./scripted-engine.js";
+export { SimulatedUser, type SimulatedUserOptions, type UserSegment } from "./simulated-user.js";
+export { randomWeights, type TinyModelOptions, tinyModel } from "./tiny-model.js";

@@ -1,0 +1,490 @@
+import { describe, expect, it } from "vitest";
+import type { Engine } from "../engine.js";
+import { DuplexError } from "../errors.js";
+import { FakeClock, settled } from "../testing/fake-clock.js";
+import { politeScript, scriptedEngine } from "../testing/scripted-engine.js";
+import { SimulatedUser } from "../testing/simulated-user.js";
+import { DuplexSession } from "./duplex-session.js";
+import type { SessionEvent } from "./events.js";
+import type { DuplexSessionOptions } from "./session-options.js";
+import type { TurnRecord } from "./turn.js";
+
+async function offline(options: Partial<DuplexSessionOptions> = {}) {
+  return DuplexSession.open({ engine: scriptedEngine(), pace: "as-fast-as-input", ...options });
+}
+
+/** A session on a fake clock with everything it says about itself. */
+async function live(options: Partial<DuplexSessionOptions> & { engine?: Engine } = {}) {
+  const clock = new FakeClock();
+  const session = await DuplexSession.open({ engine: scriptedEngine({ clock }), clock, ...options });
+  const events: SessionEvent[] = [];
+  const types = ["session-start", "turn-start", "text-delta", "heard-delta", "turn-late", "turn-end", "yield", "flush"];
+  const more = ["delegation", "delivery", "rewind", "input-refused", "error", "session-end"];
+  for (const type of [...types, ...more] as Exclude<SessionEvent["type"], "speech">[]) {
+    session.on(type, (event: SessionEvent) => events.push(event));
+  }
+  session.on("speech", (_pcm, event) => events.push(event));
+  return { clock, session, events };
+}
+
+async function readAll(session: DuplexSession): Promise<TurnRecord[]> {
+  const turns: TurnRecord[] = [];
+  for await (const turn of session) turns.push(turn);
+  return turns;
+}
+
+const code = (value: string) => expect.objectContaining({ name: "DuplexError", code: value });
+
+describe("DuplexSession, from input to records", () => {
+  it("turns a written recording into records whose audio is the recording (rules 1 and 2)", async () => {
+    const session = await offline({ tailMs: 400 });
+    const recording = Float32Array.from({ length: 10_000 }, (_, i) => Math.sin(i) / 2);
+    const reading = readAll(session);
+    await session.writeAudio(recording.subarray(0, 5000));
+    await session.writeAudio(recording.subarray(5000));
+    await session.finish();
+    const turns = await reading;
+    expect(turns.map((turn) => turn.index)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(turns.map((turn) => turn.startMs)).toEqual([0, 200, 400, 600, 800, 1000]);
+    const heard = new Float32Array(6 * 3200);
+    turns.forEach((turn, i) => {
+      heard.set(turn.input.audio, i * 3200);
+    });
+    expect(heard.subarray(0, 10_000)).toEqual(recording);
+    expect(heard.subarray(10_000).every((sample) => sample === 0)).toBe(true);
+    expect(turns[3].input.paddedSamples).toBe(2800);
+  });
+
+  it("takes any chunking of the input to the same records (rule 1)", async () => {
+    const recording = new SimulatedUser({ segments: [{ atMs: 300, sound: 900 }] }).recording(3000, 48_000);
+    const runs = await Promise.all(
+      [1000, 4801, recording.length].map(async (size) => {
+        const session = await offline({ sampleRate: 48_000 });
+        const reading = readAll(session);
+        for (let at = 0; at < recording.length; at += size) await session.writeAudio(recording.subarray(at, at + size));
+        await session.finish();
+        return (await reading).map(({ input, output }) => ({ audio: input.audio, output }));
+      }),
+    );
+    expect(runs[1]).toEqual(runs[0]);
+    expect(runs[2]).toEqual(runs[0]);
+    expect(runs[0].some(({ output }) => output.text !== "")).toBe(true);
+  });
+
+  it("is a stream to pipe into, and ends when the stream ends", async () => {
+    const session = await offline({ tailMs: 0 });
+    const reading = readAll(session);
+    const source = new ReadableStream<Float32Array>({
+      start(controller) {
+        for (let i = 0; i < 7; i++) controller.enqueue(new Float32Array(1600));
+        controller.close();
+      },
+    });
+    await source.pipeTo(session.audio);
+    expect(await reading).toHaveLength(4);
+    expect(await session.ended).toBe("finished");
+  });
+
+  it("begins with session-start, also for a handler attached after open, and ends with session-end", async () => {
+    const { session, events, clock } = await live({ tailMs: 0 });
+    session.writeAudio(new Float32Array(3200));
+    await clock.advance(300);
+    const finished = session.finish();
+    await clock.advance(1000);
+    await finished;
+    expect(events.map((event) => event.type)).toEqual([
+      "session-start",
+      "turn-start",
+      "speech",
+      "turn-end",
+      "session-end",
+    ]);
+  });
+
+  it("lets one speak while the other does, in one record (rule 2)", async () => {
+    const script = politeScript({ words: Array.from({ length: 20 }, (_, i) => `word${i}`) });
+    const { session, clock } = await live({ engine: scriptedEngine({ script }) });
+    const reading = readAll(session);
+    const user = new SimulatedUser({
+      segments: [
+        { atMs: 400, sound: 800 },
+        { atMs: 2600, sound: 600 },
+      ],
+    });
+    await user.play(session, clock, 5000);
+    await session.close();
+    const turns = await reading;
+    const spoken = turns.filter((turn) => turn.output.decision === "speak").map((turn) => turn.index);
+    expect(spoken[0]).toBe(7);
+    const barge = turns.find((turn) => turn.output.yielded);
+    expect(barge?.index).toBe(13);
+    expect(barge?.input.audio.some((sample) => Math.abs(sample) > 0.05)).toBe(true);
+    expect(turns.slice(7, 13).every((turn) => turn.output.speech.some((sample) => sample !== 0))).toBe(true);
+  });
+
+  it("shows an image in the micro-turn that covers its time, copied", async () => {
+    const session = await offline({ tailMs: 0 });
+    const reading = readAll(session);
+    const data = new Uint8Array(12).fill(7);
+    session.writeImage({ data, width: 2, height: 2, timeMs: 450 });
+    session.writeImage({ data, width: 2, height: 2 });
+    data.fill(9);
+    await session.writeAudio(new Float32Array(4 * 3200));
+    await session.finish();
+    const turns = await reading;
+    expect(turns.map((turn) => turn.input.images.length)).toEqual([1, 0, 1, 0]);
+    expect(turns[2].input.images[0].data).toEqual(new Uint8Array(12).fill(7));
+  });
+});
+
+describe("DuplexSession, deadlines", () => {
+  it("keeps capturing while a step is late, merges what came, and is on time again (rule 3)", async () => {
+    const clock = new FakeClock();
+    const engine = scriptedEngine({ clock, stepMs: (input) => (input.index === 4 ? 1000 : 20) });
+    const { session, events } = await live({ engine, clock });
+    const reading = readAll(session);
+    const user = new SimulatedUser({ segments: [] });
+    await user.play(session, clock, 4000);
+    await session.close();
+    const turns = await reading;
+    expect(turns.map((turn) => turn.index)).toEqual(Array.from({ length: turns.length }, (_, i) => i));
+    expect(turns.length).toBeGreaterThanOrEqual(19);
+    const late = events.filter((event) => event.type === "turn-late");
+    expect(late[0]).toMatchObject({ turnIndex: 4, queuedTurns: 4 });
+    expect(late[0].lateMs).toBeGreaterThan(790);
+    expect(turns.slice(5, 8).every((turn) => turn.output.skipped)).toBe(true);
+    expect(engine.steps.find((step) => step.turns > 1)).toMatchObject({ index: 8, turns: 4 });
+    expect(turns.slice(10).every((turn) => !turn.timing.late && turn.timing.slackMs > 150)).toBe(true);
+  });
+
+  it("ends with TURN_LATE under strict, with what it gave before still readable (rule 3)", async () => {
+    const clock = new FakeClock();
+    const engine = scriptedEngine({ clock, stepMs: (input) => (input.index === 2 ? 1e9 : 10) });
+    const { session } = await live({ engine, clock, deadline: "strict" });
+    const turns: number[] = [];
+    const reading = (async () => {
+      for await (const turn of session) turns.push(turn.index);
+    })();
+    reading.catch(() => {});
+    await new SimulatedUser({ segments: [] }).play(session, clock, 2000);
+    await expect(reading).rejects.toEqual(code("TURN_LATE"));
+    expect(turns).toEqual([0, 1]);
+    expect(await session.ended).toBe("error");
+    await expect(session.writeAudio(new Float32Array(10))).rejects.toEqual(code("SESSION_CLOSED"));
+  });
+
+  it("paces a file that is piped into a live session: none late, nothing skipped (rule 3)", async () => {
+    const { session, clock, events } = await live({ tailMs: 0 });
+    const reading = readAll(session);
+    const source = new ReadableStream<Float32Array>({
+      start(controller) {
+        for (let i = 0; i < 20; i++) controller.enqueue(new Float32Array(3200));
+        controller.close();
+      },
+    });
+    const piped = source.pipeTo(session.audio);
+    await clock.advance(2000);
+    expect(session.turnIndex).toBeGreaterThanOrEqual(9);
+    expect(session.turnIndex).toBeLessThanOrEqual(11);
+    expect(session.queuedMs).toBeLessThanOrEqual(800);
+    await clock.advance(3000);
+    await piped;
+    expect(await reading).toHaveLength(20);
+    expect(events.some((event) => event.type === "turn-late")).toBe(false);
+  });
+});
+
+describe("DuplexSession, bad input and back-pressure", () => {
+  it("refuses NaN whole, says so, and goes on without it", async () => {
+    const { session, events, clock } = await live();
+    const broken = new Float32Array(3200);
+    broken[77] = Number.NaN;
+    await expect(session.writeAudio(broken)).rejects.toEqual(code("AUDIO_INVALID"));
+    expect(session.timeMs).toBe(0);
+    session.writeAudio(new Float32Array(3200));
+    await clock.advance(300);
+    expect(events.filter((event) => event.type === "input-refused")).toHaveLength(1);
+    expect(session.turnIndex).toBe(1);
+    await session.close();
+  });
+
+  it("refuses what is not PCM, a rate, or an option out of range with the platform's errors", async () => {
+    const session = await offline();
+    await expect(session.writeAudio([0] as unknown as Float32Array)).rejects.toThrow(TypeError);
+    await expect(session.writeAudio(new Float32Array(1), { sampleRate: 100 })).rejects.toThrow(RangeError);
+    expect(() => session.writeImage({ data: new Uint8Array(5), width: 2, height: 2 })).toThrow(DuplexError);
+    await session.close();
+    const engine = scriptedEngine();
+    await expect(DuplexSession.open({ engine, seed: -1 })).rejects.toThrow(RangeError);
+    await expect(DuplexSession.open({ engine, deadline: "never" as "strict" })).rejects.toThrow(TypeError);
+    await expect(DuplexSession.open({ engine: undefined as unknown as Engine })).rejects.toThrow(TypeError);
+    await expect(session.finish({ tailMs: -1 })).rejects.toThrow(RangeError);
+  });
+
+  it("refuses writes beyond maxQueuedMs with INPUT_OVERFLOW, keeps what it took, and recovers (rule 8)", async () => {
+    const clock = new FakeClock();
+    const engine = scriptedEngine({ clock, stepMs: (input) => (input.index === 0 ? 60_000 : 0) });
+    const { session } = await live({ engine, clock, maxQueuedMs: 1000, deadline: "catch-up" });
+    const refused: unknown[] = [];
+    let taken = 0;
+    for (let i = 0; i < 300; i++) {
+      await clock.advance(20);
+      let fine = true;
+      session.writeAudio(new Float32Array(320)).catch((error) => {
+        refused.push(error);
+        fine = false;
+      });
+      await settled();
+      if (fine) taken++;
+    }
+    expect(refused.length).toBeGreaterThan(150);
+    expect(refused[0]).toEqual(code("INPUT_OVERFLOW"));
+    expect(String(refused[0])).toMatch(/is kept/);
+    await clock.advance(61_000);
+    expect(session.timeMs).toBe(taken * 20);
+    await expect(session.writeAudio(new Float32Array(320))).resolves.toBeUndefined();
+    await session.close();
+  });
+
+  it("waits for a reader that is behind, when it runs as fast as it can (rule 8)", async () => {
+    const session = await offline({ maxBufferedTurns: 4, tailMs: 0 });
+    const reader = session[Symbol.asyncIterator]();
+    const written = session.writeAudio(new Float32Array(50 * 3200)).then(() => session.finish());
+    for (let i = 0; i < 5; i++) await settled();
+    expect(session.turnIndex).toBe(4);
+    const indices: number[] = [];
+    for (let next = await reader.next(); !next.done; next = await reader.next()) indices.push(next.value.index);
+    expect(indices).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    await written;
+  });
+
+  it("does not wait for a reader in a live session: it gets what was held, then INPUT_OVERFLOW (rule 8)", async () => {
+    const { session, clock } = await live({ maxBufferedTurns: 4 });
+    const reader = session[Symbol.asyncIterator]();
+    await new SimulatedUser({ segments: [] }).play(session, clock, 2000);
+    const seen: number[] = [];
+    const reading = (async () => {
+      for (let next = await reader.next(); !next.done; next = await reader.next()) seen.push(next.value.index);
+    })();
+    await expect(reading).rejects.toEqual(code("INPUT_OVERFLOW"));
+    expect(seen).toEqual([0, 1, 2, 3]);
+    expect(session.closed).toBe(false);
+    await session.close();
+  });
+
+  it("refuses text and images that the engine does not take", async () => {
+    const session = await offline({ engine: scriptedEngine({ capabilities: { inputs: ["audio"] } }) });
+    expect(() => session.sendText("hello")).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
+    expect(() => session.deliver("result")).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
+    expect(() => session.writeImage({ data: new Uint8Array(3), width: 1, height: 1 })).toThrow(
+      expect.objectContaining({ code: "UNSUPPORTED" }),
+    );
+    await session.close();
+  });
+
+  it("survives a handler that throws", async () => {
+    const session = await offline({ tailMs: 0 });
+    const thrown: unknown[] = [];
+    const listeners = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", (error) => thrown.push(error));
+    session.on("turn-end", () => {
+      throw new Error("handler");
+    });
+    const reading = readAll(session);
+    await session.writeAudio(new Float32Array(6400));
+    await session.finish();
+    expect(await reading).toHaveLength(2);
+    await settled();
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+    expect(thrown).toHaveLength(2);
+  });
+});
+
+describe("DuplexSession, background (rule 6)", () => {
+  it("delivers while a handler runs, and tells the micro-turn it entered", async () => {
+    const engine = scriptedEngine({
+      script: (input) => {
+        if (input.index === 1) return { heard: "weather please", delegation: { task: "weather" } };
+        return input.text.length > 0 ? { decision: "speak", speech: 0.1, text: input.text[0].text } : {};
+      },
+    });
+    const session = await offline({ engine, tailMs: 0 });
+    const outcomes: unknown[] = [];
+    session.on("delegation", ({ task, conversation }) => {
+      expect(conversation).toEqual([{ speaker: "user", text: "weather please", turnIndex: 1 }]);
+      session.deliver(`${task}: sunny`, "now").then((outcome) => outcomes.push(outcome));
+    });
+    const reading = readAll(session);
+    await session.writeAudio(new Float32Array(4 * 3200));
+    await session.finish();
+    const turns = await reading;
+    expect(turns[2].input.text).toEqual([{ source: "background", text: "weather: sunny" }]);
+    expect(turns[2].output.text).toBe("weather: sunny");
+    expect(outcomes).toEqual([{ kind: "entered", turnIndex: 2 }]);
+  });
+
+  it("settles deliveries that the session does not live to take", async () => {
+    const session = await offline();
+    const outcome = session.deliver("too late");
+    await session.close();
+    expect(await outcome).toEqual({ kind: "dropped", reason: "session-end" });
+  });
+});
+
+describe("DuplexSession, settling (rule 9)", () => {
+  it("gives up opening after openTimeoutMs, and closes what opens too late", async () => {
+    const clock = new FakeClock();
+    const engine = scriptedEngine({ clock, loadMs: 10_000 });
+    const opening = DuplexSession.open({ engine, clock, openTimeoutMs: 500 });
+    opening.catch(() => {});
+    await clock.advance(600);
+    await expect(opening).rejects.toEqual(code("OPEN_TIMEOUT"));
+    await clock.advance(20_000);
+    expect(engine.openSessions).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("is aborted by its signal while opening, and later", async () => {
+    const clock = new FakeClock();
+    const early = new AbortController();
+    const opening = DuplexSession.open({ engine: scriptedEngine({ clock, loadMs: 100 }), clock, signal: early.signal });
+    opening.catch(() => {});
+    early.abort();
+    await expect(opening).rejects.toEqual(code("ABORTED"));
+
+    const late = new AbortController();
+    const { session, events } = await live({ signal: late.signal });
+    const reading = readAll(session);
+    reading.catch(() => {});
+    late.abort();
+    await expect(reading).rejects.toEqual(code("ABORTED"));
+    expect(events.map((event) => event.type)).toEqual(["session-start", "error", "session-end"]);
+  });
+
+  it("closes twice, at once, in mid-step, and with an engine that never answers", async () => {
+    const clock = new FakeClock();
+    const stuck = scriptedEngine({ clock, stepMs: 1e9 });
+    const open = stuck.open.bind(stuck);
+    stuck.open = async (options) => {
+      const session = await open(options);
+      session.close = () => new Promise(() => {});
+      return session;
+    };
+    const session = await DuplexSession.open({ engine: stuck, clock });
+    session.writeAudio(new Float32Array(3200));
+    await clock.advance(250);
+    const closing = Promise.all([session.close(), session.close()]);
+    await clock.advance(6000);
+    await closing;
+    await session.close();
+    expect(await session.ended).toBe("closed");
+    await expect(session.snapshot()).rejects.toEqual(code("SESSION_CLOSED"));
+    expect(() => session.interrupt()).toThrow(expect.objectContaining({ code: "SESSION_CLOSED" }));
+  });
+
+  it("closes by `await using`", async () => {
+    const engine = scriptedEngine();
+    {
+      await using session = await offline({ engine });
+      await session.writeAudio(new Float32Array(100));
+      expect(engine.openSessions).toBe(1);
+    }
+    expect(engine.openSessions).toBe(0);
+  });
+
+  it("ends readers, writers and the stream when the engine fails, after what it gave", async () => {
+    const engine = scriptedEngine({
+      script: (input) => {
+        if (input.index === 2) throw new Error("out of memory");
+        return {};
+      },
+    });
+    const session = await offline({ engine });
+    const seen: number[] = [];
+    const reading = (async () => {
+      for await (const turn of session) seen.push(turn.index);
+    })();
+    const piped = new ReadableStream<Float32Array>({
+      pull(controller) {
+        controller.enqueue(new Float32Array(3200));
+      },
+    }).pipeTo(session.audio);
+    await expect(piped).rejects.toEqual(code("SESSION_CLOSED"));
+    await expect(reading).rejects.toEqual(code("BACKEND_FAILED"));
+    expect(seen).toEqual([0, 1]);
+    await expect(session.finish()).rejects.toEqual(code("BACKEND_FAILED"));
+  });
+});
+
+describe("DuplexSession, state (rule 10)", () => {
+  const words = Array.from({ length: 30 }, (_, i) => `word${i}`);
+  const user = new SimulatedUser({ segments: [{ atMs: 200, sound: 600 }] });
+
+  it("forks: both go on from the same past, each its own way", async () => {
+    const engine = scriptedEngine({ script: politeScript({ words }) });
+    const session = await offline({ engine });
+    await session.writeAudio(user.recording(2000));
+    for (let i = 0; i < 5; i++) await settled();
+    const fork = await session.fork();
+    expect(fork.turnIndex).toBe(session.turnIndex);
+    const [a, b] = [readAll(session), readAll(fork)];
+    await session.writeAudio(new Float32Array(6400));
+    await fork.writeAudio(new Float32Array(6400));
+    await session.finish({ tailMs: 0 });
+    await fork.finish({ tailMs: 0 });
+    const [mine, theirs] = [await a, await b];
+    expect(theirs.map(({ index, output }) => [index, output.text])).toEqual(
+      mine.map(({ index, output }) => [index, output.text]),
+    );
+    expect(theirs[0].output.speech).toEqual(mine[0].output.speech);
+    expect(theirs[0].output.text).not.toBe("");
+  });
+
+  it("rewinds to a border, also between its snapshots, and takes the same way again", async () => {
+    const engine = scriptedEngine({ script: politeScript({ words }) });
+    const session = await offline({ engine, rewindMs: 10_000 });
+    const first: TurnRecord[] = [];
+    session.on("turn-end", ({ turn }) => first.push(turn));
+    const flushes: number[] = [];
+    session.on("flush", (event) => flushes.push(event.fence));
+    const recording = user.recording(4000);
+    await session.writeAudio(recording);
+    for (let i = 0; i < 5; i++) await settled();
+    await session.rewind(13);
+    expect([session.turnIndex, session.timeMs]).toEqual([13, 2600]);
+    expect(flushes).toEqual([1]);
+    const again: TurnRecord[] = [];
+    session.on("turn-end", ({ turn }) => again.push(turn));
+    await session.writeAudio(recording.subarray(13 * 3200));
+    await session.finish({ tailMs: 0 });
+    expect(again.map((turn) => [turn.index, turn.output.text])).toEqual(
+      first.slice(13, 20).map((turn) => [turn.index, turn.output.text]),
+    );
+    expect(again[0].output.speech).toEqual(first[13].output.speech);
+  });
+
+  it("keeps no more history than asked for (rule 8)", async () => {
+    const session = await offline({ rewindMs: 2000 });
+    await session.writeAudio(new Float32Array(100 * 3200));
+    for (let i = 0; i < 5; i++) await settled();
+    const at = session.turnIndex;
+    await expect(session.rewind(at - 20)).rejects.toThrow(RangeError);
+    await session.rewind(at - 10);
+    expect(session.turnIndex).toBe(at - 10);
+    await session.close();
+    const none = await offline();
+    await expect(none.rewind(0)).rejects.toEqual(code("UNSUPPORTED"));
+    await none.close();
+  });
+
+  it("refuses state operations on an engine without snapshots", async () => {
+    const engine = scriptedEngine({ capabilities: { snapshots: false } });
+    const session = await offline({ engine });
+    await expect(session.fork()).rejects.toEqual(code("UNSUPPORTED"));
+    await session.close();
+    await expect(offline({ engine, rewindMs: 1000 })).rejects.toEqual(code("UNSUPPORTED"));
+    expect(engine.openSessions).toBe(0);
+  });
+});

@@ -1,0 +1,633 @@
+// The session that applications hold: a thin shell around the reducer. It owns the clock, the engine and the streams.
+// What a session does, and why, is in reducer.ts; the rules are numbered in docs/session-rules.md.
+
+import { EventEmitter } from "eventemitter3";
+import type { EngineCapabilities, EngineSession, ImageFrame, TurnInput } from "../engine.js";
+import { DuplexError } from "../errors.js";
+import { AudioInput } from "./audio-input.js";
+import { checkDeliveryPolicy, type DeliveryPolicy } from "./delivery.js";
+import type { DeliveryOutcome, SessionEndReason, SessionEvent, SessionHandlers } from "./events.js";
+import { openEngine } from "./open-engine.js";
+import { reduce } from "./reducer.js";
+import { RewindHistory } from "./rewind-history.js";
+import { defaultPauseMs } from "./schedule.js";
+import {
+  checkSampleRate,
+  checkTailMs,
+  type DuplexSessionOptions,
+  type SessionSettings,
+  type SessionSnapshot,
+  settle,
+} from "./session-options.js";
+import {
+  initialState,
+  type SessionEffect,
+  type SessionInput,
+  type SessionState,
+  type StepPlan,
+} from "./session-state.js";
+import type { SessionTrace } from "./trace.js";
+import { recordTrace, type TraceRecorder } from "./trace-recorder.js";
+import type { TurnRecord } from "./turn.js";
+import { TurnQueue } from "./turn-queue.js";
+
+/** `close` waits at most this long for an engine that does not answer (rule 9). */
+const closeTimeoutMs = 5000;
+const maxPendingText = 65_536;
+const maxPendingDeliveries = 256;
+const maxPendingImages = 16;
+
+/**
+ * A conversation in which both sides may speak at once, cut into micro-turns.
+ *
+ * @example
+ * await using session = await DuplexSession.open({ engine });
+ * session.on("speech", (pcm) => player.write(pcm));
+ * microphone.pipeTo(session.audio).catch(() => {}); // rejects with SESSION_CLOSED when the session ends first
+ * for await (const turn of session) console.log(turn.startMs, turn.output.decision, turn.output.text);
+ */
+export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable {
+  /** What the engine can do. */
+  readonly capabilities: EngineCapabilities;
+  /** How this session was opened, defaults included. */
+  readonly settings: SessionSettings;
+  /** The micro-turn that the session began with: 0, or that of the snapshot it was opened from. */
+  readonly firstTurn: number;
+  /**
+   * Where audio goes: mono PCM at `settings.sampleRate` (default the engine's input rate). Its promises keep a writer from
+   * running ahead. Closing it means `finish()`; aborting it means `close()`. It errors with `SESSION_CLOSED` when the
+   * session ends first.
+   */
+  readonly audio: WritableStream<Float32Array>;
+  /** Resolves with the reason when the session has ended; never rejects. */
+  readonly ended: Promise<SessionEndReason>;
+
+  readonly #options: DuplexSessionOptions;
+  readonly #engine: EngineSession;
+  readonly #emitter = new EventEmitter<SessionHandlers>();
+  readonly #input: AudioInput;
+  readonly #turnSamples: number;
+  readonly #queues = new Set<TurnQueue<TurnRecord>>();
+  readonly #deliveries = new Map<number, (outcome: DeliveryOutcome) => void>();
+  readonly #history: RewindHistory | undefined;
+  readonly #recorder: TraceRecorder | undefined;
+  #state: SessionState;
+  #inbox: SessionInput[] = [];
+  #dispatching = false;
+  #announced = false;
+  #nextDelivery = 1;
+  #wake: { readonly atMs: number; readonly cancel: () => void } | undefined;
+  #idle: (() => void)[] = [];
+  #exclusive: Promise<unknown> = Promise.resolve();
+  #finishing: Promise<void> | undefined;
+  #error: DuplexError | undefined;
+  #engineClosed: Promise<void> | undefined;
+  #endStream: (error: DuplexError) => void = () => {};
+  #resolveEnded: (reason: SessionEndReason) => void = () => {};
+  #stopListening: () => void = () => {};
+
+  /**
+   * Opens a session; loads the engine first if need be. Settles within `openTimeoutMs`.
+   *
+   * @throws TypeError or RangeError for an option out of its range
+   * @throws DuplexError `OPEN_TIMEOUT`, `ABORTED`, and whatever the engine's `open` throws
+   */
+  static async open(options: DuplexSessionOptions): Promise<DuplexSession> {
+    const settings = settle(options);
+    const engine = await openEngine(options, settings);
+    try {
+      if (settings.rewindMs > 0) requireSnapshots(engine.capabilities, "rewindMs");
+      if (options.from !== undefined) {
+        requireSnapshots(engine.capabilities, "from");
+        await engine.restore(options.from.engine);
+      }
+      const session = new DuplexSession(options, settings, engine);
+      if (session.#history !== undefined) await session.#checkpoint(session.#history);
+      return session;
+    } catch (error) {
+      engine.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  private constructor(options: DuplexSessionOptions, settings: SessionSettings, engine: EngineSession) {
+    const { capabilities } = engine;
+    const { turnDurationMs, inputSampleRate, outputSampleRate } = capabilities;
+    this.capabilities = capabilities;
+    this.settings = settings;
+    this.firstTurn = options.from?.turn ?? 0;
+    this.#options = options;
+    this.#engine = engine;
+    this.#turnSamples = Math.round((inputSampleRate * turnDurationMs) / 1000);
+    this.#state = initialState(
+      {
+        turnSamples: this.#turnSamples,
+        turnDurationMs,
+        outputSampleRate,
+        outputTurnSamples: Math.round((outputSampleRate * turnDurationMs) / 1000),
+        budgetMs: settings.budgetMs ?? turnDurationMs,
+        deadline: settings.deadline,
+        pace: settings.pace,
+        pauseMs: defaultPauseMs,
+        maxImages: maxPendingImages,
+      },
+      options.from,
+    );
+    this.#input = new AudioInput({
+      sampleRate: inputSampleRate,
+      capacity: Math.round((settings.maxQueuedMs * inputSampleRate) / 1000),
+      highWater: 2 * this.#turnSamples,
+      position: this.firstTurn * this.#turnSamples,
+      onSamples: (samples) => this.#dispatch({ type: "audio", samples, nowMs: settings.clock.now() }),
+    });
+    this.audio = new WritableStream<Float32Array>({
+      start: (controller) => {
+        this.#endStream = (error) => controller.error(error);
+      },
+      write: (samples) => this.writeAudio(samples),
+      close: () => this.finish(),
+      abort: () => this.close(),
+    });
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    if (settings.rewindMs > 0) {
+      const every = Math.max(1, Math.round(1000 / turnDurationMs));
+      const turns = Math.ceil(settings.rewindMs / turnDurationMs);
+      this.#history = new RewindHistory({ turns, every, turnDurationMs });
+    }
+    const { trace = false, signal } = options;
+    if (trace !== false) this.#recorder = recordTrace(this, trace === true ? {} : trace);
+    if (signal !== undefined) {
+      const abort = () =>
+        this.#fail(new DuplexError("ABORTED", "session: its signal was aborted", { cause: signal.reason }));
+      signal.addEventListener("abort", abort, { once: true });
+      this.#stopListening = () => signal.removeEventListener("abort", abort);
+      if (signal.aborted) abort();
+    }
+    // Handlers are attached once `open` has resolved; the first event waits for them, but not for the first input.
+    settings.clock.setTimer(() => this.#announce(), settings.clock.now());
+  }
+
+  /** The micro-turn that comes next. */
+  get turnIndex(): number {
+    return this.#state.next;
+  }
+
+  /** The session clock: input samples since open, in ms (rule 1). */
+  get timeMs(): number {
+    return (this.#state.received / this.#turnSamples) * this.capabilities.turnDurationMs;
+  }
+
+  /** Audio that waits for its micro-turn, ms. */
+  get queuedMs(): number {
+    return (1000 * this.#input.held) / this.capabilities.inputSampleRate;
+  }
+
+  /** Whether the session has ended. */
+  get closed(): boolean {
+    return this.#state.phase === "ended";
+  }
+
+  // --- listening ---
+
+  /**
+   * Calls `handler` for every event of a type. A handler that throws does not disturb the session: its error surfaces as an
+   * uncaught one, as for any event target.
+   *
+   * @returns removes the handler
+   */
+  on<Type extends SessionEvent["type"]>(type: Type, handler: SessionHandlers[Type]): () => void {
+    const guarded = (...args: unknown[]) => {
+      try {
+        (handler as (...values: unknown[]) => void)(...args);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    };
+    this.#emitter.on(type, guarded as never);
+    return () => this.#emitter.off(type, guarded as never);
+  }
+
+  /**
+   * Reads the micro-turns from now on, one record each. Every record that was made is delivered before the end; an error
+   * of the session is thrown after them. See `maxBufferedTurns` for readers that are slow.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<TurnRecord> {
+    const offline = this.settings.pace === "as-fast-as-input";
+    const queue: TurnQueue<TurnRecord> = new TurnQueue({
+      capacity: this.settings.maxBufferedTurns,
+      ...(offline ? { onFull: () => this.#dispatch({ type: "hold" }), onRoom: () => this.#release() } : {}),
+      onReturn: () => this.#queues.delete(queue),
+    });
+    if (this.closed) queue.end(this.#error);
+    else this.#queues.add(queue);
+    return queue;
+  }
+
+  // --- input ---
+
+  /**
+   * Takes audio of any length; all of it or none. The returned promise resolves when the session has room for more: wait
+   * for it when the source can wait, ignore it when it cannot (its rejection is then told by `input-refused` only).
+   *
+   * @param samples - mono PCM in [-1, 1]; copied, unless more than `maxQueuedMs` (then leave it unchanged until it resolves)
+   * @param options.sampleRate - Hz, 8000 to 192000; default `settings.sampleRate`, else the engine's. May change between writes
+   * @throws DuplexError `AUDIO_INVALID`, `INPUT_OVERFLOW`, `SESSION_CLOSED`
+   */
+  writeAudio(samples: Float32Array, { sampleRate }: { readonly sampleRate?: number } = {}): Promise<void> {
+    const written = this.#writeAudio(
+      samples,
+      sampleRate ?? this.settings.sampleRate ?? this.capabilities.inputSampleRate,
+    );
+    written.catch(() => {});
+    return written;
+  }
+
+  async #writeAudio(samples: Float32Array, sampleRate: number): Promise<void> {
+    if (!(samples instanceof Float32Array))
+      throw new TypeError("writeAudio: samples must be a Float32Array of mono PCM");
+    checkSampleRate("writeAudio", sampleRate);
+    this.#requireOpen("writeAudio");
+    try {
+      await this.#input.write(samples, sampleRate);
+    } catch (error) {
+      if (DuplexError.is(error) && !this.closed) {
+        this.#announce();
+        this.#emit({ type: "input-refused", turnIndex: this.turnIndex, timeMs: this.timeMs, error });
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Shows the model an image. It enters the micro-turn that covers `timeMs`, or the next one if that has begun; at most
+   * 16 wait, then the oldest goes.
+   *
+   * @param frame - RGB or RGBA; copied. `timeMs` on the session clock, default now
+   * @throws DuplexError `IMAGE_INVALID`, `UNSUPPORTED` if the model sees nothing, `SESSION_CLOSED`
+   */
+  writeImage(frame: Omit<ImageFrame, "timeMs"> & { readonly timeMs?: number }): void {
+    this.#requireOpen("writeImage");
+    this.#requireInput("writeImage", "video");
+    const { data, width, height, timeMs = this.timeMs } = frame;
+    const pixels = width * height;
+    const whole = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
+    if (!whole || (data.length !== 3 * pixels && data.length !== 4 * pixels) || !Number.isFinite(timeMs)) {
+      throw new DuplexError(
+        "IMAGE_INVALID",
+        `writeImage: expected ${width} x ${height} pixels of 3 or 4 bytes at a finite time, got ${data.length} bytes at ${timeMs} ms`,
+      );
+    }
+    this.#dispatch({ type: "image", image: { data: data.slice(), width, height, timeMs } });
+  }
+
+  /**
+   * Gives the model text that the user typed; it enters the next micro-turn.
+   *
+   * @throws DuplexError `UNSUPPORTED` if the model reads no text, `INPUT_OVERFLOW` beyond 64 Ki characters waiting, `SESSION_CLOSED`
+   */
+  sendText(text: string): void {
+    this.#requireOpen("sendText");
+    this.#requireInput("sendText", "text");
+    if (typeof text !== "string" || text === "")
+      throw new TypeError("sendText: text must be a string that is not empty");
+    const waiting = this.#state.text.reduce((sum, one) => sum + one.text.length, 0);
+    if (waiting + text.length > maxPendingText) {
+      throw new DuplexError(
+        "INPUT_OVERFLOW",
+        `sendText: expected at most ${maxPendingText} characters waiting, got ${waiting} + ${text.length}; send less, or wait for the next micro-turn`,
+      );
+    }
+    this.#dispatch({ type: "text", text });
+  }
+
+  /**
+   * Brings a result of the background into the conversation (rule 6).
+   *
+   * @param policy - when it enters; default `when-quiet`
+   * @returns what became of it: the micro-turn it entered, or why it never will
+   * @throws DuplexError `UNSUPPORTED` if the model reads no text, `INPUT_OVERFLOW` beyond 256 waiting, `SESSION_CLOSED`
+   */
+  deliver(result: string, policy: DeliveryPolicy = "when-quiet"): Promise<DeliveryOutcome> {
+    this.#requireOpen("deliver");
+    this.#requireInput("deliver", "text");
+    checkDeliveryPolicy(policy);
+    if (typeof result !== "string" || result === "")
+      throw new TypeError("deliver: result must be a string that is not empty");
+    if (result.length > maxPendingText || this.#deliveries.size >= maxPendingDeliveries) {
+      throw new DuplexError(
+        "INPUT_OVERFLOW",
+        `deliver: expected at most ${maxPendingDeliveries} results waiting, of ${maxPendingText} characters each, got ${this.#deliveries.size} and ${result.length} characters`,
+      );
+    }
+    const id = this.#nextDelivery++;
+    return new Promise((resolve) => {
+      this.#deliveries.set(id, resolve);
+      this.#dispatch({ type: "deliver", id, text: result, policy });
+    });
+  }
+
+  /** Silences the assistant: queued sound is flushed now, and the next micro-turn listens. */
+  interrupt(): void {
+    this.#requireOpen("interrupt");
+    this.#dispatch({ type: "interrupt" });
+  }
+
+  // --- ending ---
+
+  /**
+   * Ends the input: waiting writes are taken, the last micro-turn is padded with silence, the model hears `tailMs` of
+   * silence in which it may answer, then the session ends. Resolves at the end; closing `session.audio` does the same.
+   *
+   * @param options.tailMs - 0 … 600 000, rounded up to whole micro-turns; default `settings.tailMs`
+   * @throws DuplexError whatever ended the session before its time
+   */
+  async finish({ tailMs = this.settings.tailMs }: { readonly tailMs?: number } = {}): Promise<void> {
+    checkTailMs("finish", tailMs);
+    this.#finishing ??= this.#finish(Math.ceil(tailMs / this.capabilities.turnDurationMs));
+    await this.#finishing;
+  }
+
+  async #finish(tailTurns: number): Promise<void> {
+    if (!this.closed) {
+      await this.#input.finish();
+      this.#dispatch({ type: "finish", tailTurns, nowMs: this.settings.clock.now() });
+    }
+    const reason = await this.ended;
+    if (this.#error !== undefined) throw this.#error;
+    if (reason === "closed") throw closedError("finish");
+  }
+
+  /** Ends the session now; what it gave so far stays readable. Always resolves; double close is fine (rule 9). */
+  async close(): Promise<void> {
+    this.#dispatch({ type: "close" });
+    await this.ended;
+    await this.#engineClosed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // --- state (rule 10) ---
+
+  /**
+   * The state at the next border between two micro-turns. Input after that border is not in it.
+   *
+   * @throws DuplexError `UNSUPPORTED` if the engine has no snapshots, `SESSION_CLOSED`
+   */
+  async snapshot(): Promise<SessionSnapshot> {
+    requireSnapshots(this.capabilities, "snapshot");
+    return this.#atBorder("snapshot", () => this.#snapshot());
+  }
+
+  async #snapshot(): Promise<SessionSnapshot> {
+    const engine = await this.#engine.snapshot();
+    const { next, fence, speaking, conversation } = this.#state;
+    return { turn: next, engine, fence, speaking, conversation };
+  }
+
+  /**
+   * A second session that shares this one's past and goes its own way from the next border on. It starts with no input
+   * waiting: the first sample it gets is the first of micro-turn `fork.turnIndex`.
+   *
+   * @param options - what differs from this session's options
+   * @throws DuplexError as {@link snapshot} and `open`; the engine needs room for one more session
+   */
+  async fork(options: Partial<Omit<DuplexSessionOptions, "engine" | "from">> = {}): Promise<DuplexSession> {
+    const from = await this.snapshot();
+    return DuplexSession.open({ ...this.#options, trace: false, ...options, from });
+  }
+
+  /**
+   * Goes back to the border before micro-turn `turn`: what came after it never happened for the model. Waiting input is
+   * dropped, queued sound is flushed, and the session clock continues from that border.
+   *
+   * @throws RangeError if `turn` is not a past border within `rewindMs`
+   * @throws DuplexError `UNSUPPORTED` without the option `rewindMs`, `SESSION_CLOSED`
+   */
+  rewind(turn: number): Promise<void> {
+    const history = this.#history;
+    if (history === undefined) {
+      return Promise.reject(
+        new DuplexError("UNSUPPORTED", "rewind: the session keeps no history; open it with the option rewindMs"),
+      );
+    }
+    return this.#atBorder("rewind", async () => {
+      const { next } = this.#state;
+      const earliest = history.earliest ?? next;
+      if (!Number.isInteger(turn) || turn < earliest || turn > next) {
+        throw new RangeError(`rewind: turn must be a whole number from ${earliest} to ${next}, got ${turn}`);
+      }
+      const speaking = await history.goBack(this.#engine, turn);
+      this.#input.reset(turn * this.#turnSamples);
+      this.#dispatch({ type: "rewind", turn, speaking });
+    });
+  }
+
+  /**
+   * The trace so far.
+   *
+   * @throws DuplexError `UNSUPPORTED` without the option `trace`
+   */
+  trace(): SessionTrace {
+    if (this.#recorder === undefined) {
+      throw new DuplexError("UNSUPPORTED", "trace: nothing is recorded; open the session with { trace: true }");
+    }
+    return this.#recorder.trace();
+  }
+
+  // --- the shell ---
+
+  /** Feeds the reducer and does what it asks. Handlers may call back in: what they cause comes after what is under way. */
+  #dispatch(input: SessionInput): void {
+    this.#inbox.push(input);
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    try {
+      for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
+        const { state, effects } = reduce(this.#state, next);
+        this.#state = state;
+        for (const effect of effects) this.#perform(effect);
+      }
+    } finally {
+      this.#dispatching = false;
+    }
+    if (this.#state.running === undefined) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #perform(effect: SessionEffect): void {
+    switch (effect.type) {
+      case "step":
+        void this.#step(effect.plan);
+        break;
+      case "wake":
+        this.#wakeAt(effect.atMs);
+        break;
+      case "emit":
+        this.#announce();
+        this.#emit(effect.event);
+        break;
+      case "proceed":
+        this.#dispatch({ type: "tick", nowMs: this.settings.clock.now() });
+        break;
+      case "end":
+        this.#end(effect.reason, effect.error);
+        break;
+    }
+  }
+
+  async #step(plan: StepPlan): Promise<void> {
+    const { index, turns, images, text, forceListen } = plan;
+    const audio = this.#input.take(plan.fromSample, turns * this.#turnSamples);
+    const input: TurnInput = { index, turns, audio, images, text, forceListen };
+    try {
+      const output = await this.#engine.step(input);
+      const { outputTurnSamples } = this.#state.rules;
+      if (output.speech.length !== outputTurnSamples) {
+        throw new DuplexError(
+          "SHAPE_MISMATCH",
+          `step: expected ${outputTurnSamples} samples of speech from the engine, got ${output.speech.length}`,
+        );
+      }
+      const nowMs = this.settings.clock.now();
+      const history = this.#history;
+      history?.addStep(input, output.decision === "speak" && output.yielded !== true);
+      const checkpoint = history?.wantsCheckpoint(index + 1) === true;
+      if (checkpoint) this.#dispatch({ type: "hold" });
+      this.#dispatch({ type: "step-done", output, audio, nowMs });
+      if (checkpoint && history !== undefined) {
+        if (!this.closed) await this.#checkpoint(history);
+        this.#release();
+      }
+    } catch (error) {
+      this.#fail(asDuplexError(error));
+    }
+    this.#input.pump();
+  }
+
+  #wakeAt(atMs: number): void {
+    if (this.#wake?.atMs === atMs) return;
+    this.#wake?.cancel();
+    const cancel = this.settings.clock.setTimer(() => {
+      this.#wake = undefined;
+      this.#dispatch({ type: "tick", nowMs: this.settings.clock.now() });
+    }, atMs);
+    this.#wake = { atMs, cancel };
+  }
+
+  #announce(): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    const { firstTurn, capabilities } = this;
+    const timeMs = firstTurn * capabilities.turnDurationMs;
+    this.#emit({ type: "session-start", turnIndex: firstTurn, timeMs, capabilities });
+  }
+
+  #emit(event: SessionEvent): void {
+    if (event.type === "speech") this.#emitter.emit("speech", event.pcm, event);
+    else (this.#emitter.emit as (type: string, event: SessionEvent) => boolean).call(this.#emitter, event.type, event);
+    if (event.type === "turn-end") for (const queue of this.#queues) queue.push(event.turn);
+    if (event.type === "delivery") {
+      this.#deliveries.get(event.id)?.(event.outcome);
+      this.#deliveries.delete(event.id);
+    }
+  }
+
+  #end(reason: SessionEndReason, error: DuplexError | undefined): void {
+    this.#error = error;
+    this.#wake?.cancel();
+    this.#stopListening();
+    const closed = closedError("writeAudio", error);
+    this.#input.end(closed);
+    this.#endStream(closed);
+    for (const queue of this.#queues) queue.end(error);
+    this.#queues.clear();
+    this.#engineClosed = this.#closeEngine();
+    this.#resolveEnded(reason);
+  }
+
+  /** Closes the engine's side; an engine that does not answer is left behind. */
+  #closeEngine(): Promise<void> {
+    const { clock } = this.settings;
+    return new Promise((resolve) => {
+      const cancel = clock.setTimer(resolve, clock.now() + closeTimeoutMs);
+      const done = () => {
+        cancel();
+        resolve();
+      };
+      this.#engine.close().then(done, done);
+    });
+  }
+
+  #fail(error: DuplexError): void {
+    this.#dispatch({ type: "fail", error });
+  }
+
+  #release(): void {
+    this.#dispatch({ type: "release", nowMs: this.settings.clock.now() });
+  }
+
+  /** Runs `action` between two steps, alone. */
+  #atBorder<Result>(operation: string, action: () => Promise<Result>): Promise<Result> {
+    const run = async () => {
+      this.#requireOpen(operation);
+      this.#dispatch({ type: "hold" });
+      try {
+        if (this.#state.running !== undefined) await new Promise<void>((resolve) => this.#idle.push(resolve));
+        this.#requireOpen(operation);
+        return await action();
+      } finally {
+        this.#release();
+        this.#input.pump();
+      }
+    };
+    const result = this.#exclusive.then(run, run);
+    this.#exclusive = result.catch(() => {});
+    return result;
+  }
+
+  async #checkpoint(history: RewindHistory): Promise<void> {
+    const { next, speaking } = this.#state;
+    history.addCheckpoint({ turn: next, snapshot: await this.#engine.snapshot(), speaking });
+  }
+
+  #requireOpen(operation: string): void {
+    if (this.closed) throw closedError(operation, this.#error);
+  }
+
+  #requireInput(operation: string, kind: "video" | "text"): void {
+    const { inputs } = this.capabilities;
+    if (inputs.includes(kind)) return;
+    throw new DuplexError(
+      "UNSUPPORTED",
+      `${operation}: expected an engine that takes ${kind}, this one takes ${inputs.join(", ")}; ask session.capabilities.inputs first`,
+    );
+  }
+}
+
+function requireSnapshots(capabilities: EngineCapabilities, operation: string): void {
+  if (capabilities.snapshots) return;
+  throw new DuplexError(
+    "UNSUPPORTED",
+    `${operation}: this engine cannot take snapshots; ask session.capabilities.snapshots first`,
+  );
+}
+
+function closedError(operation: string, cause?: unknown): DuplexError {
+  const why = cause === undefined ? "" : " by an error (see cause)";
+  return new DuplexError(
+    "SESSION_CLOSED",
+    `${operation}: the session has ended${why}; open another`,
+    cause === undefined ? {} : { cause },
+  );
+}
+
+function asDuplexError(error: unknown): DuplexError {
+  if (DuplexError.is(error)) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new DuplexError("BACKEND_FAILED", `step: the engine failed: ${message}`, { cause: error });
+}

@@ -1,0 +1,59 @@
+// Opening an engine session within a deadline (rule 9): it settles, and nothing that comes too late is left open.
+
+import type { EngineSession } from "../engine.js";
+import { DuplexError } from "../errors.js";
+import type { DuplexSessionOptions, SessionSettings } from "./session-options.js";
+
+/** @throws DuplexError `OPEN_TIMEOUT`, `ABORTED`, and whatever the engine throws */
+export function openEngine(options: DuplexSessionOptions, settings: SessionSettings): Promise<EngineSession> {
+  const { engine, signal, onProgress } = options;
+  const { clock, seed, temperature, openTimeoutMs } = settings;
+  return new Promise((resolve, reject) => {
+    const controller = new AbortController();
+    let settled = false;
+    const giveUp = (error: DuplexError) => {
+      if (settled) return;
+      settle();
+      controller.abort(error);
+      reject(error);
+    };
+    const abort = () =>
+      giveUp(new DuplexError("ABORTED", "DuplexSession.open: its signal was aborted", { cause: signal?.reason }));
+    const cancelTimer = clock.setTimer(
+      () =>
+        giveUp(
+          new DuplexError(
+            "OPEN_TIMEOUT",
+            `DuplexSession.open: expected the engine to open within ${openTimeoutMs} ms; call engine.load() first, or raise openTimeoutMs`,
+            { details: { openTimeoutMs } },
+          ),
+        ),
+      clock.now() + openTimeoutMs,
+    );
+    const settle = () => {
+      settled = true;
+      cancelTimer();
+      signal?.removeEventListener("abort", abort);
+    };
+    if (signal?.aborted) {
+      abort();
+      return;
+    }
+    signal?.addEventListener("abort", abort, { once: true });
+    const progress = onProgress === undefined ? {} : { onProgress };
+    engine.open({ seed, temperature, signal: controller.signal, ...progress }).then(
+      (session) => {
+        if (settled) session.close().catch(() => {});
+        else {
+          settle();
+          resolve(session);
+        }
+      },
+      (error: unknown) => {
+        if (settled) return;
+        settle();
+        reject(error);
+      },
+    );
+  });
+}

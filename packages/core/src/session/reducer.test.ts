@@ -1,0 +1,369 @@
+import { describe, expect, it } from "vitest";
+import type { TurnOutput } from "../engine.js";
+import { DuplexError } from "../errors.js";
+import type { SessionEvent } from "./events.js";
+import { SeededRandom } from "./random.js";
+import { reduce } from "./reducer.js";
+import {
+  initialState,
+  type SessionEffect,
+  type SessionInput,
+  type SessionRules,
+  type SessionState,
+  type StepPlan,
+} from "./session-state.js";
+
+const rules: SessionRules = {
+  turnSamples: 3200,
+  turnDurationMs: 200,
+  outputSampleRate: 16_000,
+  outputTurnSamples: 3200,
+  budgetMs: 200,
+  deadline: "catch-up",
+  pace: "realtime",
+  pauseMs: 2000,
+  maxImages: 16,
+};
+
+function output(fields: Partial<TurnOutput> = {}): TurnOutput {
+  return {
+    decision: "listen",
+    speech: new Float32Array(3200),
+    text: "",
+    heard: "",
+    timing: { encodeMs: 1, waitMs: 0, runMs: 10, decodeMs: 1 },
+    ...fields,
+  };
+}
+
+/** Drives the reducer and keeps what came of it; states are frozen, so that a change in place throws. */
+class Driver {
+  state: SessionState;
+  readonly effects: SessionEffect[] = [];
+
+  constructor(changes: Partial<SessionRules> = {}) {
+    this.state = freeze(initialState({ ...rules, ...changes }));
+  }
+
+  send(input: SessionInput): readonly SessionEffect[] {
+    const { state, effects } = reduce(this.state, input);
+    this.state = freeze(state);
+    this.effects.push(...effects);
+    return effects;
+  }
+
+  /** Ends the running step; the audio's content does not matter to the reducer. */
+  done(nowMs: number, fields: Partial<TurnOutput> = {}) {
+    const turns = this.state.running?.plan.turns ?? 1;
+    const effects = this.send({
+      type: "step-done",
+      output: output(fields),
+      audio: new Float32Array(turns * 3200),
+      nowMs,
+    });
+    if (effects.some((effect) => effect.type === "proceed")) this.send({ type: "tick", nowMs });
+  }
+
+  get plans(): StepPlan[] {
+    return this.effects.flatMap((effect) => (effect.type === "step" ? [effect.plan] : []));
+  }
+
+  events<Type extends SessionEvent["type"]>(type: Type): Extract<SessionEvent, { type: Type }>[] {
+    return this.effects.flatMap((effect) =>
+      effect.type === "emit" && effect.event.type === type
+        ? [effect.event as Extract<SessionEvent, { type: Type }>]
+        : [],
+    );
+  }
+}
+
+function freeze(state: SessionState): SessionState {
+  for (const value of Object.values(state)) {
+    if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) Object.freeze(value);
+  }
+  return Object.freeze(state);
+}
+
+describe("reduce", () => {
+  it("cuts the input into micro-turns of 3200 samples, whatever the sizes of the writes (rule 1)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    for (let received = 0, i = 0; received < 5 * 3200; i++) {
+      const samples = [1, 480, 3200, 77][i % 4];
+      received += samples;
+      driver.send({ type: "audio", samples, nowMs: i });
+      if (driver.state.running !== undefined) driver.done(i);
+    }
+    expect(driver.plans.slice(0, 5).map((plan) => [plan.index, plan.fromSample, plan.turns])).toEqual(
+      [0, 1, 2, 3, 4].map((index) => [index, 3200 * index, 1]),
+    );
+  });
+
+  it("starts no second step while one runs, and starts the next when it is done", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    driver.send({ type: "audio", samples: 9600, nowMs: 0 });
+    expect(driver.plans).toHaveLength(1);
+    driver.done(5);
+    expect(driver.plans).toHaveLength(2);
+  });
+
+  it("paces input that comes faster than real time: a micro-turn per 200 ms, none late (rule 3)", () => {
+    const driver = new Driver();
+    driver.send({ type: "audio", samples: 10 * 3200, nowMs: 1000 });
+    const starts: number[] = [];
+    for (let nowMs = 1000; nowMs < 3200; nowMs += 10) {
+      driver.send({ type: "tick", nowMs });
+      if (driver.state.running !== undefined) {
+        starts.push(nowMs);
+        driver.done(nowMs + 5);
+      }
+    }
+    expect(starts).toHaveLength(10);
+    for (let i = 2; i < 10; i++) expect(Math.abs(starts[i] - starts[i - 1] - 200)).toBeLessThanOrEqual(10);
+    expect(driver.events("turn-late")).toEqual([]);
+  });
+
+  it("does not hold back a live source whose clock is 200 ppm fast, over an hour (rule 3)", () => {
+    const driver = new Driver();
+    let worst = 0;
+    for (let turn = 0; turn < 18_000; turn++) {
+      const nowMs = (turn + 1) * 200 * (1 - 0.0002);
+      driver.send({ type: "audio", samples: 3200, nowMs });
+      if (driver.state.running === undefined) worst = Math.max(worst, 1);
+      else driver.done(nowMs + 20);
+    }
+    expect(worst).toBe(0);
+    expect(driver.plans).toHaveLength(18_000);
+  });
+
+  it("merges what waited while a step was late, and says so with numbers (rule 3)", () => {
+    const driver = new Driver();
+    for (let turn = 0; turn < 5; turn++) driver.send({ type: "audio", samples: 3200, nowMs: 200 * (turn + 1) });
+    driver.done(1050, { speech: new Float32Array(3200).fill(0.1) });
+    const [, merged] = driver.plans;
+    expect([merged.index, merged.turns, merged.fromSample]).toEqual([4, 4, 3200]);
+    expect(driver.events("turn-late")[0]).toMatchObject({ turnIndex: 0, lateMs: 650, skippedTurns: 0, queuedTurns: 4 });
+    driver.done(1080, { text: "on time again" });
+    const records = driver.events("turn-end").map(({ turn }) => turn);
+    expect(records.map((turn) => turn.index)).toEqual([0, 1, 2, 3, 4]);
+    expect(records.map((turn) => turn.output.skipped)).toEqual([false, true, true, true, false]);
+    expect(records.map((turn) => turn.input.forceListen)).toEqual([false, true, true, true, false]);
+    expect(records.map((turn) => turn.timing.late)).toEqual([true, true, true, true, false]);
+    expect(records[4].timing.slackMs).toBeCloseTo(120, 0);
+    expect(driver.events("speech").map((event) => event.turnIndex)).toEqual([0, 4]);
+  });
+
+  it("drops images before it merges under shed-video (rule 3)", () => {
+    const driver = new Driver({ deadline: "shed-video" });
+    driver.send({ type: "audio", samples: 3200, nowMs: 200 });
+    for (const timeMs of [250, 450]) {
+      driver.send({ type: "image", image: { data: new Uint8Array(3), width: 1, height: 1, timeMs } });
+    }
+    driver.send({ type: "audio", samples: 3200, nowMs: 400 });
+    driver.send({ type: "audio", samples: 3200, nowMs: 600 });
+    driver.done(700);
+    expect(driver.plans[1]).toMatchObject({ index: 1, turns: 1, images: [], droppedImages: 2 });
+    driver.done(720);
+    expect(driver.events("turn-late").map((event) => event.droppedImages)).toEqual([0, 2]);
+    expect(driver.plans[2]).toMatchObject({ index: 2, turns: 1, droppedImages: 0 });
+  });
+
+  it("ends with TURN_LATE at the deadline under strict, even while the engine hangs (rule 3)", () => {
+    const driver = new Driver({ deadline: "strict" });
+    const effects = driver.send({ type: "audio", samples: 3200, nowMs: 200 });
+    expect(effects.at(-1)).toEqual({ type: "wake", atMs: 400 });
+    expect(driver.send({ type: "tick", nowMs: 399 }).some((effect) => effect.type === "end")).toBe(false);
+    const end = driver.send({ type: "tick", nowMs: 400 }).at(-1);
+    expect(end).toMatchObject({ type: "end", reason: "error", error: { code: "TURN_LATE" } });
+    expect(driver.events("session-end")).toHaveLength(1);
+  });
+
+  it("raises the fence and flushes when a reply is given up, and not when it ends (rule 5)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    const turn = (nowMs: number, fields: Partial<TurnOutput>) => {
+      driver.send({ type: "audio", samples: 3200, nowMs });
+      driver.done(nowMs, fields);
+    };
+    turn(1, { decision: "speak", speech: new Float32Array(3200).fill(0.1) });
+    turn(2, { decision: "listen" });
+    turn(3, { decision: "listen" });
+    expect(driver.events("flush")).toEqual([]);
+    turn(4, { decision: "speak", speech: new Float32Array(3200).fill(0.1) });
+    turn(5, { decision: "listen", yielded: true });
+    expect(driver.events("yield")).toMatchObject([{ turnIndex: 4, fence: 1 }]);
+    expect(driver.events("flush")).toMatchObject([{ turnIndex: 4, fence: 1, reason: "yield" }]);
+    expect(driver.events("speech").map((event) => event.fence)).toEqual([0, 0, 0, 0, 1]);
+  });
+
+  it("flushes once when interrupted, and the next micro-turn listens (rule 5)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    driver.send({ type: "interrupt" });
+    driver.send({ type: "audio", samples: 6400, nowMs: 0 });
+    driver.done(1, { yielded: true });
+    expect(driver.plans.map((plan) => plan.forceListen)).toEqual([true, false]);
+    expect(driver.events("flush")).toMatchObject([{ fence: 1, reason: "interrupt" }]);
+  });
+
+  it("lets results enter by their policy, and names the micro-turn (rule 6)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    const turn = (nowMs: number, fields: Partial<TurnOutput> = {}) => {
+      driver.send({ type: "audio", samples: 3200, nowMs });
+      driver.done(nowMs, fields);
+    };
+    turn(0, { heard: "what is the weather" });
+    driver.send({ type: "deliver", id: 1, text: "now", policy: "now" });
+    driver.send({ type: "deliver", id: 2, text: "quiet", policy: "when-quiet" });
+    driver.send({ type: "deliver", id: 3, text: "silent", policy: "silent" });
+    driver.send({ type: "deliver", id: 4, text: "stale", policy: { kind: "drop-if-stale", maxAgeMs: 200 } });
+    driver.send({ type: "deliver", id: 5, text: "fresh", policy: { kind: "drop-if-stale", maxAgeMs: 5000 } });
+    for (let nowMs = 1; nowMs < 8; nowMs++) turn(nowMs);
+    expect(driver.events("delivery").map((event) => [event.id, event.outcome])).toEqual([
+      [1, { kind: "entered", turnIndex: 1 }],
+      [3, { kind: "entered", turnIndex: 1 }],
+      [4, { kind: "dropped", reason: "stale" }],
+      [2, { kind: "entered", turnIndex: 4 }],
+      [5, { kind: "entered", turnIndex: 4 }],
+    ]);
+    expect(driver.plans[1].text).toEqual([
+      { source: "background", text: "now" },
+      { source: "background", text: "silent", silent: true },
+    ]);
+    expect(driver.events("turn-end")[4].turn.input.deliveries).toEqual([2, 5]);
+  });
+
+  it("hands a delegation the conversation, not a query (rule 6)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    driver.send({ type: "audio", samples: 3 * 3200, nowMs: 0 });
+    driver.done(1, { heard: "hello" });
+    driver.done(2, { heard: "there", text: "hi" });
+    driver.done(3, { heard: "weather", delegation: { task: "weather" } });
+    expect(driver.events("delegation")).toMatchObject([
+      {
+        turnIndex: 2,
+        task: "weather",
+        conversation: [
+          { speaker: "user", text: "hello there", turnIndex: 0 },
+          { speaker: "assistant", text: "hi", turnIndex: 1 },
+          { speaker: "user", text: "weather", turnIndex: 2 },
+        ],
+      },
+    ]);
+  });
+
+  it("pads the last micro-turn, lets the tail pass and ends (rule 9)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    driver.send({ type: "audio", samples: 4000, nowMs: 0 });
+    driver.done(1);
+    driver.send({ type: "finish", tailTurns: 2, nowMs: 2 });
+    for (let nowMs = 3; nowMs < 6; nowMs++) driver.done(nowMs);
+    expect(driver.events("turn-end").map(({ turn }) => turn.input.paddedSamples)).toEqual([0, 2400, 3200, 3200]);
+    expect(driver.effects.at(-1)).toEqual({ type: "end", reason: "finished" });
+  });
+
+  it("ends with the engine's error, and settles what was waiting (rule 9)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    driver.send({ type: "deliver", id: 1, text: "entering", policy: "now" });
+    driver.send({ type: "audio", samples: 3200, nowMs: 0 });
+    driver.send({ type: "deliver", id: 2, text: "waiting", policy: "when-quiet" });
+    driver.send({ type: "fail", error: new DuplexError("BACKEND_FAILED", "gone") });
+    expect(driver.events("delivery").map((event) => event.id)).toEqual([1, 2]);
+    expect(driver.events("error")).toMatchObject([{ error: { code: "BACKEND_FAILED" } }]);
+    expect(driver.events("session-end")).toMatchObject([{ reason: "error" }]);
+    expect(driver.send({ type: "close" })).toEqual([]);
+  });
+});
+
+describe("reduce, over random histories", () => {
+  const histories = Array.from({ length: 30 }, (_, seed) => seed);
+
+  it.each(histories)("keeps rules 1, 2, 3, 6 and 8 with seed %i", (seed) => {
+    const random = new SeededRandom(seed);
+    const pick = (count: number) => Math.floor(random.next() * count);
+    const pace = pick(2) === 0 ? "realtime" : "as-fast-as-input";
+    const deadline = pick(2) === 0 ? "catch-up" : "shed-video";
+    const driver = new Driver({ pace, deadline });
+    let nowMs = 0;
+    let received = 0;
+    let outputs = 0;
+    let deliveries = 0;
+    let doneAt = Number.POSITIVE_INFINITY;
+
+    const settle = () => {
+      if (driver.state.running !== undefined && nowMs >= doneAt) {
+        outputs++;
+        const heard = pick(6) === 0 ? "word" : "";
+        const decision = pick(3) === 0 ? "speak" : "listen";
+        doneAt = Number.POSITIVE_INFINITY;
+        driver.done(nowMs, { heard, decision, yielded: pick(10) === 0, text: decision === "speak" ? "said" : "" });
+      }
+      if (driver.state.running !== undefined && doneAt === Number.POSITIVE_INFINITY) {
+        doneAt = nowMs + (pick(8) === 0 ? pick(1500) : pick(60));
+      }
+    };
+
+    for (let i = 0; i < 1500; i++) {
+      nowMs += pick(40);
+      const what = pick(20);
+      if (what < 10) {
+        // A microphone: no more than what the time that passed can bring.
+        const samples = Math.min(1 + pick(1600), Math.max(0, Math.floor(nowMs * 16) - received));
+        received += samples;
+        if (samples > 0) driver.send({ type: "audio", samples, nowMs });
+      } else if (what === 10) {
+        const timeMs = pick(2) === 0 ? received / 16 : received / 16 + pick(1000);
+        driver.send({ type: "image", image: { data: new Uint8Array(3), width: 1, height: 1, timeMs } });
+      } else if (what === 11) {
+        driver.send({ type: "text", text: `typed ${i}` });
+      } else if (what === 12) {
+        const policies = ["now", "silent", "when-quiet", { kind: "drop-if-stale", maxAgeMs: 300 }] as const;
+        driver.send({ type: "deliver", id: ++deliveries, text: "result", policy: policies[pick(4)] });
+      } else if (what === 13) {
+        driver.send({ type: "interrupt" });
+      } else if (what === 14) {
+        driver.send({ type: "hold" });
+        nowMs += pick(20);
+        driver.send({ type: "release", nowMs });
+      } else {
+        driver.send({ type: "tick", nowMs });
+      }
+      settle();
+      // Rule 8: what is kept is bounded by what is queued.
+      const { state } = driver;
+      expect(state.arrivals.length).toBe(state.complete - state.next);
+      expect(state.images.length).toBeLessThanOrEqual(rules.maxImages);
+      expect(state.conversation.length).toBeLessThanOrEqual(256);
+    }
+    driver.send({ type: "finish", tailTurns: 3, nowMs });
+    while (driver.state.phase !== "ended") {
+      nowMs += 50;
+      driver.send({ type: "tick", nowMs });
+      settle();
+    }
+
+    // Rule 1 and 2: every input sample is in exactly one micro-turn, in order, and nothing but padding follows.
+    const records = driver.events("turn-end").map(({ turn }) => turn);
+    records.forEach((turn, i) => {
+      expect(turn.index).toBe(i);
+    });
+    let next = 0;
+    for (const plan of driver.plans) {
+      expect(plan.fromSample).toBe(next);
+      next += plan.turns * 3200;
+    }
+    const padded = records.reduce((sum, turn) => sum + turn.input.paddedSamples, 0);
+    expect(records.length * 3200 - padded).toBe(received);
+    expect(records.length).toBe(Math.ceil(received / 3200) + 3);
+    // Rule 2 and 3: no output is lost, and what was skipped is in the records.
+    expect(driver.events("speech")).toHaveLength(outputs);
+    expect(records.filter((turn) => !turn.output.skipped)).toHaveLength(outputs);
+    // Images and text entered or were dropped, once each.
+    const typed = records.flatMap((turn) => turn.input.text).filter((text) => text.source === "user");
+    expect(new Set(typed.map((text) => text.text)).size).toBe(typed.length);
+    // Rule 6: every delivery settles, once.
+    const settled = driver.events("delivery").map((event) => event.id);
+    expect([...settled].sort((a, b) => a - b)).toEqual(Array.from({ length: deliveries }, (_, id) => id + 1));
+    expect(driver.events("session-end")).toHaveLength(1);
+    // The fence only rises.
+    const fences = records.map((turn) => turn.output.fence);
+    expect(fences).toEqual([...fences].sort((a, b) => a - b));
+  });
+});

@@ -1,0 +1,372 @@
+// The session as a pure function: (state, input) -> (state, effects). No clock, no engine, no PCM of its own.
+// Numbered rules: docs/session-rules.md.
+
+import type { TurnOutput } from "../engine.js";
+import { DuplexError } from "../errors.js";
+import { deliveryText, planDeliveries } from "./delivery.js";
+import type { ConversationEntry, SessionEvent } from "./events.js";
+import { acceptAudio, dueMs, readyTurns, releaseMs } from "./schedule.js";
+import type { Reduction, RunningStep, SessionEffect, SessionInput, SessionState, StepPlan } from "./session-state.js";
+import type { TurnRecord } from "./turn.js";
+
+/** Micro-turns without a word of either side after which it is quiet. */
+const quietTurns = 3;
+/** Bounds of the conversation that a delegation carries (rule 8). */
+const maxConversationEntries = 256;
+const maxEntryLength = 2000;
+
+/** What one input does to a session. */
+export function reduce(state: SessionState, input: SessionInput): Reduction {
+  if (state.phase === "ended") return { state, effects: [] };
+  switch (input.type) {
+    case "audio":
+      return advance(acceptAudio(state, input.samples, input.nowMs), input.nowMs);
+    case "image":
+      return only({ ...state, images: [...state.images, input.image].slice(-state.rules.maxImages) });
+    case "text":
+      return only({ ...state, text: [...state.text, { source: "user", text: input.text }] });
+    case "deliver": {
+      const delivery = {
+        id: input.id,
+        text: input.text,
+        policy: input.policy,
+        sinceMs: (state.received / state.rules.turnSamples) * state.rules.turnDurationMs,
+      };
+      return only({ ...state, deliveries: [...state.deliveries, delivery] });
+    }
+    case "interrupt":
+      return interrupt(state);
+    case "finish":
+      return advance(finish(state, input.tailTurns, input.nowMs), input.nowMs);
+    case "hold":
+      return only({ ...state, holds: state.holds + 1 });
+    case "release":
+      return advance({ ...state, holds: Math.max(0, state.holds - 1) }, input.nowMs);
+    case "tick":
+      return advance(state, input.nowMs);
+    case "step-done":
+      return stepDone(state, input.output, input.audio, input.nowMs);
+    case "fail":
+      return end(state, "error", [], input.error);
+    case "rewind":
+      return rewind(state, input.turn, input.speaking);
+    case "close":
+      return end(state, "closed");
+  }
+}
+
+function only(state: SessionState): Reduction {
+  return { state, effects: [] };
+}
+
+// --- starting steps ---
+
+/** Starts a step if one may start now; else asks to be woken when it may. */
+function advance(state: SessionState, nowMs: number, effects: readonly SessionEffect[] = []): Reduction {
+  if (state.running !== undefined) return watch(state, state.running, nowMs, effects);
+  if (state.holds > 0) return { state, effects };
+  const waiting = state.complete - state.next;
+  if (waiting === 0) return state.phase === "finishing" ? end(state, "finished", effects) : { state, effects };
+  const ready = readyTurns(state, nowMs);
+  if (ready === 0) return { state, effects: [...effects, { type: "wake", atMs: releaseMs(state, state.next) }] };
+  return startStep(state, ready, nowMs, effects);
+}
+
+/** Under `strict`, a running step is watched, so that an engine that hangs is noticed too. */
+function watch(
+  state: SessionState,
+  running: RunningStep,
+  nowMs: number,
+  effects: readonly SessionEffect[] = [],
+): Reduction {
+  if (state.rules.deadline !== "strict" || running.firstDueMs === Number.POSITIVE_INFINITY) return { state, effects };
+  if (nowMs < running.firstDueMs) return { state, effects: [...effects, { type: "wake", atMs: running.firstDueMs }] };
+  return end(state, "error", effects, lateError(state, running, nowMs));
+}
+
+function startStep(state: SessionState, ready: number, nowMs: number, effects: readonly SessionEffect[]): Reduction {
+  const { rules, next } = state;
+  const behind = nowMs >= dueMs(state, next);
+  const imagesIn = (turns: number) =>
+    state.images.filter((image) => image.timeMs < (next + turns) * rules.turnDurationMs);
+  const shed = behind && rules.deadline === "shed-video" && imagesIn(ready).length > 0;
+  const merge = behind && !shed && rules.deadline !== "strict";
+  const turns = merge ? ready : 1;
+
+  const taken = imagesIn(shed ? ready : turns);
+  const startMs = (next + turns - 1) * rules.turnDurationMs;
+  const deliveries = planDeliveries(state.deliveries, startMs, next + turns - 1 - state.lastVoice > quietTurns);
+  const plan: StepPlan = {
+    index: next + turns - 1,
+    turns,
+    fromSample: next * rules.turnSamples,
+    images: shed ? [] : taken,
+    droppedImages: shed ? taken.length : 0,
+    text: [...state.text, ...deliveries.entering.map(deliveryText)],
+    deliveries: deliveries.entering.map((delivery) => delivery.id),
+    forceListen: state.interrupted,
+  };
+  const running: RunningStep = {
+    plan,
+    startedMs: nowMs,
+    firstDueMs: dueMs(state, next),
+    lastDueMs: dueMs(state, plan.index),
+  };
+  const remaining = state.complete - plan.index - 1;
+  const after: SessionState = {
+    ...state,
+    next: plan.index + 1,
+    arrivals: state.arrivals.slice(Math.min(turns, state.arrivals.length - Math.min(1, remaining))),
+    running,
+    images: state.images.filter((image) => !taken.includes(image)),
+    text: [],
+    deliveries: deliveries.waiting,
+    interrupted: false,
+  };
+  const started: SessionEffect[] = [
+    ...effects,
+    ...deliveries.stale.map((delivery) =>
+      emit({
+        type: "delivery",
+        turnIndex: plan.index,
+        timeMs: startMs,
+        id: delivery.id,
+        outcome: { kind: "dropped", reason: "stale" },
+      }),
+    ),
+    emit({ type: "turn-start", turnIndex: plan.index, timeMs: next * rules.turnDurationMs, turns }),
+    { type: "step", plan },
+  ];
+  return watch(after, running, nowMs, started);
+}
+
+// --- ending steps ---
+
+function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, nowMs: number): Reduction {
+  const { running, rules } = state;
+  if (running === undefined) return only(state);
+  const { plan } = running;
+  const at = { turnIndex: plan.index, timeMs: (plan.index + 1) * rules.turnDurationMs };
+  const effects: SessionEffect[] = [];
+
+  // Rule 5: a reply that was given up takes its queued sound with it. A forced listen has flushed already.
+  const yielded = output.yielded === true && !plan.forceListen;
+  const fence = yielded ? state.fence + 1 : state.fence;
+  const records = turnRecords(state, running, output, audio, nowMs, { fence, yielded });
+  const late = nowMs > running.firstDueMs;
+
+  if (late || plan.droppedImages > 0) {
+    effects.push(
+      emit({
+        type: "turn-late",
+        ...at,
+        lateMs: Math.max(0, nowMs - running.firstDueMs),
+        skippedTurns: plan.turns - 1,
+        droppedImages: plan.droppedImages,
+        queuedTurns: state.complete - state.next,
+      }),
+    );
+  }
+  for (const id of plan.deliveries) {
+    effects.push(emit({ type: "delivery", ...at, id, outcome: { kind: "entered", turnIndex: plan.index } }));
+  }
+  if (output.heard !== "") effects.push(emit({ type: "heard-delta", ...at, text: output.heard }));
+  if (yielded) {
+    effects.push(emit({ type: "yield", ...at, fence }), emit({ type: "flush", ...at, fence, reason: "yield" }));
+  }
+  if (output.text !== "") effects.push(emit({ type: "text-delta", ...at, text: output.text }));
+  const { speech } = output;
+  const silent = isSilent(speech);
+  effects.push(emit({ type: "speech", ...at, pcm: speech, sampleRate: rules.outputSampleRate, silent, fence }));
+
+  const conversation = converse(state.conversation, plan, output);
+  if (output.delegation !== undefined) {
+    effects.push(emit({ type: "delegation", ...at, task: output.delegation.task, conversation }));
+  }
+  for (const turn of records) {
+    effects.push(
+      emit({ type: "turn-end", turnIndex: turn.index, timeMs: (turn.index + 1) * rules.turnDurationMs, turn }),
+    );
+  }
+
+  const speaking = output.decision === "speak" && !yielded;
+  const voice = speaking || output.heard !== "";
+  const after: SessionState = {
+    ...state,
+    running: undefined,
+    fence,
+    speaking,
+    lastVoice: voice ? plan.index : state.lastVoice,
+    conversation,
+  };
+  if (late && rules.deadline === "strict") return end(after, "error", effects, lateError(state, running, nowMs));
+  // What listeners do now, such as delivering a result, may still enter the next micro-turn.
+  return { state: after, effects: [...effects, { type: "proceed" }] };
+}
+
+/** One record per micro-turn of the step (rule 2). */
+function turnRecords(
+  state: SessionState,
+  { plan, startedMs, firstDueMs, lastDueMs }: RunningStep,
+  output: TurnOutput,
+  audio: Float32Array,
+  nowMs: number,
+  { fence, yielded }: { fence: number; yielded: boolean },
+): TurnRecord[] {
+  const { turnSamples, turnDurationMs, budgetMs, outputTurnSamples } = state.rules;
+  const first = plan.index - plan.turns + 1;
+  const { encodeMs, waitMs, runMs, decodeMs } = output.timing;
+  const stepMs = nowMs - startedMs;
+  const sessionMs = Math.max(0, stepMs - encodeMs - waitMs - runMs - decodeMs);
+  return Array.from({ length: plan.turns }, (_, i): TurnRecord => {
+    const index = first + i;
+    const last = index === plan.index;
+    const startMs = index * turnDurationMs;
+    const due = last ? lastDueMs : firstDueMs;
+    const slackMs = due === Number.POSITIVE_INFINITY ? budgetMs - stepMs : due - nowMs;
+    const timing = {
+      ...{ encodeMs, waitMs, runMs, decodeMs },
+      ...{ stepTurns: plan.turns, stepMs, sessionMs, slackMs, late: due !== Number.POSITIVE_INFINITY && slackMs < 0 },
+    };
+    const input = {
+      audio: plan.turns === 1 ? audio : audio.subarray(i * turnSamples, (i + 1) * turnSamples),
+      paddedSamples: Math.min(turnSamples, Math.max(0, (index + 1) * turnSamples - state.received)),
+      images: plan.images.filter(
+        (image) => image.timeMs < startMs + turnDurationMs && (i === 0 || image.timeMs >= startMs),
+      ),
+      text: last ? plan.text : [],
+      deliveries: last ? plan.deliveries : [],
+      forceListen: !last || plan.forceListen,
+    };
+    if (!last) {
+      const silence = new Float32Array(outputTurnSamples);
+      const skipped = {
+        decision: "listen" as const,
+        speech: silence,
+        text: "",
+        heard: "",
+        yielded: false,
+        skipped: true,
+      };
+      return { index, startMs, input, timing, output: { ...skipped, fence: state.fence } };
+    }
+    const { decision, speech, text, heard, delegation, inside } = output;
+    return {
+      ...{ index, startMs, input, timing },
+      output: {
+        ...{ decision, speech, text, heard, yielded, fence, skipped: false },
+        ...(delegation === undefined ? {} : { delegation }),
+      },
+      ...(inside === undefined ? {} : { inside }),
+    };
+  });
+}
+
+function converse(
+  before: readonly ConversationEntry[],
+  plan: StepPlan,
+  output: TurnOutput,
+): readonly ConversationEntry[] {
+  let entries = before;
+  for (const { source, text } of plan.text) entries = say(entries, source, text, plan.index);
+  entries = say(entries, "user", output.heard, plan.index);
+  return say(entries, "assistant", output.text, plan.index);
+}
+
+function say(
+  entries: readonly ConversationEntry[],
+  speaker: ConversationEntry["speaker"],
+  text: string,
+  turnIndex: number,
+): readonly ConversationEntry[] {
+  if (text === "") return entries;
+  const last = entries.at(-1);
+  if (last?.speaker === speaker && last.text.length + text.length < maxEntryLength) {
+    return [...entries.slice(0, -1), { ...last, text: `${last.text} ${text}` }];
+  }
+  return [...entries, { speaker, text: text.slice(0, maxEntryLength), turnIndex }].slice(-maxConversationEntries);
+}
+
+// --- the rest ---
+
+function interrupt(state: SessionState): Reduction {
+  const at = { turnIndex: state.next, timeMs: state.next * state.rules.turnDurationMs };
+  const fence = state.fence + 1;
+  const flush = emit({ type: "flush", ...at, fence, reason: "interrupt" });
+  return { state: { ...state, interrupted: true, fence, speaking: false }, effects: [flush] };
+}
+
+function finish(state: SessionState, tailTurns: number, nowMs: number): SessionState {
+  if (state.phase !== "open") return state;
+  const { turnSamples, turnDurationMs } = state.rules;
+  const complete = Math.ceil(state.received / turnSamples) + tailTurns;
+  const arrivals = complete > state.complete ? [...state.arrivals, nowMs] : state.arrivals;
+  const anchor = state.anchor ?? { turn: state.complete, atMs: nowMs + turnDurationMs };
+  return { ...state, phase: "finishing", complete, arrivals, anchor };
+}
+
+/** Goes back to the border before micro-turn `turn`. The shell has restored the engine and holds the session. */
+function rewind(state: SessionState, turn: number, speaking: boolean): Reduction {
+  const { turnSamples, turnDurationMs } = state.rules;
+  const at = { turnIndex: turn, timeMs: turn * turnDurationMs };
+  const fence = state.fence + 1;
+  const after: SessionState = {
+    ...state,
+    received: turn * turnSamples,
+    complete: turn,
+    next: turn,
+    arrivals: [],
+    anchor: undefined,
+    lastAudioMs: Number.NEGATIVE_INFINITY,
+    images: [],
+    deliveries: state.deliveries.map((delivery) => ({ ...delivery, sinceMs: Math.min(delivery.sinceMs, at.timeMs) })),
+    interrupted: false,
+    fence,
+    speaking,
+    lastVoice: Math.min(state.lastVoice, turn - 1),
+    conversation: state.conversation.filter((entry) => entry.turnIndex < turn),
+  };
+  return {
+    state: after,
+    effects: [emit({ type: "rewind", ...at }), emit({ type: "flush", ...at, fence, reason: "rewind" })],
+  };
+}
+
+function end(
+  state: SessionState,
+  reason: "closed" | "finished" | "error",
+  effects: readonly SessionEffect[] = [],
+  error?: DuplexError,
+): Reduction {
+  const at = { turnIndex: state.next, timeMs: state.next * state.rules.turnDurationMs };
+  const entering = state.running?.plan.deliveries ?? [];
+  const lost = [...entering, ...state.deliveries.map((delivery) => delivery.id)];
+  return {
+    state: { ...state, phase: "ended", running: undefined, images: [], text: [], deliveries: [], arrivals: [] },
+    effects: [
+      ...effects,
+      ...lost.map((id) => emit({ type: "delivery", ...at, id, outcome: { kind: "dropped", reason: "session-end" } })),
+      ...(error === undefined ? [] : [emit({ type: "error", ...at, error })]),
+      emit({ type: "session-end", ...at, reason }),
+      { type: "end", reason, ...(error === undefined ? {} : { error }) },
+    ],
+  };
+}
+
+function lateError(state: SessionState, { plan, firstDueMs, startedMs }: RunningStep, nowMs: number): DuplexError {
+  const lateMs = nowMs - firstDueMs;
+  return new DuplexError(
+    "TURN_LATE",
+    `micro-turn ${plan.index}: expected its output within ${state.rules.budgetMs} ms of its last input sample, it is ${lateMs.toFixed(1)} ms later than that and has been running for ${(nowMs - startedMs).toFixed(1)} ms; use a faster backend, or the deadline policy "catch-up"`,
+    { details: { turnIndex: plan.index, lateMs, stepMs: nowMs - startedMs, budgetMs: state.rules.budgetMs } },
+  );
+}
+
+function isSilent(pcm: Float32Array): boolean {
+  for (let i = 0; i < pcm.length; i++) if (pcm[i] !== 0) return false;
+  return true;
+}
+
+function emit(event: SessionEvent): SessionEffect {
+  return { type: "emit", event };
+}

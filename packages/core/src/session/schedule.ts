@@ -1,0 +1,58 @@
+// When a micro-turn may start and when it is due (rule 3). Pure arithmetic on wall time.
+
+import type { SessionState } from "./session-state.js";
+
+/**
+ * The schedule runs this much faster than the wall clock, so that a sound card whose clock is a little fast (some 100 ppm)
+ * never builds up a queue.
+ */
+const scheduleRate = 1.001;
+
+/** Share of a micro-turn by which input may be ahead of the schedule without being held back: jitter of a live source. */
+const jitter = 0.5;
+
+/** A source that pauses for this long starts a new schedule; shorter gaps are a stall of the process, and are caught up. */
+export const defaultPauseMs = 2000;
+
+/** Brings arrivals and schedule up to date after `samples` more input samples. */
+export function acceptAudio(state: SessionState, samples: number, nowMs: number): SessionState {
+  const { turnSamples, turnDurationMs, pauseMs } = state.rules;
+  const received = state.received + samples;
+  const complete = Math.floor(received / turnSamples);
+  const paused = nowMs - state.lastAudioMs > pauseMs;
+  // What the first write brings was captured before it came; of a long write (a file), at most one micro-turn is.
+  const capturedMs = Math.min(turnDurationMs, (samples / turnSamples) * turnDurationMs);
+  const startMs = nowMs - capturedMs - ((state.received % turnSamples) / turnSamples) * turnDurationMs;
+  const anchor =
+    state.anchor === undefined || paused
+      ? { turn: state.complete, atMs: startMs + turnDurationMs / scheduleRate }
+      : state.anchor;
+  const added = complete - state.complete;
+  const arrivals = added === 0 ? state.arrivals : [...state.arrivals, ...new Array<number>(added).fill(nowMs)];
+  return { ...state, received, complete, arrivals, anchor, lastAudioMs: nowMs };
+}
+
+/** Wall time at which a complete micro-turn may start. */
+export function releaseMs(state: SessionState, turn: number): number {
+  const { turnDurationMs, pace } = state.rules;
+  const { arrivals, anchor, next } = state;
+  const arrival = arrivals[Math.min(turn - next, arrivals.length - 1)] ?? Number.NEGATIVE_INFINITY;
+  if (pace === "as-fast-as-input" || anchor === undefined) return arrival;
+  const scheduled = anchor.atMs + ((turn - anchor.turn) * turnDurationMs) / scheduleRate;
+  return Math.max(arrival, scheduled - jitter * turnDurationMs);
+}
+
+/** Deadline of a complete micro-turn; infinite without deadlines. */
+export function dueMs(state: SessionState, turn: number): number {
+  if (state.rules.pace === "as-fast-as-input") return Number.POSITIVE_INFINITY;
+  return releaseMs(state, turn) + state.rules.budgetMs;
+}
+
+/** Number of complete micro-turns that may start now. */
+export function readyTurns(state: SessionState, nowMs: number): number {
+  const waiting = state.complete - state.next;
+  if (state.rules.pace === "as-fast-as-input") return waiting;
+  let ready = 0;
+  while (ready < waiting && releaseMs(state, state.next + ready) <= nowMs) ready++;
+  return ready;
+}

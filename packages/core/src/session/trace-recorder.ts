@@ -1,0 +1,107 @@
+// Collects the trace of a session from its micro-turn records, while it runs.
+
+import type { DuplexSession } from "./duplex-session.js";
+import {
+  fingerprint,
+  packExactly,
+  packForListening,
+  type SessionTrace,
+  type TraceHeader,
+  type TraceTurn,
+} from "./trace.js";
+import type { TurnRecord } from "./turn.js";
+
+/** How a trace is recorded. */
+export interface TraceOptions {
+  /** The recording stops after this much session time, ms; default 3 600 000 (about 230 MB of memory when both talk). */
+  readonly maxMs?: number;
+  /** Keeps images too; default true. Without them a session with a camera does not replay. */
+  readonly images?: boolean;
+}
+
+/** A recording under way. */
+export interface TraceRecorder {
+  /** What was recorded so far. */
+  trace(): SessionTrace;
+  /** Records no more. */
+  stop(): void;
+}
+
+/**
+ * Records a session from its next micro-turn on. To replay a trace it must begin with the session: use the option `trace`
+ * of `DuplexSession.open`, or call this before the first input.
+ *
+ * @throws RangeError if `maxMs` is not positive
+ */
+export function recordTrace(session: DuplexSession, options: TraceOptions = {}): TraceRecorder {
+  const { maxMs = 3_600_000, images = true } = options;
+  if (!(maxMs > 0)) throw new RangeError(`recordTrace: maxMs must be positive, got ${maxMs}`);
+  const { capabilities, settings } = session;
+  const maxTurns = Math.ceil(maxMs / capabilities.turnDurationMs);
+  const startedAt = new Date().toISOString();
+  const turns: TraceTurn[] = [];
+  let truncated = false;
+  let experts: readonly [number, number] | undefined;
+
+  const stopTurns = session.on("turn-end", ({ turn }) => {
+    truncated ||= turns.length >= maxTurns;
+    if (truncated) return;
+    experts ??= turn.inside?.expertShape;
+    turns.push(traceTurn(turn, images));
+  });
+  // What a rewind undid did not happen: the trace goes on from the border.
+  const stopRewinds = session.on("rewind", ({ turnIndex }) => {
+    while (turns.length > 0 && turns[turns.length - 1].index >= turnIndex) turns.pop();
+  });
+  return {
+    trace(): SessionTrace {
+      const { turnDurationMs, inputSampleRate, outputSampleRate, deterministic, identity } = capabilities;
+      const { seed, temperature, deadline, pace, budgetMs = turnDurationMs } = settings;
+      const header: TraceHeader = {
+        ...{
+          startedAt,
+          firstTurn: turns[0]?.index ?? session.firstTurn,
+          turnDurationMs,
+          inputSampleRate,
+          outputSampleRate,
+        },
+        ...{ seed, temperature, deadline, pace, budgetMs, deterministic, truncated },
+        ...(identity === undefined ? {} : { engine: identity }),
+        ...(experts === undefined ? {} : { experts }),
+      };
+      return { header, turns: [...turns] };
+    },
+    stop() {
+      stopTurns();
+      stopRewinds();
+    },
+  };
+}
+
+function traceTurn({ index, startMs, input, output, timing, inside }: TurnRecord, images: boolean): TraceTurn {
+  const audio = packExactly(input.audio);
+  const speech = packForListening(output.speech);
+  const { decision, text, heard, delegation, yielded, skipped, fence } = output;
+  const { controls, dmel, expertLoad } = inside ?? {};
+  return {
+    ...{ index, startMs, timing },
+    input: {
+      ...(audio === undefined ? {} : { audio }),
+      paddedSamples: input.paddedSamples,
+      images: images ? input.images : [],
+      text: input.text,
+      forceListen: input.forceListen,
+    },
+    output: {
+      ...{ decision, text, heard, yielded, skipped, fence },
+      ...(delegation === undefined ? {} : { delegation: delegation.task }),
+      ...(speech === undefined ? {} : { speech }),
+      speechFingerprint: fingerprint(output.speech),
+    },
+    ...(controls === undefined ? {} : { controls: controls.slice() }),
+    ...(dmel === undefined ? {} : { dmel: dmel.slice() }),
+    ...(expertLoad === undefined
+      ? {}
+      : { expertLoad: Uint8Array.from(expertLoad, (share) => Math.round(255 * Math.max(0, Math.min(1, share)))) }),
+  };
+}
