@@ -9,6 +9,7 @@ import {
   type OnnxTensor,
   type OnnxTypeName,
   type OnnxValue,
+  onnxType,
   writeModel,
 } from "./onnx-writer.js";
 
@@ -165,8 +166,7 @@ export class Emitter {
   }
 
   cast(x: Value, type: OnnxTypeName): Value {
-    const numbers = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
-    return this.op("Cast", [x], { to: numbers[type] });
+    return this.op("Cast", [x], { to: onnxType[type] });
   }
 
   /** One size may be -1. */

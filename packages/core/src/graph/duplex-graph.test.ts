@@ -1,0 +1,181 @@
+import { describe, expect, it } from "vitest";
+import type { ExpertForm, StateForm } from "../backend.js";
+import type { ModelConfig } from "../model/config.js";
+import type { Tensor } from "../tensor.js";
+import { tinyModel } from "../testing/tiny-model.js";
+import { buildDuplexGraph } from "./duplex-graph.js";
+import { type ReferenceInput, ReferenceModel, type ReferenceOutput } from "./reference.js";
+import { GraphRunner } from "./test-runner.js";
+
+// The rings of the tiny model hold 2 and 4 micro-turns (and one sink), so 12 micro-turns wrap both several times.
+const turns = 12;
+
+/** Inputs of a session, made from a seed: noise, an image in every third micro-turn. */
+function sessionInputs(config: ModelConfig, seed: number, temperature = 0): ReferenceInput[] {
+  const layout = config.duplex;
+  if (layout === undefined || config.image === undefined) throw new Error("not an interaction model");
+  const channels = layout.speech.framesPerPosition * layout.speech.melBins;
+  let state = seed;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  const size = config.image.temporalPatchSize * config.image.patchSize ** 2 * config.image.channels;
+  return Array.from({ length: turns }, (_, turn) => ({
+    dmel: Int32Array.from({ length: layout.audioPositions * 80 }, () => Math.floor(uniform() * 16)),
+    textSlots: Int32Array.from({ length: layout.textSlots }, () => Math.floor(uniform() * 40)),
+    patches: Float32Array.from({ length: layout.patchSlots * size }, () => uniform() * 2 - 1),
+    patchPresent: new Float32Array(layout.patchSlots).fill(turn % 3 === 1 ? 1 : 0),
+    random: Float32Array.from(
+      { length: layout.outputPositions * (3 + channels) },
+      () => Math.floor(uniform() * 2 ** 24) / 2 ** 24,
+    ),
+    temperature,
+    forceControl: turn === 5 ? 1 : turn === 7 ? 2 : 0,
+  }));
+}
+
+/** The same inputs for the graph, one session per batch row. */
+function feedsOf(config: ModelConfig, rows: readonly ReferenceInput[]): Record<string, Tensor> {
+  const layout = config.duplex;
+  if (layout === undefined || config.image === undefined) throw new Error("not an interaction model");
+  const B = rows.length;
+  const ints = (shape: number[], pick: (row: ReferenceInput) => ArrayLike<number>): Tensor => ({
+    type: "int32",
+    shape: [B, ...shape],
+    data: Int32Array.from(rows.flatMap((row) => Array.from(pick(row)))),
+  });
+  const floats = (shape: number[], pick: (row: ReferenceInput) => ArrayLike<number>): Tensor => ({
+    type: "float32",
+    shape: [B, ...shape],
+    data: Float32Array.from(rows.flatMap((row) => Array.from(pick(row)))),
+  });
+  const { temporalPatchSize, patchSize, channels } = config.image;
+  const { framesPerPosition, melBins } = layout.speech;
+  return {
+    dmel: ints([layout.audioPositions, 80], (row) => row.dmel),
+    random: floats([layout.outputPositions, 3 + framesPerPosition * melBins], (row) => row.random),
+    temperature: floats([], (row) => [row.temperature]),
+    force_control: ints([], (row) => [row.forceControl]),
+    ...(layout.textSlots > 0 ? { text_slots: ints([layout.textSlots], (row) => row.textSlots ?? []) } : {}),
+    ...(layout.patchSlots > 0
+      ? {
+          patches: floats(
+            [layout.patchSlots, temporalPatchSize, patchSize, patchSize, channels],
+            (row) => row.patches ?? [],
+          ),
+          patch_present: floats([layout.patchSlots], (row) => row.patchPresent ?? []),
+        }
+      : {}),
+  };
+}
+
+/** Everything that a row of the graph's output must share with the reference; the largest relative error of the logits. */
+function compare(config: ModelConfig, outputs: Record<string, Tensor>, row: number, expected: ReferenceOutput): number {
+  const layout = config.duplex;
+  if (layout === undefined) throw new Error("not an interaction model");
+  const O = layout.outputPositions;
+  const channels = layout.speech.framesPerPosition * layout.speech.melBins;
+  const part = (name: string, width: number) => Array.from(outputs[name].data.subarray(row * width, (row + 1) * width));
+  expect(part("text", O)).toEqual(expected.positions.map((position) => position.text));
+  expect(part("heard", O)).toEqual(expected.positions.map((position) => position.heard));
+  expect(part("control", O)).toEqual(expected.positions.map((position) => position.control));
+  expect(part("speech", O * channels)).toEqual(expected.positions.flatMap((position) => position.levels));
+  const load = expected.expertLoad.flat();
+  for (const [i, value] of part("expert_load", load.length).entries()) expect(value).toBeCloseTo(load[i], 5);
+  let error = 0;
+  for (const key of ["text", "heard", "control", "speech"] as const) {
+    const logits = expected.positions.flatMap((position) => Array.from(position.logits[key]));
+    const largest = Math.max(...logits.map(Math.abs));
+    for (const [i, value] of part(`${key}_logits`, logits.length).entries()) {
+      error = Math.max(error, Math.abs(value - logits[i]) / largest);
+    }
+  }
+  return error;
+}
+
+const forms: ExpertForm[] = ["if", "gather", "dense"];
+const states: StateForm[] = ["rows", "whole"];
+
+describe("duplex graph", () => {
+  for (const experts of forms) {
+    for (const state of states) {
+      it(`equals the plain reference over ${turns} micro-turns (experts: ${experts}, state: ${state})`, async () => {
+        const { config, weights } = tinyModel({ seed: 3 });
+        const reference = new ReferenceModel(config, weights);
+        const graph = buildDuplexGraph(config, weights, { target: { experts, state }, debug: true });
+        const runner = await GraphRunner.create(graph);
+        const controls = new Set<number>();
+        for (const input of sessionInputs(config, 1)) {
+          const expected = reference.step(input);
+          const error = compare(config, await runner.run(feedsOf(config, [input])), 0, expected);
+          expect(error).toBeLessThan(1e-4);
+          for (const position of expected.positions) controls.add(position.control);
+        }
+        expect(controls.has(1) && controls.has(2)).toBe(true);
+        await runner.close();
+      });
+    }
+  }
+
+  it("samples as the reference does, from the random numbers given", async () => {
+    const { config, weights } = tinyModel({ seed: 5 });
+    const reference = new ReferenceModel(config, weights);
+    const graph = buildDuplexGraph(config, weights, { target: { experts: "if", state: "rows" }, debug: true });
+    const runner = await GraphRunner.create(graph);
+    const greedy = new ReferenceModel(config, weights);
+    let differs = false;
+    for (const input of sessionInputs(config, 2, 0.9)) {
+      const expected = reference.step(input);
+      compare(config, await runner.run(feedsOf(config, [input])), 0, expected);
+      const other = greedy.step({ ...input, temperature: 0 });
+      differs ||= other.positions.some((position, i) => position.levels.join() !== expected.positions[i].levels.join());
+    }
+    expect(differs).toBe(true);
+    await runner.close();
+  });
+
+  it("takes text slots and several patch slots", async () => {
+    const { config, weights } = tinyModel({
+      seed: 7,
+      config: { slidingWindow: 24, sliding: { heads: 4, kvHeads: 2, headDim: 8, relativeExtent: 24 } },
+      duplex: { textSlots: 2, patchSlots: 2, sinkPositions: 12, globalWindow: 48 },
+    });
+    const reference = new ReferenceModel(config, weights);
+    const graph = buildDuplexGraph(config, weights, { target: { experts: "gather", state: "rows" }, debug: true });
+    const runner = await GraphRunner.create(graph);
+    for (const input of sessionInputs(config, 4)) {
+      const outputs = await runner.run(feedsOf(config, [input]));
+      expect(compare(config, outputs, 0, reference.step(input))).toBeLessThan(1e-4);
+    }
+    await runner.close();
+  });
+
+  it.each(forms)("gives each row of a batch what it gives it alone (experts: %s)", async (experts) => {
+    const { config, weights } = tinyModel({ seed: 3 });
+    const graph = buildDuplexGraph(config, weights, { target: { experts, state: "rows" }, debug: true });
+    const sessions = [1, 2, 3].map((seed) => sessionInputs(config, seed, seed === 2 ? 0.8 : 0));
+    const references = sessions.map(() => new ReferenceModel(config, weights));
+    const runner = await GraphRunner.create(graph, { batch: sessions.length });
+    for (let turn = 0; turn < turns; turn++) {
+      const inputs = sessions.map((session) => session[turn]);
+      const outputs = await runner.run(feedsOf(config, inputs));
+      for (const [row, input] of inputs.entries()) {
+        expect(compare(config, outputs, row, references[row].step(input))).toBeLessThan(1e-4);
+      }
+    }
+    await runner.close();
+  });
+
+  it("says nothing under a forced listen, and the model is told so", async () => {
+    const { config, weights } = tinyModel({ seed: 3 });
+    const graph = buildDuplexGraph(config, weights, { target: { experts: "if", state: "rows" } });
+    const runner = await GraphRunner.create(graph);
+    const [input] = sessionInputs(config, 1);
+    const forced = await runner.run(feedsOf(config, [{ ...input, forceControl: 1 }]));
+    expect(Array.from(forced.control.data)).toEqual([1, 1, 1, 1]);
+    expect(forced.text.data.every((token) => token === 0)).toBe(true);
+    expect(forced.speech.data.every((level) => level === 0)).toBe(true);
+    await runner.close();
+  });
+});

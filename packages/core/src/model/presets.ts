@@ -1,0 +1,185 @@
+// Named configurations of the family.
+
+import type { ModelConfig, PatchLayer } from "./config.js";
+
+/** A published configuration with what is not known of it; it cannot be built until every gap is filled. */
+export interface PresetWithGaps {
+  /** What is known. */
+  readonly config: Partial<ModelConfig>;
+  /** What is not, field by field; a gap is never filled with a guess. */
+  readonly gaps: readonly string[];
+  /** Where the known values come from. */
+  readonly source: string;
+}
+
+const published =
+  "transformers 5.23 class defaults of `inkling_mm_model`, checked against Thinking Machines Lab's model page";
+
+/** Layer types of a stack in which every `period`-th layer is global. */
+function everyNthGlobal(layers: number, period: number): ("sliding" | "global")[] {
+  return Array.from({ length: layers }, (_, layer) => ((layer + 1) % period === 0 ? "global" : "sliding"));
+}
+
+/** hMLP tower of the published models: folds 5, 2 and 4 in space, then 2 in time. */
+function publishedTower(hiddenSize: number): PatchLayer[] {
+  return [
+    { foldTime: 1, foldSpace: 5, inputWidth: 75, outputWidth: 128 },
+    { foldTime: 1, foldSpace: 2, inputWidth: 512, outputWidth: 320 },
+    { foldTime: 1, foldSpace: 4, inputWidth: 5120, outputWidth: 4800 },
+    { foldTime: 2, foldSpace: 1, inputWidth: 9600, outputWidth: hiddenSize },
+  ];
+}
+
+/**
+ * Inkling, 975B parameters, 41B active (Thinking Machines Lab, Apache-2.0).
+ *
+ * @see https://huggingface.co/thinkingmachines/Inkling
+ */
+export const inkling: PresetWithGaps = {
+  source: published,
+  gaps: [
+    "mlpTypes: how many of the first layers are dense (class default 0; the smaller model has 2)",
+    "denseWidth: width of those dense layers in the checkpoint (class default 24576)",
+    "logScaling.floor: position from which the temperature grows (class default: off; alpha is 0.1)",
+  ],
+  config: {
+    hiddenSize: 6144,
+    vocabSize: 201024,
+    unpaddedVocabSize: 200058,
+    rmsNormEpsilon: 1e-6,
+    layerTypes: everyNthGlobal(66, 6),
+    global: { heads: 64, kvHeads: 8, headDim: 128, relativeExtent: 1024 },
+    sliding: { heads: 64, kvHeads: 16, headDim: 128, relativeExtent: 512 },
+    slidingWindow: 512,
+    relativeDim: 16,
+    convKernel: 4,
+    expertWidth: 3072,
+    experts: 256,
+    expertsPerToken: 6,
+    sharedExperts: 2,
+    routeScale: 8,
+    mupDivisor: 24,
+    audio: { melBins: 80, levels: 16 },
+    image: { patchSize: 40, temporalPatchSize: 2, channels: 3, layers: publishedTower(6144) },
+  },
+};
+
+/** Inkling-Small, 276B parameters, 12B active: most of its sizes are only in its checkpoint's configuration file. */
+export const inklingSmall: PresetWithGaps = {
+  source: `${published}; layer count from a third party's reading of the checkpoint`,
+  gaps: [
+    "hiddenSize",
+    "global and sliding: heads, kvHeads, headDim, relativeExtent",
+    "slidingWindow, relativeDim",
+    "denseWidth, expertWidth",
+    "routeScale, mupDivisor, logScaling",
+    "vocabSize and unpaddedVocabSize",
+    "image.layers: the width of the last layer is the hidden size",
+  ],
+  config: {
+    rmsNormEpsilon: 1e-6,
+    layerTypes: everyNthGlobal(42, 6),
+    mlpTypes: Array.from({ length: 42 }, (_, layer) => (layer < 2 ? "dense" : "experts")),
+    convKernel: 4,
+    experts: 256,
+    expertsPerToken: 6,
+    sharedExperts: 2,
+    audio: { melBins: 80, levels: 16 },
+  },
+};
+
+/**
+ * `mini`, the bundled interaction model (docs/models.md). Its vocabulary is that of its tokenizer.
+ *
+ * @param options.vocabSize - tokens of the tokenizer
+ */
+export function miniConfig({ vocabSize }: { vocabSize: number }): ModelConfig {
+  return {
+    hiddenSize: 256,
+    vocabSize,
+    rmsNormEpsilon: 1e-6,
+    layerTypes: everyNthGlobal(6, 3),
+    mlpTypes: ["dense", "experts", "experts", "experts", "experts", "experts"],
+    global: { heads: 4, kvHeads: 2, headDim: 64, relativeExtent: 252 },
+    sliding: { heads: 4, kvHeads: 2, headDim: 64, relativeExtent: 126 },
+    slidingWindow: 126,
+    relativeDim: 16,
+    convKernel: 4,
+    denseWidth: 512,
+    expertWidth: 128,
+    experts: 8,
+    expertsPerToken: 2,
+    sharedExperts: 1,
+    routeScale: 3,
+    mupDivisor: 1,
+    audio: { melBins: 80, levels: 16 },
+    image: {
+      patchSize: 40,
+      temporalPatchSize: 2,
+      channels: 3,
+      layers: [
+        { foldTime: 1, foldSpace: 5, inputWidth: 75, outputWidth: 32 },
+        { foldTime: 1, foldSpace: 2, inputWidth: 128, outputWidth: 64 },
+        { foldTime: 1, foldSpace: 4, inputWidth: 1024, outputWidth: 128 },
+        { foldTime: 2, foldSpace: 1, inputWidth: 256, outputWidth: 256 },
+      ],
+    },
+    duplex: {
+      turnDurationMs: 200,
+      textSlots: 0,
+      patchSlots: 1,
+      audioPositions: 4,
+      outputPositions: 4,
+      globalWindow: 576,
+      sinkPositions: 9,
+      speech: { framesPerPosition: 2, melBins: 80, levels: 16 },
+      vocoder: { width: 128, blocks: 4, kernel: 5, subFrames: 2, envelopePoints: 65 },
+    },
+  };
+}
+
+/** `tiny`: the layout of `mini` with two small layers and short windows, for tests. */
+export function tinyConfig(): ModelConfig {
+  return {
+    hiddenSize: 32,
+    vocabSize: 48,
+    rmsNormEpsilon: 1e-6,
+    layerTypes: ["sliding", "global"],
+    mlpTypes: ["dense", "experts"],
+    global: { heads: 4, kvHeads: 2, headDim: 8, relativeExtent: 24 },
+    sliding: { heads: 4, kvHeads: 2, headDim: 8, relativeExtent: 18 },
+    slidingWindow: 18,
+    relativeDim: 4,
+    convKernel: 4,
+    denseWidth: 64,
+    expertWidth: 32,
+    experts: 4,
+    expertsPerToken: 2,
+    sharedExperts: 1,
+    routeScale: 3,
+    mupDivisor: 1,
+    audio: { melBins: 80, levels: 16 },
+    image: {
+      patchSize: 40,
+      temporalPatchSize: 2,
+      channels: 3,
+      layers: [
+        { foldTime: 1, foldSpace: 5, inputWidth: 75, outputWidth: 8 },
+        { foldTime: 1, foldSpace: 2, inputWidth: 32, outputWidth: 8 },
+        { foldTime: 1, foldSpace: 4, inputWidth: 128, outputWidth: 16 },
+        { foldTime: 2, foldSpace: 1, inputWidth: 32, outputWidth: 32 },
+      ],
+    },
+    duplex: {
+      turnDurationMs: 200,
+      textSlots: 0,
+      patchSlots: 1,
+      audioPositions: 4,
+      outputPositions: 4,
+      globalWindow: 36,
+      sinkPositions: 9,
+      speech: { framesPerPosition: 2, melBins: 80, levels: 16 },
+      vocoder: { width: 16, blocks: 2, kernel: 5, subFrames: 2, envelopePoints: 65 },
+    },
+  };
+}
