@@ -134,3 +134,13 @@ export {
   type TensorSpec,
   type TensorType,
 } from "./tensor.js";
+export type { ImagePixels } from "./vision/image.js";
+export {
+  encodePatches,
+  PatchEncoder,
+  type Patches,
+  type PatchOptions,
+  type PatchPlan,
+  patchGrid,
+} from "./vision/patches.js";
+export { ImageScaler, type ScaleFilter, scaleImage } from "./vision/scale-image.js";
