@@ -119,7 +119,7 @@ interface Hooks {
 class ScriptedSession implements EngineSession {
   readonly capabilities: EngineCapabilities;
   readonly #script: Script;
-  readonly #seed: number;
+  #seed: number;
   readonly #hooks: Hooks;
   #memory: Record<string, unknown> = {};
   #sample = 0;
@@ -156,7 +156,10 @@ class ScriptedSession implements EngineSession {
 
   async snapshot(): Promise<EngineSnapshot> {
     this.#requireOpen("snapshot");
-    return { engine: "scripted", data: structuredClone({ memory: this.#memory, sample: this.#sample }) };
+    return {
+      engine: "scripted",
+      data: structuredClone({ memory: this.#memory, sample: this.#sample, seed: this.#seed }),
+    };
   }
 
   async restore(snapshot: EngineSnapshot): Promise<void> {
@@ -167,9 +170,14 @@ class ScriptedSession implements EngineSession {
         `restore: expected a snapshot of this engine, got one of "${snapshot.engine}"`,
       );
     }
-    const { memory, sample } = structuredClone(snapshot.data) as { memory: Record<string, unknown>; sample: number };
+    const { memory, sample, seed } = structuredClone(snapshot.data) as {
+      memory: Record<string, unknown>;
+      sample: number;
+      seed: number;
+    };
     this.#memory = memory;
     this.#sample = sample;
+    this.#seed = seed;
   }
 
   async close(): Promise<void> {
