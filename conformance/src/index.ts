@@ -2,3 +2,4 @@
 
 export { type BackendContext, type BackendSuiteOptions, backendChecks, describeBackend } from "./backend-suite.js";
 export { type Check, rejects, settles } from "./check.js";
+export { describeEngine, type EngineContext, type EngineSuiteOptions, engineChecks } from "./engine-suite.js";

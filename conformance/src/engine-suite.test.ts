@@ -1,0 +1,208 @@
+// The engine suite on the test double that session tests rely on, and turned on engines with one defect each.
+
+import {
+  DuplexError,
+  type Engine,
+  type EngineCapabilities,
+  type EngineOpenOptions,
+  type EngineSession,
+  type EngineSnapshot,
+  type TurnInput,
+  type TurnOutput,
+} from "@microturn/core";
+import { scriptedEngine } from "@microturn/core/testing";
+import { describe, expect, test } from "vitest";
+import { describeEngine, engineChecks } from "./engine-suite.js";
+
+describeEngine("scripted", () => scriptedEngine());
+/** One thing done wrong; what is absent is done right. */
+interface Defect {
+  /** The engine … */
+  readonly name: string;
+  /** Beginning of the name of a check that must find it. */
+  readonly foundBy: string;
+  readonly load?: (inner: Engine, options?: EngineOpenOptions) => Promise<EngineCapabilities>;
+  readonly open?: (inner: Engine, options?: EngineOpenOptions) => Promise<EngineSession>;
+  readonly closeEngine?: (inner: Engine) => Promise<void>;
+  readonly step?: (inner: EngineSession, input: TurnInput) => Promise<TurnOutput>;
+  readonly snapshot?: (inner: EngineSession) => Promise<EngineSnapshot>;
+  readonly restore?: (inner: EngineSession, snapshot: EngineSnapshot) => Promise<void>;
+  readonly close?: (inner: EngineSession) => Promise<void>;
+}
+
+let shared: TurnOutput | undefined;
+
+const defects: readonly Defect[] = [
+  {
+    name: "states other rates at its second load",
+    foundBy: "loads once",
+    load: async (inner, options) => ({ ...(await inner.load(options)), outputSampleRate: Math.random() }),
+  },
+  {
+    name: "gives half a micro-turn",
+    foundBy: "answers every micro-turn",
+    step: async (inner, input) => {
+      const output = await inner.step(input);
+      return { ...output, speech: output.speech.subarray(0, output.speech.length >> 1) };
+    },
+  },
+  {
+    name: "gives samples beyond 1",
+    foundBy: "answers every micro-turn",
+    step: async (inner, input) => {
+      const output = await inner.step(input);
+      return { ...output, speech: output.speech.fill(1.5) };
+    },
+  },
+  {
+    name: "is never the same twice",
+    foundBy: "gives the same bits",
+    step: async (inner, input) => ({ ...(await inner.step(input)), text: String(Math.random()) }),
+  },
+  {
+    name: "hears nothing",
+    foundBy: "hears",
+    step: (inner, input) => inner.step({ ...input, audio: new Float32Array(input.audio.length) }),
+  },
+  {
+    name: "changes the audio that it was given",
+    foundBy: "shares no memory",
+    step: async (inner, input) => {
+      const output = await inner.step(input);
+      input.audio[0] += 1;
+      return output;
+    },
+  },
+  {
+    name: "mixes its sessions up",
+    foundBy: "keeps sessions apart",
+    step: async (inner, input) => {
+      const output = await inner.step(input);
+      const other = shared;
+      shared = output;
+      return other === undefined ? output : { ...output, heard: other.heard };
+    },
+  },
+  {
+    name: "gives the output of every merged micro-turn",
+    foundBy: "merges micro-turns",
+    step: async (inner, input) => {
+      const output = await inner.step(input);
+      return { ...output, speech: new Float32Array(output.speech.length * input.turns) };
+    },
+  },
+  {
+    name: "speaks when it must listen",
+    foundBy: "is silent in a micro-turn",
+    step: (inner, { forceListen: _, ...input }) => inner.step(input),
+  },
+  { name: "restores nothing", foundBy: "goes back to a snapshot", restore: async () => undefined },
+  {
+    name: "takes any snapshot",
+    foundBy: "refuses a snapshot",
+    restore: async (inner, snapshot) => {
+      if (snapshot.engine === "scripted") await inner.restore(snapshot);
+    },
+  },
+  {
+    name: "pads audio that is too short",
+    foundBy: "refuses audio of another length",
+    step: async (inner, input) => {
+      const audio = new Float32Array(3200 * Math.ceil(input.turns));
+      audio.set(input.audio.subarray(0, audio.length));
+      return inner.step({ ...input, audio });
+    },
+  },
+  {
+    name: "steps over NaN",
+    foundBy: "refuses audio of another length",
+    step: async (inner, input) => inner.step({ ...input, audio: input.audio.map((x) => (Number.isFinite(x) ? x : 0)) }),
+  },
+  {
+    name: "drops text silently",
+    foundBy: "refuses images and text",
+    load: async (inner, options) => ({ ...(await inner.load(options)), inputs: ["audio"] }),
+  },
+  {
+    name: "opens one session too few",
+    foundBy: "opens as many sessions",
+    load: async (inner, options) => ({ ...(await inner.load(options)), maxSessions: 9 }),
+  },
+  {
+    name: "goes on where the last session was",
+    foundBy: "starts every session fresh",
+    step: memoryAcrossSessions(),
+  },
+  {
+    name: "opens in spite of its signal",
+    foundBy: "stops load and open",
+    open: (inner, { signal: _, ...options } = {}) => inner.open(options),
+  },
+  { name: "keeps a closed session open", foundBy: "closes a session twice", close: async () => undefined },
+  {
+    name: "fails its second close",
+    foundBy: "closes a session twice",
+    close: failsTwice(),
+  },
+  { name: "stays open", foundBy: "closes with sessions open", closeEngine: async () => undefined },
+];
+
+function memoryAcrossSessions(): NonNullable<Defect["step"]> {
+  let steps = 0;
+  return async (inner, input) => ({ ...(await inner.step(input)), heard: String(steps++) });
+}
+
+function failsTwice(): NonNullable<Defect["close"]> {
+  const closed = new Set<EngineSession>();
+  return async (inner) => {
+    if (closed.has(inner)) throw new DuplexError("SESSION_CLOSED", "close: the session is closed");
+    closed.add(inner);
+    await inner.close();
+  };
+}
+
+/** An engine with one defect around a right one. */
+function broken(defect: Defect): Engine {
+  const inner = scriptedEngine();
+  const load = (options?: EngineOpenOptions) => (defect.load ?? ((e, o) => e.load(o)))(inner, options);
+  return {
+    load,
+    close: () => (defect.closeEngine ?? ((e) => e.close()))(inner),
+    async open(options) {
+      const session = await (defect.open ?? ((e, o) => e.open(o)))(inner, options);
+      const capabilities = await load();
+      return {
+        capabilities,
+        step: (input) => (defect.step ?? ((s, i) => s.step(i)))(session, input),
+        snapshot: () => (defect.snapshot ?? ((s) => s.snapshot()))(session),
+        restore: (snapshot) => (defect.restore ?? ((s, value) => s.restore(value)))(session, snapshot),
+        close: () => (defect.close ?? ((s) => s.close()))(session),
+      };
+    },
+  };
+}
+
+describe("the engine suite", () => {
+  const findings = async (defect: Defect, name: string) => {
+    const check = engineChecks.find((candidate) => candidate.name.startsWith(name));
+    if (check === undefined) throw new Error(`no check is named "${name}…"`);
+    const engine = broken(defect);
+    const skip = (reason: string) => {
+      throw new Error(`skipped: ${reason}`);
+    };
+    await check.run({ engine, capabilities: await engine.load(), fresh: async () => broken(defect), skip });
+  };
+
+  test.each(defects)("finds an engine that $name", async (defect) => {
+    await expect(findings(defect, defect.foundBy)).rejects.toThrow(/^(?!skipped)/);
+  });
+
+  test.each(engineChecks.map((check) => check.name))("finds nothing in a right engine: %s", (name) =>
+    findings({ name: "has no defect", foundBy: "" }, name),
+  );
+
+  test("has a defect for every check", () => {
+    const unproven = engineChecks.filter((check) => !defects.some((defect) => check.name.startsWith(defect.foundBy)));
+    expect(unproven.map((check) => check.name)).toEqual([]);
+  });
+});
