@@ -1,5 +1,7 @@
 // Test doubles and small models for tests of applications and of this project.
 
+export { encodeDmelPlain, logMelPlain } from "../audio/dmel-plain.js";
+export { type ReferenceInput, ReferenceModel, type ReferenceOutput } from "../graph/reference.js";
 export { FakeClock, settled } from "./fake-clock.js";
 export {
   politeScript,
