@@ -6,7 +6,8 @@ import { ComplexFft } from "./fft.js";
 import { sourceFilterGeometry as geometry } from "./vocoder.js";
 
 const { sampleRate, melBins, hopSamples, subFrames, subHopSamples, centreOffsetSamples, fftSize } = geometry;
-const { envelopePoints, controlsPerSubFrame, controlsPerFrame, lowestPitch, pitchOctaves, highestHarmonic } = geometry;
+const { envelopePoints, controlsPerSubFrame, controlsPerFrame, lowestPitch, pitchOctaves, highestHarmonic, limitFrom } =
+  geometry;
 
 const windowSamples = 2 * subHopSamples;
 const bins = fftSize / 2;
@@ -41,7 +42,7 @@ export interface SynthesisState {
  *
  * A frame whose levels are all 0 is silence: it costs next to nothing, and once the last sound has died away (53 ms) the
  * samples are exactly 0. Sound begins and ends with half a Hann window, 12.5 ms. The PCM lags the frames by 400 samples.
- * Infinite controls are clamped like all that are out of range. `render` allocates nothing.
+ * Infinite controls are clamped like all that are out of range, and no sample leaves [-1, 1]. `render` allocates nothing.
  *
  * @see Engel et al. 2020, "DDSP: Differentiable Digital Signal Processing", arXiv:2001.04643
  */
@@ -302,7 +303,7 @@ export class SourceFilterSynthesis {
       out.fill(0, at, at + hopSamples);
       return;
     }
-    for (let i = 0; i < hopSamples; i++) out[at + i] = this.#tail[i];
+    for (let i = 0; i < hopSamples; i++) out[at + i] = limit(this.#tail[i]);
     this.#tail.copyWithin(0, hopSamples);
     this.#tail.fill(0, reachSamples - hopSamples);
   }
@@ -323,6 +324,12 @@ function refuseNaN(controls: Float32Array, frame: number): void {
       );
     }
   }
+}
+
+function limit(sample: number): number {
+  const size = Math.abs(sample);
+  if (size <= limitFrom) return sample;
+  return Math.sign(sample) * (limitFrom + (1 - limitFrom) * Math.tanh((size - limitFrom) / (1 - limitFrom)));
 }
 
 function sigmoid(x: number): number {

@@ -58,4 +58,6 @@ export const sourceFilterGeometry = {
   highestHarmonic: 7600,
   /** Log amplitudes are clamped to this range. */
   logAmplitude: { lowest: -12, highest: 1 },
+  /** Samples above this are bent so that they stay within 1; speech at the assistant's level stays below 0.6. */
+  limitFrom: 0.8,
 } as const;
