@@ -4,73 +4,31 @@ Everything is synthesised here with Flite's `slt` voice (16 kHz); nothing is dow
 """
 
 import os
-import subprocess
 import tempfile
-import wave
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from . import domain
+from .dmel import DMEL_SPEECH
+from .synthesis import ASSISTANT_RMS, read_wav, scale, speak, trim
+from .voices import ASSISTANT, Voice
+
 SAMPLE_RATE = 16000
-HOP = 400  # one dmel-speech frame
+HOP = DMEL_SPEECH.hop
 PITCH_HOP = 100  # spacing of the pitch track
-ACTIVE_RMS = 0.10  # level every clip is scaled to, measured where it sounds
 HELD_EVERY = 8  # every eighth sentence is kept for evaluation
-
-
-# --- dmel-speech -------------------------------------------------------------------------------------------------
-
-
-def slaney_filters(bins=80, fft=1024, sample_rate=SAMPLE_RATE):
-    """Triangular filters of equal area on the Slaney mel scale, `[bins, fft / 2 + 1]`, from 0 Hz to half the rate."""
-    top = 15 + 27 * np.log(sample_rate / 2 / 1000) / np.log(6.4)
-    mel = np.linspace(0, top, bins + 2)
-    edge = np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.log(6.4) * (mel - 15) / 27))
-    hz = np.arange(fft // 2 + 1) * sample_rate / fft
-    low, centre, high = edge[:-2, None], edge[1:-1, None], edge[2:, None]
-    return np.maximum(0, np.minimum((hz - low) / (centre - low), (high - hz) / (high - centre))) * 2 / (high - low)
-
-
-FILTERS = slaney_filters()
-LOWEST, STEP, LEVELS = -4.0, 0.3, 16
-WINDOW = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(2 * HOP) / (2 * HOP))
-
-
-def log_mel(pcm):
-    """log10 mel magnitudes of the causal framing, `[frames, 80]`: frame k covers samples 400 (k - 1) to 400 (k + 1)."""
-    padded = np.pad(np.asarray(pcm, np.float64), (HOP, 0))
-    frames = len(pcm) // HOP
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * HOP)[::HOP][:frames]
-    magnitude = np.maximum(np.abs(np.fft.rfft(windows * WINDOW, 1024)), 1e-5)
-    return np.log10(np.maximum(magnitude @ FILTERS.T, 1e-10))
-
-
-def speech_levels(pcm):
-    """`dmel-speech` levels 0 to 15, uint8 `[frames, 80]`; a tie goes to the lower level."""
-    return np.clip(np.ceil((log_mel(pcm) - LOWEST) / STEP - 0.5), 0, LEVELS - 1).astype(np.uint8)
 
 
 # --- voice -------------------------------------------------------------------------------------------------------
 
 
-def read_wave(path):
-    with wave.open(path) as file:
-        if file.getframerate() != SAMPLE_RATE or file.getnchannels() != 1:
-            raise ValueError(f"{path}: expected mono at {SAMPLE_RATE} Hz")
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
-
-
-def speak(text):
-    """The assistant's voice saying `text`: trimmed, float32, scaled to an active RMS of 0.10."""
+def say(text):
+    """The assistant's voice saying `text`, float32, trimmed and scaled like every answer of the assistant."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "clip.wav")
-        subprocess.run(["flite", "-voice", "slt", "-t", text, "-o", path], check=True)
-        pcm = read_wave(path)
-    loudness = np.convolve(np.abs(pcm), np.ones(160) / 160, "same")
-    sounding = np.flatnonzero(loudness > 0.02 * loudness.max())
-    pcm = pcm[max(0, sounding[0] - 320) : sounding[-1] + 480]
-    active = pcm[np.abs(pcm) > 0.02 * np.abs(pcm).max()]
-    return (pcm * (ACTIVE_RMS / np.sqrt(np.mean(active.astype(np.float64) ** 2)))).astype(np.float32)
+        speak(Voice("flite", ASSISTANT), text, path)
+        return scale(trim(read_wav(path)), ASSISTANT_RMS).astype(np.float32)
 
 
 def pitch_track(pcm, low=90, high=340, width=480):
@@ -112,42 +70,6 @@ def without_jumps(track, reach=4):
 
 # --- sentences ---------------------------------------------------------------------------------------------------
 
-DIGITS = "zero one two three four five six seven eight nine".split()
-NUMBERS = DIGITS + "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen".split()
-COLOURS = "red green blue yellow white black".split()
-
-
-def fallback_answers():
-    """The closed set of answers of the first model, used while the dialogue domain is not importable."""
-    said = [
-        "hello, how can i help",
-        "my name is mini",
-        "i am fine, thank you",
-        "you are welcome",
-        "goodbye",
-        "okay",
-        "sorry, i did not understand",
-        "time is up",
-        "once upon a time there was a little robot",
-        "every day it learned to listen while it was talking",
-        "one day it met a friend and they talked all night",
-    ]
-    said += DIGITS + "apple banana robot window music paper".split()
-    said += [f"{DIGITS[a]} plus {DIGITS[b]} is {NUMBERS[a + b]}" for a in range(10) for b in range(10)]
-    said += [f"i see {c}" for c in COLOURS] + [f"now it is {c}" for c in COLOURS]
-    return said
-
-
-def assistant_answers():
-    """Everything the assistant of `mini` may say."""
-    try:
-        from .domain import answers
-    except ImportError:
-        return fallback_answers()
-    said = answers()
-    return list(dict.fromkeys(said.values() if isinstance(said, dict) else said))
-
-
 PEOPLE = """Alice|my neighbour|the young doctor|George|our teacher|a tall stranger|the pilot|Miss Hughes|the cook|every child|
 Victor|her cousin|the shoemaker|a quiet judge|the captain|your mother|Joyce|the engineer|no one|the whole village""".replace("\n", "").split("|")
 DEEDS = """carried|watched|measured|forgot|polished|borrowed|described|pushed|chose|catches|joined|thought about|
@@ -185,14 +107,14 @@ def free_sentences(count=480, seed=1):
 
     def some():
         thing = f"{pick(QUALITIES)} {pick(THINGS)}"
-        return f"{pick(['the', 'a', 'this', 'your', 'another'])} {thing}"
+        return f"{pick(['the', 'an' if thing[0] in 'aeiou' else 'a', 'this', 'your', 'another'])} {thing}"
 
     shapes = (
         lambda: f"{pick(PEOPLE)} {pick(DEEDS)} {some()} {pick(PLACES)}",
         lambda: f"{pick(QUESTIONS)} {some()}?",
         lambda: f"{pick(PLACES)}, {pick(PEOPLE)} {pick(DEEDS)} {some()}",
         lambda: f"{pick(PEOPLE)} {pick(DEEDS)} {some()}, and {pick(PEOPLE)} {pick(DEEDS)} {some()}",
-        lambda: f"{pick(NUMBERS)} {pick(THINGS)}s and {pick(NUMBERS)} {pick(THINGS)}s {pick(PLACES)}",
+        lambda: f"{pick(domain.NUMBERS)} {pick(THINGS)}s and {pick(domain.NUMBERS)} {pick(THINGS)}s {pick(PLACES)}",
         lambda: f"{pick(QUALITIES)}, {pick(QUALITIES)} and {pick(QUALITIES)}",
         lambda: f"no, not {some()}, {some()}!",
     )
@@ -207,16 +129,16 @@ def free_sentences(count=480, seed=1):
 
 def example(text):
     """One sentence: PCM cut to whole frames, its levels `[frames, 80]` and its pitch track."""
-    pcm = speak(text)
+    pcm = say(text)
     pcm = np.pad(pcm, (0, -len(pcm) % HOP))
-    return {"text": text, "pcm": pcm, "levels": speech_levels(pcm), "pitch": pitch_track(pcm)}
+    return {"text": text, "pcm": pcm, "levels": DMEL_SPEECH.levels(pcm), "pitch": pitch_track(pcm)}
 
 
 def build(path, workers=2):
     """Synthesises all sentences once and keeps them in `path` (npz); later calls read it back."""
     if os.path.exists(path):
         return list(np.load(path, allow_pickle=True)["examples"])
-    answers, free = assistant_answers(), free_sentences()
+    answers, free = list(domain.answers().values()), free_sentences()
     with ThreadPoolExecutor(workers) as pool:
         examples = list(pool.map(example, answers + free))
     for i, item in enumerate(examples):
