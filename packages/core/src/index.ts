@@ -9,6 +9,10 @@ export { hzToMel, MelFilterbank, type MelOptions, melMatrix, melToHz } from "./a
 export { floatToInt16, int16ToFloat, mixToMono } from "./audio/pcm.js";
 export { Resampler, type ResamplerOptions, type ResamplerState, resample } from "./audio/resampler.js";
 export { defaultResamplerQuality, type ResamplerQuality } from "./audio/resampler-filter.js";
+export { SourceFilterVocoder, type SourceFilterVocoderState } from "./audio/source-filter-vocoder.js";
+export { sourceFilterGeometry, type Vocoder } from "./audio/vocoder.js";
+export { VocoderNetwork, type VocoderNetworkState, type VocoderWeight } from "./audio/vocoder-network.js";
+export { SourceFilterSynthesis, type SynthesisState } from "./audio/vocoder-synthesis.js";
 export type { WavCoding, WavFormat } from "./audio/wav-format.js";
 export { readWav, type WavEnd, type WavFile, WavReader } from "./audio/wav-reader.js";
 export { WavWriter, type WavWriterOptions, writeWav } from "./audio/wav-writer.js";
@@ -111,6 +115,7 @@ export type {
   TurnStartEvent,
   YieldEvent,
 } from "./session/events.js";
+export { type LocalEngineOptions, localEngine } from "./session/local-engine.js";
 export { type ReplayDifference, type ReplayOptions, type ReplayReport, replayTrace } from "./session/replay.js";
 export type { DuplexSessionOptions, SessionSettings, SessionSnapshot } from "./session/session-options.js";
 export type { DeadlinePolicy, Pace } from "./session/session-state.js";

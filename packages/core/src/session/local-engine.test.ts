@@ -1,0 +1,315 @@
+import { describe, expect, it } from "vitest";
+import type { EngineSession, TurnInput } from "../engine.js";
+import { tinyModel } from "../testing/tiny-model.js";
+import { type LocalEngineOptions, localEngine } from "./local-engine.js";
+import { type ScriptedOutputs, type ScriptedRow, scriptedBackend } from "./scripted-backend.js";
+
+const model = tinyModel();
+const token = (text: string) => model.tokenizer.id(text) ?? -1;
+const [one, two, three, end] = ["one", "two", "three", "<end>"].map(token);
+const [listen, speak, delegate] = [1, 2, 3];
+
+function input(index: number, fields: Partial<TurnInput> = {}): TurnInput {
+  const turns = fields.turns ?? 1;
+  const audio = Float32Array.from({ length: turns * 3200 }, (_, i) => 0.1 * Math.sin(i * (0.1 + 0.01 * index)));
+  return { index, turns, audio, images: [], text: [], ...fields };
+}
+
+async function engineOf(
+  script: (row: ScriptedRow) => ScriptedOutputs = () => ({}),
+  options: Partial<LocalEngineOptions> & { delay?: () => Promise<void> } = {},
+) {
+  const { delay, ...rest } = options;
+  const backend = scriptedBackend(script, delay === undefined ? {} : { delay });
+  const engine = localEngine({ model, backend, maxSessions: 4, ...rest });
+  return { backend, engine };
+}
+
+async function run(session: EngineSession, count: number) {
+  const outputs = [];
+  for (let index = 0; index < count; index++) outputs.push(await session.step(input(index)));
+  return outputs;
+}
+
+describe("localEngine", () => {
+  it("turns tokens into whole words, also when a spelled word crosses a micro-turn", async () => {
+    const spelled = ["+c", "+a", "+t", "+s"].map(token);
+    const script = ({ turn }: ScriptedRow) => {
+      const texts = [
+        [one, two, 0, three],
+        [0, spelled[0], spelled[1], 0],
+        [spelled[2], 0, 0, 0],
+        [one, end, 0, 0],
+        [...spelled],
+        [0, 0, 0, 0],
+      ];
+      const text = texts[turn];
+      return { text, heard: text, control: [speak, speak, speak, speak] };
+    };
+    const { engine } = await engineOf(script);
+    const outputs = await run(await engine.open(), 6);
+    const words = ["one two three", "", "", "cat one", "", "cats"];
+    expect(outputs.map((output) => output.text)).toEqual(words);
+    expect(outputs.map((output) => output.heard)).toEqual(words);
+  });
+
+  it("tells a reply that was given up from one that was said to its end (rule 5)", async () => {
+    const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
+      [
+        { control: [speak, speak, speak, speak], text: [one, 0, 0, 0], level: [5, 5, 5, 5] },
+        { control: [speak, speak, listen, listen], text: [0, end, 0, 0], level: [5, 5, 0, 0] },
+        { control: [listen, speak, speak, speak], text: [0, one, 0, 0], level: [0, 5, 5, 5] },
+        { control: [speak, listen, listen, listen], level: [5, 0, 0, 0] },
+        {},
+      ][turn];
+    const { engine } = await engineOf(script);
+    const outputs = await run(await engine.open(), 5);
+    expect(outputs.map((output) => output.decision)).toEqual(["speak", "speak", "speak", "speak", "listen"]);
+    expect(outputs.map((output) => output.yielded)).toEqual([false, false, false, true, false]);
+    expect(outputs[0].speech.some((sample) => sample !== 0)).toBe(true);
+    expect(outputs[0].inside?.controls).toEqual(Uint8Array.of(2, 2, 2, 2));
+  });
+
+  it("hands over what the user said since the last reply", async () => {
+    const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
+      [
+        { heard: [one, 0, 0, 0] },
+        { control: [speak, speak, speak, speak], text: [one, end, 0, 0] },
+        { heard: [two, three, 0, 0] },
+        { control: [listen, delegate, listen, listen], heard: [one, 0, 0, 0] },
+      ][turn];
+    const { engine } = await engineOf(script);
+    const outputs = await run(await engine.open(), 4);
+    expect(outputs.map((output) => output.delegation)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      { task: "two three one" },
+    ]);
+  });
+
+  it("runs a merged step unit by unit: all but the last are told to listen, and heard words are kept (rule 3)", async () => {
+    const seen: [number, number][] = [];
+    const script = ({ turn, forced }: ScriptedRow): ScriptedOutputs => {
+      seen.push([turn, forced]);
+      return { control: [speak, speak, speak, speak], text: [one, 0, 0, 0], heard: [[one], [two], [three]][turn] };
+    };
+    const { engine, backend } = await engineOf(script);
+    const session = await engine.open();
+    const output = await session.step(input(2, { turns: 3 }));
+    expect(seen).toEqual([
+      [0, listen],
+      [1, listen],
+      [2, 0],
+    ]);
+    expect(backend.runs).toHaveLength(3);
+    expect([output.text, output.heard, output.yielded]).toEqual(["one", "one two three", false]);
+    const alone = await engine.open();
+    for (let index = 0; index < 3; index++) {
+      const { audio } = input(2, { turns: 3 });
+      const unit = await alone.step(input(index, { audio: audio.subarray(index * 3200, (index + 1) * 3200) }));
+      if (index === 2) expect(unit.inside?.dmel).toEqual(output.inside?.dmel);
+    }
+  });
+
+  it("is silent at once when it must listen, whatever the vocoder still owes (rule 5)", async () => {
+    const script = (): ScriptedOutputs => ({
+      control: [speak, speak, speak, speak],
+      level: [9, 9, 9, 9],
+      text: [one, one, one, one],
+    });
+    const { engine } = await engineOf(script);
+    const session = await engine.open();
+    await session.step(input(0));
+    const cut = await session.step(input(1, { forceListen: true }));
+    expect([cut.decision, cut.text, cut.speech.every((sample) => sample === 0)]).toEqual(["listen", "", true]);
+  });
+
+  it("shows the model an image in the micro-turn that covers it, and an empty slot in others", async () => {
+    const present: number[] = [];
+    const values: number[] = [];
+    const { engine } = await engineOf(({ patchPresent, firstPatchValue }) => {
+      present.push(patchPresent);
+      values.push(firstPatchValue);
+      return {};
+    });
+    const session = await engine.open();
+    const image = (timeMs: number, level: number) => ({
+      data: new Uint8Array(8 * 8 * 3).fill(level),
+      width: 8,
+      height: 8,
+      timeMs,
+    });
+    await session.step(input(0, { images: [image(100, 255), image(150, 0)] }));
+    await session.step(input(1));
+    await session.step(input(3, { turns: 2, images: [image(500, 255), image(700, 0)] }));
+    expect(present).toEqual([1, 0, 1, 1]);
+    expect(values[0]).toBeGreaterThan(1);
+    expect(values[2]).toBeGreaterThan(1);
+    expect(values[3]).toBeLessThan(-1);
+  });
+
+  it("runs all sessions that wait in one run, and leaves rows alone that have nothing to do", async () => {
+    const { engine, backend } = await engineOf(() => ({}), { maxSessions: 4 });
+    const sessions = await Promise.all([engine.open(), engine.open(), engine.open()]);
+    await Promise.all(sessions.map((session) => session.step(input(0))));
+    expect(backend.runs).toEqual([[0, 1, 2]]);
+    await sessions[1].step(input(1));
+    expect(backend.runs[1]).toEqual([1]);
+  });
+
+  it("lets those that come during a run share the next one, merged steps among them", async () => {
+    const gates: (() => void)[] = [];
+    const { engine, backend } = await engineOf(() => ({}), {
+      maxSessions: 4,
+      delay: () => new Promise((resolve) => gates.push(resolve)),
+    });
+    const open = async () => {
+      for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+      gates.shift()?.();
+      for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    const [a, b, c] = await Promise.all([engine.open(), engine.open(), engine.open()]);
+    const first = a.step(input(1, { turns: 2 }));
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    const others = [b.step(input(0)), c.step(input(0))];
+    await open();
+    await open();
+    await Promise.all([first, ...others]);
+    expect(backend.runs).toEqual([[0], [0, 1, 2]]);
+  });
+
+  it("gives equal seeds equal random numbers, different seeds different ones, and none when greedy (rule 7)", async () => {
+    const draws: number[][] = [];
+    const { engine } = await engineOf(({ random, temperature }) => {
+      draws.push([temperature, ...random.slice(0, 8)]);
+      return {};
+    });
+    for (const [seed, temperature] of [
+      [5, 1],
+      [5, 1],
+      [6, 1],
+      [5, 0],
+    ]) {
+      const session = await engine.open({ seed, temperature });
+      await session.step(input(0));
+      await session.close();
+    }
+    expect(draws[1]).toEqual(draws[0]);
+    expect(draws[2].slice(1)).not.toEqual(draws[0].slice(1));
+    expect(draws[0].slice(1).every((draw) => draw >= 0 && draw < 1)).toBe(true);
+    expect(draws[3][0]).toBe(0);
+  });
+
+  it("goes on from a snapshot with everything it had: state, codecs, words, floor and random numbers (rule 10)", async () => {
+    const script = ({ turn, random }: ScriptedRow): ScriptedOutputs => ({
+      control: turn === 3 ? [listen, listen, listen, listen] : [speak, speak, speak, speak],
+      text: turn === 2 ? [0, 0, 0, token("+a")] : [token("+b"), 0, 0, 0],
+      level: [1 + Math.floor(random[0] * 14), 7, 7, 7],
+    });
+    const { engine } = await engineOf(script);
+    const session = await engine.open({ seed: 9, temperature: 1 });
+    for (let index = 0; index < 3; index++) await session.step(input(index));
+    const snapshot = await session.snapshot();
+    const strip = async (of: EngineSession) => {
+      const outputs = [];
+      for (let index = 3; index < 6; index++) {
+        const { timing: _, ...output } = await of.step(input(index));
+        outputs.push(output);
+      }
+      return outputs;
+    };
+    const ahead = await strip(session);
+    const other = await engine.open({ seed: 1, temperature: 1 });
+    await other.restore(snapshot);
+    expect(await strip(other)).toEqual(ahead);
+    await session.restore(snapshot);
+    expect(await strip(session)).toEqual(ahead);
+    expect(ahead[0].yielded).toBe(true);
+  });
+
+  it("fails the steps of a failed run, and goes on with the next", async () => {
+    const { engine, backend } = await engineOf();
+    const [a, b] = await Promise.all([engine.open(), engine.open()]);
+    backend.failNext(new Error("device lost"));
+    const results = await Promise.allSettled([a.step(input(0)), b.step(input(0))]);
+    for (const result of results) {
+      expect(result).toMatchObject({ status: "rejected", reason: { code: "BACKEND_FAILED" } });
+    }
+    await expect(a.step(input(1))).resolves.toMatchObject({ decision: "listen" });
+  });
+
+  it("frees the row of a session that closes in mid-step, once its run is over", async () => {
+    const { engine } = await engineOf(() => ({}), { maxSessions: 1 });
+    const session = await engine.open();
+    const step = session.step(input(0));
+    const closing = session.close();
+    await expect(step).rejects.toMatchObject({ code: "SESSION_CLOSED" });
+    await closing;
+    const next = await engine.open();
+    await expect(engine.open()).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    await next.step(input(0));
+    await expect(session.step(input(1))).rejects.toMatchObject({ code: "SESSION_CLOSED" });
+  });
+
+  it("closes a backend that it made, and leaves one open that it was given", async () => {
+    const given = scriptedBackend(() => ({}));
+    const first = localEngine({ model, backend: given });
+    await first.load();
+    await first.close();
+    expect(given.closed).toBe(false);
+    const made = scriptedBackend(() => ({}));
+    const second = localEngine({ model, backend: async () => made });
+    await second.load();
+    await Promise.all([second.close(), second.close()]);
+    expect(made.closed).toBe(true);
+    await expect(second.load()).rejects.toMatchObject({ code: "SESSION_CLOSED" });
+  });
+
+  it("loads once for all who wait, gives up when none does any more, and can try again", async () => {
+    let makes = 0;
+    let release: () => void = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const engine = localEngine({
+      model,
+      backend: async () => {
+        makes++;
+        if (makes === 1) await gate;
+        return scriptedBackend(() => ({}));
+      },
+    });
+    const controllers = [new AbortController(), new AbortController()];
+    const loads = controllers.map(({ signal }) => engine.load({ signal }));
+    controllers[0].abort();
+    await expect(loads[0]).rejects.toMatchObject({ code: "ABORTED" });
+    controllers[1].abort();
+    await expect(loads[1]).rejects.toMatchObject({ code: "ABORTED" });
+    release();
+    const stages: string[] = [];
+    await engine.load({ onProgress: ({ stage, done, total }) => stages.push(`${stage} ${done}/${total}`) });
+    expect(makes).toBe(2);
+    expect(stages).toEqual(["build 0/1", "build 1/1", "start 0/1", "start 1/1"]);
+    await engine.close();
+  });
+
+  it("refuses models and options that it cannot run, with the reason", async () => {
+    const backend = scriptedBackend(() => ({}), { maxBatch: 2 });
+    expect(() => localEngine({ model, backend, maxSessions: 0 })).toThrow(RangeError);
+    await expect(localEngine({ model, backend, maxSessions: 3 }).load()).rejects.toThrow(/at most 2/);
+    const { duplex: _, ...config } = model.config;
+    const plain = { ...model, config };
+    await expect(localEngine({ model: plain, backend }).load()).rejects.toMatchObject({ code: "MODEL_INVALID" });
+    const source = { name: "nowhere", read: () => Promise.reject(new Error("no such file")) };
+    await expect(localEngine({ model: source, backend }).load()).rejects.toMatchObject({ code: "MODEL_INVALID" });
+    const engine = localEngine({ model, backend });
+    await expect(engine.open({ temperature: 3 })).rejects.toThrow(RangeError);
+    await expect(engine.open({ seed: 1.5 })).rejects.toThrow(RangeError);
+    await expect(
+      (await engine.open()).step(input(0, { text: [{ source: "user", text: "hi" }] })),
+    ).rejects.toMatchObject({
+      code: "UNSUPPORTED",
+    });
+  });
+});

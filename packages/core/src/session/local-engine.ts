@@ -1,0 +1,320 @@
+// A model on a backend of this process as an engine: loads it, builds its graph for the backend's target, and opens
+// sessions that share one run per tick.
+
+import { dmelPreset } from "../audio/dmel-presets.js";
+import { sourceFilterGeometry } from "../audio/vocoder.js";
+import type { Backend, Executable, WeightType } from "../backend.js";
+import type { Engine, EngineCapabilities, EngineLoadOptions, EngineOpenOptions, LoadProgress } from "../engine.js";
+import { DuplexError } from "../errors.js";
+import { buildDuplexGraph } from "../graph/duplex-graph.js";
+import type { DuplexLayout } from "../model/config.js";
+import { type LoadedModel, loadModel } from "../model/load.js";
+import type { ModelSource } from "../model/source.js";
+import type { LocalModel } from "./local-session.js";
+import { LocalSession } from "./local-session.js";
+import { RowBatch } from "./row-batch.js";
+
+/** Options of {@link localEngine}. */
+export interface LocalEngineOptions {
+  /** A model in memory, or where to read one from. */
+  readonly model: LoadedModel | ModelSource;
+  /**
+   * Where it runs. A backend, or a promise of one, stays open when the engine is closed; one that a function makes is the
+   * engine's, and is closed with it.
+   */
+  readonly backend: Backend | Promise<Backend> | (() => Promise<Backend>);
+  /** Storage of the large matrices; default what runs best on the backend. */
+  readonly weights?: WeightType;
+  /**
+   * Sessions that can be open at once, 1 … the backend's `maxBatch`; default 1. Every run computes this many rows, so that
+   * the bits of a session do not depend on how many others there are: ask for no more than are needed.
+   */
+  readonly maxSessions?: number;
+}
+
+/**
+ * Makes an engine that runs a model of the family in this process. Nothing is loaded before `load` or the first `open`.
+ *
+ * @throws RangeError if `maxSessions` is not a whole number from 1 on
+ * @example
+ * const engine = localEngine({ model: mini, backend: nodeBackend() });
+ * const session = await DuplexSession.open({ engine });
+ */
+export function localEngine(options: LocalEngineOptions): Engine {
+  const { maxSessions = 1 } = options;
+  if (!Number.isInteger(maxSessions) || maxSessions < 1) {
+    throw new RangeError(`localEngine: maxSessions must be a whole number from 1 on, got ${maxSessions}`);
+  }
+  return new LocalEngine(options, maxSessions);
+}
+
+interface Loaded {
+  readonly model: LocalModel;
+  readonly executable: Executable;
+  /** The backend, if it is the engine's own. */
+  readonly ownBackend: Backend | undefined;
+}
+
+class LocalEngine implements Engine {
+  readonly #options: LocalEngineOptions;
+  readonly #maxSessions: number;
+  readonly #sessions = new Set<LocalSession>();
+  #loading: SharedLoad<Loaded> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: LocalEngineOptions, maxSessions: number) {
+    this.#options = options;
+    this.#maxSessions = maxSessions;
+  }
+
+  async load(options: EngineLoadOptions = {}): Promise<EngineCapabilities> {
+    return (await this.#load("load", options)).model.capabilities;
+  }
+
+  async open(options: EngineOpenOptions = {}): Promise<LocalSession> {
+    const { seed = 0, temperature = 0, signal } = options;
+    if (!(temperature >= 0 && temperature <= 2)) {
+      throw new RangeError(`open: temperature must be 0 … 2, got ${temperature}`);
+    }
+    const { model } = await this.#load("open", options);
+    const row = await model.batch.take();
+    if (row === undefined) {
+      throw new DuplexError(
+        "UNSUPPORTED",
+        `open: expected at most ${this.#maxSessions} sessions at once; close one, or raise maxSessions of localEngine`,
+      );
+    }
+    try {
+      this.#requireOpen("open");
+      if (signal?.aborted) throw new DuplexError("ABORTED", "open: its signal was aborted", { cause: signal.reason });
+      const session = new LocalSession(model, row, {
+        ...{ seed, temperature },
+        onClose: (closed) => this.#sessions.delete(closed),
+      });
+      this.#sessions.add(session);
+      return session;
+    } catch (error) {
+      await model.batch.giveBack(row);
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#loading?.abort(new DuplexError("SESSION_CLOSED", "load: the engine was closed meanwhile"));
+    await Promise.all([...this.#sessions].map((session) => session.close()));
+    const loading = this.#loading;
+    if (loading === undefined) return;
+    const freed = loading.result.then(free, () => {});
+    // A load that is under way may never end: what it still makes is freed when it does, and nobody waits for that.
+    if (loading.done) await freed;
+  }
+
+  async #load(operation: string, { signal, onProgress }: EngineLoadOptions): Promise<Loaded> {
+    this.#requireOpen(operation);
+    if (this.#loading === undefined || this.#loading.failed) {
+      this.#loading = new SharedLoad((abort, progress) => loadLocal(this.#options, this.#maxSessions, abort, progress));
+    }
+    return this.#loading.wait(operation, signal, onProgress);
+  }
+
+  #requireOpen(operation: string): void {
+    if (this.#closed !== undefined) throw new DuplexError("SESSION_CLOSED", `${operation}: the engine is closed`);
+  }
+}
+
+async function free({ model, executable, ownBackend }: Loaded): Promise<void> {
+  await model.batch.dispose().catch(() => {});
+  await executable.dispose().catch(() => {});
+  await ownBackend?.close().catch(() => {});
+}
+
+async function loadLocal(
+  { model: given, backend: from, weights }: LocalEngineOptions,
+  maxSessions: number,
+  signal: AbortSignal,
+  onProgress: (progress: LoadProgress) => void,
+): Promise<Loaded> {
+  const stop = () => {
+    if (signal.aborted) throw signal.reason;
+  };
+  const model = "read" in given ? await loadModel(given, { signal, onProgress }) : given;
+  const layout = checkModel(model);
+  const own = typeof from === "function";
+  const backend = await (own ? from() : from);
+  try {
+    stop();
+    const { capabilities } = backend;
+    if (maxSessions > capabilities.maxBatch) {
+      throw new RangeError(
+        `localEngine: maxSessions must be at most ${capabilities.maxBatch} on this backend, got ${maxSessions}`,
+      );
+    }
+    const weightType = weights ?? capabilities.target.weights[0] ?? "float32";
+    onProgress({ stage: "build", done: 0, total: 1 });
+    const graph = buildDuplexGraph(model.config, model.weights, { target: capabilities.target, weightType });
+    onProgress({ stage: "build", done: 1, total: 1 });
+    stop();
+    onProgress({ stage: "start", done: 0, total: 1 });
+    const executable = await backend.load(graph, { signal });
+    const batch = await RowBatch.create(executable, maxSessions);
+    onProgress({ stage: "start", done: 1, total: 1 });
+    const { manifest, tokenizer } = model;
+    const { codecs } = manifest;
+    return {
+      executable,
+      ownBackend: own ? backend : undefined,
+      model: {
+        ...{ name: `${manifest.name} ${manifest.version}`, layout, tokenizer, batch },
+        dmel: dmelPreset(codecs.input),
+        patches:
+          codecs.image === undefined ? { maxPatchTokens: Math.max(1, layout.patchSlots) } : { size: codecs.image },
+        capabilities: engineCapabilities(model, layout, backend, weightType, maxSessions),
+      },
+    };
+  } catch (error) {
+    if (own) await backend.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** What this engine needs of a model beyond what loading has checked. */
+function checkModel({ config, manifest }: LoadedModel): DuplexLayout {
+  const { duplex } = config;
+  const invalid = (problem: string) =>
+    new DuplexError("MODEL_INVALID", `localEngine: ${manifest.name}: ${problem}; use another model`);
+  if (duplex === undefined || config.audio === undefined) {
+    throw invalid("expected an interaction model (config.duplex and config.audio), got a plain language model");
+  }
+  const { speech, vocoder, audioPositions, outputPositions, turnDurationMs } = duplex;
+  const dmel = dmelPreset(manifest.codecs.input);
+  const turnSamples = (dmel.sampleRate * turnDurationMs) / 1000;
+  if (
+    dmel.framing !== "causal" ||
+    turnSamples !== audioPositions * dmel.hopSamples ||
+    dmel.melBins !== config.audio.melBins
+  ) {
+    throw invalid(
+      `expected ${audioPositions} causal frames of ${config.audio.melBins} bins per ${turnDurationMs} ms, ${dmel.name} gives ${turnSamples / dmel.hopSamples} of ${dmel.melBins}`,
+    );
+  }
+  const geometry = sourceFilterGeometry;
+  const speechSamples = (geometry.sampleRate * turnDurationMs) / 1000;
+  if (
+    vocoder === undefined ||
+    vocoder.subFrames !== geometry.subFrames ||
+    vocoder.envelopePoints !== geometry.envelopePoints ||
+    speech.melBins !== geometry.melBins ||
+    speech.levels !== geometry.levels ||
+    outputPositions * speech.framesPerPosition * geometry.hopSamples !== speechSamples
+  ) {
+    throw invalid(
+      `expected a source-filter vocoder and ${speechSamples / geometry.hopSamples} speech frames of ${geometry.melBins} bins per ${turnDurationMs} ms`,
+    );
+  }
+  return duplex;
+}
+
+function engineCapabilities(
+  { manifest, config }: LoadedModel,
+  layout: DuplexLayout,
+  { capabilities: { provider, device, canCloneState } }: Backend,
+  weights: WeightType,
+  maxSessions: number,
+): EngineCapabilities {
+  const { files, codecs, name, version } = manifest;
+  const sees = layout.patchSlots > 0 && config.image !== undefined;
+  const reads = layout.textSlots > 0;
+  return {
+    turnDurationMs: layout.turnDurationMs,
+    inputSampleRate: dmelPreset(codecs.input).sampleRate,
+    outputSampleRate: codecs.speech.sampleRate,
+    inputs: ["audio", ...(sees ? (["video"] as const) : []), ...(reads ? (["text"] as const) : [])],
+    outputs: ["audio", "text", "heard"],
+    decisions: true,
+    // A result can only come back through text slots.
+    delegation: reads,
+    snapshots: canCloneState,
+    deterministic: true,
+    maxSessions,
+    identity: {
+      model: `${name} ${version}`,
+      files: Object.fromEntries([...files.weights, files.tokenizer].map(({ path, sha256 }) => [path, sha256])),
+      backend: `${provider} ${weights}, ${device}`,
+    },
+  };
+}
+
+/** One load that several callers wait for; it is given up when none of them waits any more. */
+class SharedLoad<Result> {
+  readonly result: Promise<Result>;
+  done = false;
+  failed = false;
+  readonly #controller = new AbortController();
+  readonly #listeners = new Set<(progress: LoadProgress) => void>();
+  #waiting = 0;
+
+  constructor(load: (signal: AbortSignal, onProgress: (progress: LoadProgress) => void) => Promise<Result>) {
+    this.result = load(this.#controller.signal, (progress) => {
+      for (const listener of this.#listeners) listener(progress);
+    });
+    this.result.then(
+      () => {
+        this.done = true;
+      },
+      () => {
+        this.failed = true;
+      },
+    );
+  }
+
+  abort(reason: DuplexError): void {
+    if (!this.done) this.#controller.abort(reason);
+  }
+
+  wait(
+    operation: string,
+    signal: AbortSignal | undefined,
+    onProgress: ((progress: LoadProgress) => void) | undefined,
+  ): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#waiting++;
+      let here = true;
+      const leave = () => {
+        if (here) this.#waiting--;
+        here = false;
+        signal?.removeEventListener("abort", abort);
+        if (onProgress !== undefined) this.#listeners.delete(onProgress);
+      };
+      const abort = () => {
+        leave();
+        const error = new DuplexError("ABORTED", `${operation}: its signal was aborted`, { cause: signal?.reason });
+        if (this.#waiting === 0) {
+          this.failed ||= !this.done;
+          this.abort(error);
+        }
+        reject(error);
+      };
+      if (onProgress !== undefined) this.#listeners.add(onProgress);
+      if (signal?.aborted) {
+        abort();
+        return;
+      }
+      signal?.addEventListener("abort", abort, { once: true });
+      this.result.then(
+        (result) => {
+          leave();
+          resolve(result);
+        },
+        (error) => {
+          leave();
+          reject(error);
+        },
+      );
+    });
+  }
+}

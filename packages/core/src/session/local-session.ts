@@ -1,0 +1,365 @@
+// One conversation inside a local engine: codecs and random numbers of its own, a row of the shared graph state.
+// One micro-turn: docs/architecture.md. Layout of the model's inputs and outputs: docs/models.md.
+
+import { DmelEncoder, type DmelEncoderState } from "../audio/dmel.js";
+import { packLevels } from "../audio/dmel-nibbles.js";
+import type { DmelPreset } from "../audio/dmel-presets.js";
+import { SourceFilterSynthesis, type SynthesisState } from "../audio/vocoder-synthesis.js";
+import type { StateSnapshot } from "../backend.js";
+import type {
+  EngineCapabilities,
+  EngineSession,
+  EngineSnapshot,
+  ImageFrame,
+  TurnInput,
+  TurnInside,
+  TurnOutput,
+} from "../engine.js";
+import { DuplexError } from "../errors.js";
+import { controlToken } from "../graph/duplex-graph.js";
+import type { DuplexLayout } from "../model/config.js";
+import { specialTokens, type Tokenizer } from "../model/tokenizer.js";
+import type { Tensor } from "../tensor.js";
+import { PatchEncoder, type PatchOptions } from "../vision/patches.js";
+import { checkTurnInput } from "./check-turn-input.js";
+import { SeededRandom } from "./random.js";
+import type { RowBatch, RowJob, Tensors } from "./row-batch.js";
+import { WordStream } from "./word-stream.js";
+
+/** What all sessions of an engine share. */
+export interface LocalModel {
+  readonly name: string;
+  readonly layout: DuplexLayout;
+  readonly tokenizer: Tokenizer;
+  readonly dmel: DmelPreset;
+  readonly patches: PatchOptions;
+  readonly capabilities: EngineCapabilities;
+  readonly batch: RowBatch;
+}
+
+/** Text tokens that may wait for their slots. */
+const maxWaitingTokens = 4096;
+/** Characters of the user's last words that a delegation carries as its task. */
+const maxTaskLength = 500;
+
+/** What a session remembers besides its row; a snapshot copies it. */
+interface Memory {
+  readonly owner: LocalModel;
+  readonly state: StateSnapshot;
+  readonly encoder: DmelEncoderState;
+  readonly synthesis: SynthesisState;
+  readonly random: Uint32Array;
+  readonly text: string;
+  readonly heard: string;
+  readonly floor: Floor;
+  readonly waitingTokens: readonly number[];
+}
+
+/** Who holds the floor. */
+interface Floor {
+  readonly speaking: boolean;
+  /** The reply has been said to its end. */
+  readonly ended: boolean;
+  /** What the user said since the assistant last began to speak. */
+  readonly asked: string;
+}
+
+/** An `EngineSession` on one row. */
+export class LocalSession implements EngineSession {
+  readonly capabilities: EngineCapabilities;
+  readonly #model: LocalModel;
+  readonly #row: number;
+  readonly #temperature: number;
+  readonly #onClose: (session: LocalSession) => void;
+  readonly #encoder: DmelEncoder;
+  readonly #synthesis: SourceFilterSynthesis;
+  readonly #random: SeededRandom;
+  readonly #patchEncoder: PatchEncoder | undefined;
+  readonly #text: WordStream;
+  readonly #heard: WordStream;
+  #floor: Floor = { speaking: false, ended: true, asked: "" };
+  #waitingTokens: number[] = [];
+  /** Levels of the micro-turns of a step, `[turns, frames, bins]`; grows with the longest merged step. */
+  #levels: Uint8Array;
+  #step: Step | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    model: LocalModel,
+    row: number,
+    options: { readonly seed: number; readonly temperature: number; readonly onClose: (session: LocalSession) => void },
+  ) {
+    this.capabilities = model.capabilities;
+    this.#model = model;
+    this.#row = row;
+    this.#temperature = options.temperature;
+    this.#onClose = options.onClose;
+    this.#encoder = new DmelEncoder(model.dmel);
+    this.#synthesis = new SourceFilterSynthesis({ seed: options.seed });
+    this.#random = new SeededRandom(options.seed);
+    this.#patchEncoder = model.capabilities.inputs.includes("video") ? new PatchEncoder(model.patches) : undefined;
+    this.#text = new WordStream(model.tokenizer);
+    this.#heard = new WordStream(model.tokenizer);
+    this.#levels = new Uint8Array(this.#levelsPerTurn);
+  }
+
+  async step(input: TurnInput): Promise<TurnOutput> {
+    this.#requireIdle("step");
+    checkTurnInput(input, this.capabilities);
+    const startedMs = performance.now();
+    const patches = this.#encodeImages(input);
+    this.#takeText(input);
+    const levels = input.turns * this.#levelsPerTurn;
+    if (this.#levels.length < levels) this.#levels = new Uint8Array(levels);
+    this.#encoder.push(input.audio, this.#levels.subarray(0, levels));
+    const encodeMs = performance.now() - startedMs;
+    return new Promise((resolve, reject) => {
+      const step: Step = {
+        ...{ row: this.#row, input, patches, encodeMs, done: 0, waitMs: 0, runMs: 0, decodeMs: 0 },
+        ...{ text: [], heard: [], yielded: false, speaks: false, delegates: false },
+        write: (inputs) => this.#writeInputs(step, inputs),
+        read: (outputs, runMs, waitMs) => this.#readOutputs(step, outputs, runMs, waitMs),
+        resolve: (output) => {
+          this.#step = undefined;
+          resolve(output);
+        },
+        fail: (error) => {
+          this.#step = undefined;
+          reject(error);
+        },
+      };
+      this.#step = step;
+      this.#model.batch.submit(step);
+    });
+  }
+
+  async snapshot(): Promise<EngineSnapshot> {
+    this.#requireIdle("snapshot");
+    const data: Memory = {
+      owner: this.#model,
+      state: await this.#model.batch.state.read(this.#row),
+      encoder: this.#encoder.snapshot(),
+      synthesis: this.#synthesis.snapshot(),
+      random: this.#random.snapshot(),
+      text: this.#text.snapshot(),
+      heard: this.#heard.snapshot(),
+      floor: this.#floor,
+      waitingTokens: [...this.#waitingTokens],
+    };
+    return { engine: `local ${this.#model.name}`, data };
+  }
+
+  async restore(snapshot: EngineSnapshot): Promise<void> {
+    this.#requireIdle("restore");
+    const memory = snapshot.data as Partial<Memory> | null | undefined;
+    if (memory?.owner !== this.#model) {
+      throw new DuplexError(
+        "UNSUPPORTED",
+        `restore: expected a snapshot of this engine, got one of "${snapshot.engine}"; a snapshot holds for the engine that made it, until that is closed`,
+      );
+    }
+    const { state, encoder, synthesis, random, text, heard, floor, waitingTokens } = memory as Memory;
+    await this.#model.batch.state.write(this.#row, state);
+    this.#encoder.restore(encoder);
+    this.#synthesis.restore(synthesis);
+    this.#random.restore(random);
+    this.#text.restore(text);
+    this.#heard.restore(heard);
+    this.#floor = floor;
+    this.#waitingTokens = [...waitingTokens];
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const step = this.#step;
+    if (step !== undefined) {
+      this.#model.batch.withdraw(step);
+      step.fail(new DuplexError("SESSION_CLOSED", "step: the session was closed meanwhile"));
+    }
+    this.#onClose(this);
+    await this.#model.batch.giveBack(this.#row);
+  }
+
+  // --- input ---
+
+  get #levelsPerTurn(): number {
+    return this.#model.layout.audioPositions * this.#model.dmel.melBins;
+  }
+
+  /** Values of the patches of each micro-turn of the step that has an image. Throws before anything has changed. */
+  #encodeImages({ images, turns, index }: TurnInput): readonly (Float32Array | undefined)[] {
+    if (images.length === 0 || this.#patchEncoder === undefined) return [];
+    const { turnDurationMs } = this.capabilities;
+    const byTurn: ImageFrame[][] = Array.from({ length: turns }, () => []);
+    for (const image of images) {
+      const turn = Math.floor(image.timeMs / turnDurationMs) - (index - turns + 1);
+      byTurn[Math.max(0, Math.min(turns - 1, turn))].push(image);
+    }
+    const encoder = this.#patchEncoder;
+    // A micro-turn shows one pair of moments: its first and its last image.
+    return byTurn.map((shown) => {
+      if (shown.length === 0) return undefined;
+      const { values } =
+        shown.length === 1 ? encoder.encode(shown[0]) : encoder.encode(shown[0], shown[shown.length - 1]);
+      return turns === 1 ? values : values.slice();
+    });
+  }
+
+  #takeText({ text }: TurnInput): void {
+    if (text.length === 0) return;
+    for (const { text: words } of text) this.#waitingTokens.push(...this.#model.tokenizer.encode(words));
+    this.#waitingTokens = this.#waitingTokens.slice(-maxWaitingTokens);
+  }
+
+  #writeInputs(step: Step, inputs: Tensors): void {
+    const { layout } = this.#model;
+    const levels = this.#levelsPerTurn;
+    const dmel = rowOf(inputs.dmel, this.#row);
+    const offset = step.done * levels;
+    for (let i = 0; i < levels; i++) dmel[i] = this.#levels[offset + i];
+    if (inputs.patches !== undefined) {
+      const values = step.patches[step.done];
+      const present = rowOf(inputs.patch_present, this.#row);
+      const patches = rowOf(inputs.patches, this.#row);
+      const size = patches.length / layout.patchSlots;
+      present.fill(0);
+      if (values !== undefined) {
+        const count = Math.min(layout.patchSlots, values.length / size);
+        patches.set(values.subarray(0, count * size));
+        present.fill(1, 0, count);
+      }
+    }
+    const last = step.done === step.input.turns - 1;
+    if (inputs.text_slots !== undefined) {
+      const slots = rowOf(inputs.text_slots, this.#row).fill(specialTokens.pad);
+      // Text enters a merged step at its end; what finds no slot waits for the next micro-turn.
+      if (last) slots.set(this.#waitingTokens.splice(0, slots.length));
+    }
+    if (this.#temperature > 0) {
+      const random = rowOf(inputs.random, this.#row);
+      for (let i = 0; i < random.length; i++) random[i] = this.#random.next();
+    }
+    inputs.temperature.data[this.#row] = this.#temperature;
+    const forced = !last || step.input.forceListen === true;
+    inputs.force_control.data[this.#row] = forced ? controlToken.listen : 0;
+  }
+
+  // --- output ---
+
+  /** Takes the outputs of one micro-turn; ends the step with its last. */
+  #readOutputs(step: Step, outputs: Tensors, runMs: number, waitMs: number): boolean {
+    const startedMs = performance.now();
+    const { input } = step;
+    step.done++;
+    step.runMs += runMs;
+    step.waitMs += waitMs;
+    const last = step.done === input.turns;
+    const forced = !last || input.forceListen === true;
+    const text = rowOf(outputs.text, this.#row) as Int32Array;
+    const control = rowOf(outputs.control, this.#row) as Int32Array;
+    const heard = this.#heard.turn(rowOf(outputs.heard, this.#row) as Int32Array);
+    if (heard !== "") step.heard.push(heard);
+    if (forced) {
+      this.#text.reset();
+      this.#floor = { ...this.#floor, speaking: false, ended: true };
+    } else {
+      const said = this.#text.turn(text);
+      if (said !== "") step.text.push(said);
+    }
+    if (heard !== "")
+      this.#floor = { ...this.#floor, asked: `${this.#floor.asked} ${heard}`.trim().slice(-maxTaskLength) };
+    if (!forced) this.#followFloor(step, text, control);
+
+    const speech = new Float32Array((this.capabilities.outputSampleRate * this.capabilities.turnDurationMs) / 1000);
+    const levels = rowOf(outputs.speech, this.#row) as Int32Array;
+    this.#synthesis.render(rowOf(outputs.vocoder_controls, this.#row) as Float32Array, levels, speech);
+    // Cut means cut: what the vocoder still owes of the sound before is not heard either.
+    if (forced) speech.fill(0);
+    const inside = last ? this.#inside(step, outputs, control) : undefined;
+    step.decodeMs += performance.now() - startedMs;
+    if (inside === undefined) return true;
+    const delegation = step.delegates ? { delegation: { task: this.#floor.asked } } : {};
+    step.resolve({
+      decision: step.speaks ? "speak" : "listen",
+      yielded: step.yielded,
+      speech,
+      text: step.text.join(" "),
+      heard: step.heard.join(" "),
+      ...delegation,
+      timing: { encodeMs: step.encodeMs, waitMs: step.waitMs, runMs: step.runMs, decodeMs: step.decodeMs },
+      inside,
+    });
+    return false;
+  }
+
+  /** Goes through the output positions: who speaks, who gave up the floor in mid-reply, what is handed over. */
+  #followFloor(step: Step, text: Int32Array, control: Int32Array): void {
+    let { speaking, ended, asked } = this.#floor;
+    for (let position = 0; position < control.length; position++) {
+      const token = control[position];
+      if (token === controlToken.delegate) step.delegates = true;
+      if (token === controlToken.speak) {
+        step.speaks = true;
+        if (!speaking) {
+          speaking = true;
+          ended = false;
+        }
+      }
+      if (text[position] === specialTokens.end) ended = true;
+      else if (text[position] !== specialTokens.pad) ended = false;
+      if (token === controlToken.listen && speaking) {
+        speaking = false;
+        if (!ended) step.yielded = true;
+      }
+    }
+    // What was asked before this reply is answered by it.
+    if (speaking && !this.#floor.speaking && !step.delegates) asked = "";
+    this.#floor = { speaking, ended, asked };
+  }
+
+  #inside(step: Step, outputs: Tensors, control: Int32Array): TurnInside {
+    const levels = this.#levelsPerTurn;
+    const offset = (step.input.turns - 1) * levels;
+    const dmel = packLevels(this.#levels.subarray(offset, offset + levels));
+    const inside: TurnInside = { dmel, controls: Uint8Array.from(control) };
+    const load = outputs.expert_load;
+    if (load === undefined) return inside;
+    const [, layers, experts] = load.shape;
+    return { ...inside, expertLoad: (rowOf(load, this.#row) as Float32Array).slice(), expertShape: [layers, experts] };
+  }
+
+  #requireIdle(operation: string): void {
+    if (this.#closed !== undefined) {
+      throw new DuplexError("SESSION_CLOSED", `${operation}: the session is closed; open another`);
+    }
+    if (this.#step !== undefined) throw new TypeError(`${operation}: a step is under way; await it first`);
+  }
+}
+
+/** A step on its way through the model, one run per micro-turn. */
+interface Step extends RowJob {
+  readonly input: TurnInput;
+  readonly patches: readonly (Float32Array | undefined)[];
+  readonly encodeMs: number;
+  /** Micro-turns done. */
+  done: number;
+  waitMs: number;
+  runMs: number;
+  decodeMs: number;
+  readonly text: string[];
+  readonly heard: string[];
+  yielded: boolean;
+  speaks: boolean;
+  delegates: boolean;
+  readonly resolve: (output: TurnOutput) => void;
+}
+
+/** The part of a tensor that belongs to one row, not copied. */
+function rowOf(tensor: Tensor, row: number): Tensor["data"] {
+  const size = tensor.data.length / tensor.shape[0];
+  return tensor.data.subarray(row * size, (row + 1) * size);
+}

@@ -1,0 +1,128 @@
+// One graph state with a row per session, and one run for all rows that have a micro-turn to compute.
+// Its batch is fixed, so that the bits of a session do not depend on how many others there are.
+
+import type { Executable, StateHandle } from "../backend.js";
+import { DuplexError } from "../errors.js";
+import { allocate, elementCount, type Tensor } from "../tensor.js";
+
+/** Inputs or outputs of a run by name, all rows. */
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+/** What one row wants of the next runs. */
+export interface RowJob {
+  readonly row: number;
+  /** Fills the row's part of every input; the rest belongs to other rows. */
+  write(inputs: Tensors): void;
+  /** Takes the row's part of the outputs. @returns whether it wants another run */
+  read(outputs: Tensors, runMs: number, waitMs: number): boolean;
+  fail(error: unknown): void;
+}
+
+/** Runs a graph for up to `rows` sessions. */
+export class RowBatch {
+  readonly state: StateHandle;
+  readonly #executable: Executable;
+  readonly #inputs: Tensors;
+  readonly #active: Uint8Array;
+  readonly #waiting = new Map<RowJob, number>();
+  readonly #free: number[];
+  #running: Promise<void> | undefined;
+
+  private constructor(executable: Executable, state: StateHandle) {
+    this.state = state;
+    this.#executable = executable;
+    this.#active = new Uint8Array(state.batch);
+    this.#free = Array.from({ length: state.batch }, (_, row) => row);
+    const inputs: Record<string, Tensor> = {};
+    for (const { name, type, shape: batched } of executable.graph.inputs) {
+      const shape = batched.map((size) => (size === -1 ? state.batch : size));
+      inputs[name] = { type, shape, data: allocate(type, elementCount(shape)) };
+    }
+    this.#inputs = inputs;
+  }
+
+  static async create(executable: Executable, rows: number): Promise<RowBatch> {
+    return new RowBatch(executable, await executable.createState(rows));
+  }
+
+  /** Takes a row and makes it fresh; undefined when all are taken. */
+  async take(): Promise<number | undefined> {
+    const row = this.#free.shift();
+    if (row === undefined) return undefined;
+    try {
+      await this.state.reset(row);
+    } catch (error) {
+      this.#free.unshift(row);
+      throw error;
+    }
+    return row;
+  }
+
+  /** Gives a row back, once no run uses it any more. */
+  async giveBack(row: number): Promise<void> {
+    await this.#running?.catch(() => {});
+    this.#free.push(row);
+    this.#free.sort((a, b) => a - b);
+  }
+
+  /** Runs a job as soon as the device is free, together with every other that waits then. */
+  submit(job: RowJob): void {
+    this.#waiting.set(job, performance.now());
+    this.#running ??= this.#run();
+  }
+
+  /** Takes a job back; a run that it is part of already goes on without it. */
+  withdraw(job: RowJob): void {
+    this.#waiting.delete(job);
+  }
+
+  async dispose(): Promise<void> {
+    await this.#running?.catch(() => {});
+    await this.state.dispose();
+  }
+
+  async #run(): Promise<void> {
+    // Sessions whose timers fire together submit one after the other in this task of the event loop: wait for its end.
+    if (this.state.batch > 1) await nextTask();
+    while (this.#waiting.size > 0) {
+      const jobs = [...this.#waiting.keys()];
+      try {
+        this.#active.fill(0);
+        for (const job of jobs) {
+          this.#active[job.row] = 1;
+          job.write(this.#inputs);
+        }
+        const { outputs, runMs } = await this.#executable.run(this.#inputs, this.state, { active: this.#active });
+        for (const job of jobs) this.#read(job, outputs, runMs);
+      } catch (error) {
+        const failed = DuplexError.is(error)
+          ? error
+          : new DuplexError("BACKEND_FAILED", "step: the backend failed to run the graph", { cause: error });
+        for (const job of jobs) {
+          if (this.#waiting.delete(job)) job.fail(failed);
+        }
+      }
+    }
+    this.#running = undefined;
+  }
+
+  #read(job: RowJob, outputs: Tensors, runMs: number): void {
+    const sinceMs = this.#waiting.get(job);
+    if (sinceMs === undefined) return; // withdrawn meanwhile
+    const nowMs = performance.now();
+    try {
+      if (job.read(outputs, runMs, Math.max(0, nowMs - sinceMs - runMs))) this.#waiting.set(job, performance.now());
+      else this.#waiting.delete(job);
+    } catch (error) {
+      this.#waiting.delete(job);
+      job.fail(error);
+    }
+  }
+}
+
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
+}

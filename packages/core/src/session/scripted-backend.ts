@@ -1,0 +1,141 @@
+// Test double: a backend that "runs" the interface of a duplex graph by a script instead of a model.
+// State is one int32 per row, the counter; so what belongs to a row, and what a snapshot must carry, is easy to see.
+
+import type { Backend, Executable, Graph, RunOptions, StateHandle, StateSnapshot } from "../backend.js";
+import { allocate, elementCount, type Tensor } from "../tensor.js";
+
+/** What the script sees of a row. */
+export interface ScriptedRow {
+  readonly row: number;
+  /** Micro-turns that this row has run. */
+  readonly turn: number;
+  readonly dmel: Int32Array;
+  readonly forced: number;
+  readonly random: Float32Array;
+  readonly temperature: number;
+  readonly patchPresent: number;
+  readonly firstPatchValue: number;
+}
+
+/** What it gives; a listen is forced as in the real graph. */
+export interface ScriptedOutputs {
+  readonly text?: readonly number[];
+  readonly heard?: readonly number[];
+  readonly control?: readonly number[];
+  /** Level of every bin at each output position. */
+  readonly level?: readonly number[];
+}
+
+/** A backend and what happened to it. */
+export interface ScriptedBackend extends Backend {
+  /** Active rows of each run. */
+  readonly runs: number[][];
+  readonly closed: boolean;
+  /** Makes the next run fail. */
+  failNext(error: Error): void;
+}
+
+export function scriptedBackend(
+  script: (row: ScriptedRow) => ScriptedOutputs,
+  { maxBatch = 16, delay = () => Promise.resolve() }: { maxBatch?: number; delay?: () => Promise<void> } = {},
+): ScriptedBackend {
+  const runs: number[][] = [];
+  let closed = false;
+  let failure: Error | undefined;
+
+  const state = (counters: Int32Array): StateHandle => ({
+    batch: counters.length,
+    async read(row): Promise<StateSnapshot> {
+      return { tensors: { turn: { type: "int32", shape: [], data: counters.slice(row, row + 1) } } };
+    },
+    async write(row, snapshot) {
+      counters[row] = snapshot.tensors.turn.data[0];
+    },
+    async reset(row) {
+      counters[row] = 0;
+    },
+    clone: async () => state(counters.slice()),
+    dispose: async () => {},
+    ...({ counters } as object),
+  });
+
+  return {
+    runs,
+    get closed() {
+      return closed;
+    },
+    failNext(error) {
+      failure = error;
+    },
+    capabilities: {
+      provider: "scripted",
+      device: "none",
+      target: { experts: "dense", state: "rows", weights: ["float32"] },
+      maxBatch,
+      canCloneState: true,
+    },
+    async load(graph: Graph): Promise<Executable> {
+      return {
+        graph,
+        createState: async (batch) => state(new Int32Array(batch)),
+        async run(feeds, handle, { active }: RunOptions = {}) {
+          const { counters } = handle as unknown as { counters: Int32Array };
+          await delay();
+          if (failure !== undefined) {
+            const error = failure;
+            failure = undefined;
+            throw error;
+          }
+          const outputs: Record<string, Tensor> = {};
+          for (const { name, type, shape: batched } of graph.outputs) {
+            const shape = batched.map((size) => (size === -1 ? handle.batch : size));
+            outputs[name] = { type, shape, data: allocate(type, elementCount(shape)) };
+          }
+          const rows = Array.from(counters.keys()).filter((row) => active === undefined || active[row] === 1);
+          runs.push(rows);
+          for (const row of rows) {
+            fill(outputs, row, script(rowInputs(feeds, row, counters[row])), feeds.force_control.data[row]);
+            counters[row]++;
+          }
+          return { outputs, runMs: 0 };
+        },
+        dispose: async () => {},
+      };
+    },
+    async close() {
+      closed = true;
+    },
+  };
+}
+
+function rowInputs(feeds: Readonly<Record<string, Tensor>>, row: number, turn: number): ScriptedRow {
+  return {
+    row,
+    turn,
+    dmel: part(feeds.dmel, row) as Int32Array,
+    forced: feeds.force_control.data[row],
+    random: part(feeds.random, row) as Float32Array,
+    temperature: feeds.temperature.data[row],
+    patchPresent: feeds.patch_present === undefined ? 0 : feeds.patch_present.data[row],
+    firstPatchValue: feeds.patches === undefined ? 0 : part(feeds.patches, row)[0],
+  };
+}
+
+function fill(outputs: Record<string, Tensor>, row: number, given: ScriptedOutputs, force: number): void {
+  const positions = outputs.control.shape[1];
+  const speech = part(outputs.speech, row);
+  const bins = speech.length / positions;
+  for (let position = 0; position < positions; position++) {
+    const control = force > 0 ? force : (given.control?.[position] ?? 1);
+    const listens = control === 1;
+    part(outputs.control, row)[position] = control;
+    part(outputs.text, row)[position] = listens ? 0 : (given.text?.[position] ?? 0);
+    part(outputs.heard, row)[position] = given.heard?.[position] ?? 0;
+    speech.fill(listens ? 0 : (given.level?.[position] ?? 0), position * bins, (position + 1) * bins);
+  }
+}
+
+function part(tensor: Tensor, row: number): Tensor["data"] {
+  const size = tensor.data.length / tensor.shape[0];
+  return tensor.data.subarray(row * size, (row + 1) * size);
+}
