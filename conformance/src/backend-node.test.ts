@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { nodeBackend, probeProviders } from "@microturn/backend-node";
-import { describeBackend } from "./backend-suite.js";
+import { describeBackend, graphChecks } from "./backend-suite.js";
 
 describeBackend("node, cpu", () => nodeBackend({ threads: 1 }));
 describeBackend("node, cpu, whole state", () => nodeBackend({ threads: 1, target: { state: "whole" } }));
@@ -11,9 +11,11 @@ const cuda = await unavailable("cuda");
 describeBackend("node, cuda", () => nodeBackend({ providers: ["cuda"] }), { skip: cuda });
 
 const webgpu = await findWebgpu();
-describeBackend("node, webgpu", () => nodeBackend({ providers: ["webgpu"] }), { skip: webgpu });
+// A simulated device takes tens of seconds to compile and run the shaders of a model.
+describeBackend("node, webgpu", () => nodeBackend({ providers: ["webgpu"] }), { skip: webgpu, timeoutMs: 240_000 });
 describeBackend("node, webgpu, new rows", () => nodeBackend({ providers: ["webgpu"], target: { state: "rows" } }), {
   skip: webgpu,
+  checks: graphChecks,
 });
 
 /** Why a provider does not work here, if it does not. */

@@ -188,6 +188,28 @@ const defects: readonly Defect[] = [
     foundBy: "takes a second dispose",
     disposeState: async () => undefined,
   },
+  {
+    name: "mixes the rows of a batch up",
+    foundBy: "runs a tiny interaction model",
+    run: (inner, { dmel, ...feeds }, state, options) =>
+      inner.run(dmel === undefined ? feeds : { ...feeds, dmel: rowsReversed(dmel) }, state, options),
+  },
+  {
+    name: "routes as if it had heard something else",
+    foundBy: "chooses the experts",
+    run: (inner, { dmel, ...feeds }, state, options) =>
+      inner.run(dmel === undefined ? feeds : { ...feeds, dmel: rowsReversed(dmel) }, state, options),
+  },
+  {
+    name: "loses precision",
+    foundBy: "runs every weight type",
+    run: async (inner, feeds, state, options) => {
+      const result = await inner.run(feeds, state, options);
+      const logits = result.outputs.speech_logits?.data;
+      logits?.set(logits.map((value) => Math.fround(value * 1.001)));
+      return result;
+    },
+  },
   { name: "stays open after close", foundBy: "closes twice", close: async () => undefined },
 ];
 
@@ -220,6 +242,17 @@ function broken(inner: Backend, defect: Defect): Backend {
       };
     },
   };
+}
+
+/** The same tensor with its rows in the opposite order. */
+function rowsReversed(tensor: Tensor): Tensor {
+  const rows = tensor.shape[0];
+  const length = tensor.data.length / rows;
+  const data = tensor.data.slice();
+  for (let row = 0; row < rows; row++) {
+    data.set(tensor.data.subarray(row * length, (row + 1) * length), (rows - 1 - row) * length);
+  }
+  return { ...tensor, data };
 }
 
 /** Collects the runs of one tick and does the last one first. */

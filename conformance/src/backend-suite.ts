@@ -10,16 +10,9 @@ import {
   type Tensor,
 } from "@microturn/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Check, rejects, settles } from "./check.js";
+import { modelChecks } from "./backend-model-checks.js";
+import { type BackendContext, type Check, rejects, settles } from "./check.js";
 import { echoGraph, eighths, linearGraph, linearTwin, MemoryTwin, memoryGraph } from "./graphs.js";
-
-/** What a check works with. */
-export interface BackendContext {
-  /** Shared by the checks of a suite; a check leaves it open and without executables. */
-  readonly backend: Backend;
-  /** A new backend of the same kind, for checks that close one. */
-  fresh(): Promise<Backend>;
-}
 
 /** Options of {@link describeBackend}. */
 export interface BackendSuiteOptions {
@@ -27,6 +20,8 @@ export interface BackendSuiteOptions {
   readonly skip?: string | undefined;
   /** Limit of each check, ms; default 60000. */
   readonly timeoutMs?: number;
+  /** Default {@link backendChecks}, all of them. */
+  readonly checks?: readonly Check<BackendContext>[];
 }
 
 /**
@@ -38,7 +33,7 @@ export interface BackendSuiteOptions {
 export function describeBackend(
   name: string,
   factory: () => Promise<Backend>,
-  { skip, timeoutMs = 60_000 }: BackendSuiteOptions = {},
+  { skip, timeoutMs = 60_000, checks = backendChecks }: BackendSuiteOptions = {},
 ): void {
   describe.skipIf(skip !== undefined)(`backend ${name}${skip === undefined ? "" : ` (skipped: ${skip})`}`, () => {
     let backend: Backend;
@@ -46,7 +41,7 @@ export function describeBackend(
       backend = await factory();
     }, timeoutMs);
     afterAll(() => backend?.close());
-    for (const check of backendChecks) {
+    for (const check of checks) {
       test(check.name, () => check.run({ backend, fresh: factory }), timeoutMs);
     }
   });
@@ -54,8 +49,8 @@ export function describeBackend(
 
 const batches = [1, 3, 8] as const;
 
-/** Every check of the suite. */
-export const backendChecks: readonly Check<BackendContext>[] = [
+/** The checks that need small graphs only: seconds, even on a device that is simulated. */
+export const graphChecks: readonly Check<BackendContext>[] = [
   {
     name: "says what it is and how graphs are made for it",
     async run({ backend }) {
@@ -422,6 +417,9 @@ export const backendChecks: readonly Check<BackendContext>[] = [
     },
   },
 ];
+
+/** Every check of the suite. */
+export const backendChecks: readonly Check<BackendContext>[] = [...graphChecks, ...modelChecks];
 
 /** The memory graph, loaded, and rows of it that are checked against their twins. */
 interface Memory {

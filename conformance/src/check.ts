@@ -1,7 +1,7 @@
 // A suite is a list of named checks, so that it can be registered with vitest and also be turned on itself:
 // a check that a broken implementation passes is worth nothing.
 
-import { DuplexError, type DuplexErrorCode } from "@microturn/core";
+import { type Backend, DuplexError, type DuplexErrorCode } from "@microturn/core";
 import { expect } from "vitest";
 
 /** One rule of a contract. */
@@ -11,8 +11,16 @@ export interface Check<Context> {
   run(context: Context): Promise<void>;
 }
 
+/** What a check of a backend works with. */
+export interface BackendContext {
+  /** Shared by the checks of a suite; a check leaves it open and without executables. */
+  readonly backend: Backend;
+  /** A new backend of the same kind, for checks that close one. */
+  fresh(): Promise<Backend>;
+}
+
 /** Waits for something that must settle. @throws Error if it takes longer than `limitMs` */
-export async function settles<Value>(what: string, promise: Promise<Value>, limitMs = 20_000): Promise<Value> {
+export async function settles<Value>(what: string, promise: Promise<Value>, limitMs = 50_000): Promise<Value> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what} did not settle within ${limitMs} ms`)), limitMs);
