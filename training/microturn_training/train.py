@@ -29,6 +29,7 @@ import torch.nn.functional as F  # noqa: E402
 
 from .dialogue import Generator, VOCABULARY  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
+from .muon import Muon  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -39,8 +40,9 @@ def arguments() -> argparse.Namespace:
     a.add_argument("--part", type=int, default=4, help="dialogues that one process handles at a time")
     a.add_argument("--parts", type=int, default=2, help="parts in a batch")
     a.add_argument("--processes", type=int, default=2, help="a busy machine punishes threads (they wait for each other) more than processes")
-    a.add_argument("--rate", type=float, default=1.5e-3)
-    a.add_argument("--warmup", type=int, default=100)
+    a.add_argument("--rate", type=float, default=2e-3)
+    a.add_argument("--muon-rate", type=float, default=0.012, help="learning rate of the hidden matrices")
+    a.add_argument("--warmup", type=int, default=60)
     a.add_argument("--steps", type=int, default=10**9)
     a.add_argument("--threads", type=int, default=1)
     a.add_argument("--seed", type=int, default=0)
@@ -126,15 +128,18 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
     folder = Path(a.work) / a.run
     config = Config(vocab_size=len(VOCABULARY))
     net = Duplex(config)
-    matrices = [p for p in net.parameters() if p.dim() > 1]
-    vectors = [p for p in net.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.03}, {"params": vectors, "weight_decay": 0.0}],
+    hidden = [(n, p) for n, p in net.named_parameters() if ".layers." in n and p.dim() > 1 and "sconv" not in n and "gate.weight" not in n and "rel_logits" not in n]
+    names = {n for n, _ in hidden}
+    others = [p for n, p in net.named_parameters() if n not in names]
+    muon = Muon([(p, 2 if n.endswith("gate_up_proj") else 1) for n, p in hidden])
+    optimizer = torch.optim.AdamW([{"params": [p for p in others if p.dim() > 1], "weight_decay": 0.03}, {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0}],
                                   lr=a.rate, betas=(0.9, 0.98), fused=True)
     step, spent, path = 0, 0.0, folder / "checkpoint.pt"
     if path.exists():
         saved = torch.load(path)
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
+        muon.load_state_dict(saved["muon"])
         step, spent = saved["step"], saved["minutes"]
     elif a.initial:
         net.load_state_dict(torch.load(a.initial)["net"])
@@ -182,6 +187,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
             group["lr"] = shared[0]
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
+        muon.step(a.muon_rate / a.rate * shared[0])
         last = bool(shared[1])
         step += 1
         if rank == 0:
@@ -197,7 +203,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
                 log.write(json.dumps(row) + "\n")
                 log.flush()
             if step % 200 == 0 or last:
-                torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "minutes": minutes(),
+                torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "muon": muon.state_dict(), "step": step, "minutes": minutes(),
                             "config": config.to_dict(), "vocabulary": VOCABULARY}, str(path) + ".new")
                 os.replace(str(path) + ".new", path)
         if a.processes > 1:
