@@ -82,6 +82,19 @@ describe("against the plain reference", () => {
   });
 });
 
+test.each([dmel40, dmel80])("$name mirrors the ends of the stream sample by sample", (preset) => {
+  // A single loud sample in silence: wherever its mirror image falls, some level tells.
+  for (const length of [1, 2, 3, 150, 399, 400, 401, 1000]) {
+    for (const at of [0, 1, 2, 100, 398, length - 3, length - 2, length - 1]) {
+      if (at < 0 || at >= length) continue;
+      const impulse = new Float32Array(length);
+      impulse[at] = 1;
+      const same = sha256(encodeDmel(impulse, preset)) === sha256(encodeDmelPlain(impulse, preset));
+      expect(same, `sample ${at} of ${length}`).toBe(true);
+    }
+  }
+});
+
 describe("streaming equals batch, bit for bit", () => {
   const chunks: [string, () => number][] = [
     ["1 sample", () => 1],

@@ -117,6 +117,10 @@ describe("quality of the default, 48 to 16 kHz", () => {
     expect(Math.abs(toneThrough(7000, options).gain)).toBeLessThan(0.05);
   });
 
+  test("halves the amplitude at its cut-off, 0.95 of half the rate", () => {
+    expect(Math.abs(toneThrough(7600, options).gain + 6.02)).toBeLessThan(0.1);
+  });
+
   test("keeps aliases 94 dB down at 1.1 and 100 dB at 1.25 times half the rate", () => {
     expect(aliasRejection(8800, options)).toBeGreaterThan(94);
     expect(aliasRejection(10_000, options)).toBeGreaterThan(100);

@@ -205,6 +205,12 @@ describe("real files", () => {
     expect(file.channels.length).toBe(1);
   });
 
+  test("of unknown length that end within a sample say so", () => {
+    const bytes = wav({ data: bytesOf(ramp), dataSize: 0xffffffff, riffSize: 0xffffffff });
+    const file = readWav(bytes.subarray(0, bytes.length - 1));
+    expect(file).toMatchObject({ samples: 999, truncated: true });
+  });
+
   test("that end early give what is there and say so", () => {
     const bytes = wav({ data: bytesOf(ramp) });
     for (const cut of [1, 2, 3, 1000, 1999]) {
