@@ -18,7 +18,7 @@ from .export import manifest_config
 from .generate import generate
 from .model import Config, Duplex
 
-TURNS, SLICE = 12, 4
+TURNS, SLICE = 12, 2
 CONFIG = Config(vocab_size=40, hidden_size=12, num_layers=2, global_layers=[1], num_heads=4, num_kv_heads=2, head_dim=8, rel_dim=4,
                 sliding_window=18, global_extent=24, global_window=36, sink_positions=9, dense_width=32, num_experts=4, expert_width=8,
                 patch_layers=[(1, 5, 8), (1, 2, 8), (1, 4, 16), (2, 1, 12)])
@@ -76,7 +76,7 @@ def main() -> None:
         "origin": f"training/microturn_training/parity.py, torch {torch.__version__}, float32, seed {best}",
         "tolerance": f"relative 1e-4 on logits; the greedy choices are at least {apart:.1e} apart",
         "config": manifest_config(CONFIG, None), "turns": TURNS,
-        "dmel": data["audio"].flatten().tolist(),
+        "dmel": base64.b64encode(data["audio"].numpy().tobytes()).decode(), "dmelLayout": "uint8 [turns, 4, 80], base64",
         "imageTurns": data["seen"],
         "images": [base64.b64encode(i.numpy().tobytes()).decode() for i in data["images"]],
         "imageLayout": "each: uint8 [2, 40, 39, 3] (time, row, column, rgb), base64; the missing 40th column is raw -1 before /255 and CLIP normalisation",

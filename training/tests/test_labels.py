@@ -1,0 +1,110 @@
+"""The arithmetic of the timing labels, on a bank made of two tones instead of voices."""
+import json
+
+import numpy as np
+import pytest
+
+from microturn_training import domain
+from microturn_training.dialogue import (END, LISTEN, OUTPUTS, SPEAK, TOKEN, TURN, Dialogue, Generator, Mix, heard_turn, reply_turn,
+                                         stop_turn, yield_turn)
+from microturn_training.evaluate import errors
+from microturn_training.synthesis import longest_gap, pause_points
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    """Every request is 0.5 s of tone, every answer 0.8 s."""
+    folder = tmp_path_factory.mktemp("bank")
+    tone = (3000 * np.sin(np.arange(16000) * 0.3)).astype(np.int16)
+    for name, texts, length in (("bank-train", {k: domain.texts(k, False)[0] for k in domain.keys()}, 8000), ("bank-assistant", domain.answers(), 12800)):
+        np.save(folder / f"{name}.npy", np.tile(tone[:length], len(texts)))
+        (folder / f"{name}.json").write_text(json.dumps([
+            {"key": k, "text": t, "voice": "tone", "held": False, "length": length, "gap": None,
+             "starts": [0.1 * i for i in range(len(domain.words(t)))]} for k, t in texts.items()]))
+    return folder
+
+
+def scripted(bank, script, turns=80, seed=0):
+    generator = Generator(bank, seed, turns=turns, mix=Mix(augment=False, snr_db=None, echo=0))
+    return generator, generator.dialogue(script, camera=False)
+
+
+@pytest.mark.parametrize("end", [0, 1279, 1280, 1281, 3199, 100000])
+def test_a_reply_starts_in_the_first_micro_turn_that_has_heard_120_ms_of_silence(end):
+    m = reply_turn(end)
+    assert (m + 1) * TURN > end + 1920 >= m * TURN
+
+
+def test_a_word_is_transcribed_150_ms_after_its_end():
+    assert heard_turn(799) == 0 and heard_turn(800) == 1
+
+
+def test_silence_follows_stop_by_100_ms_and_a_new_request_by_300_ms():
+    assert stop_turn(1599) == 0 and stop_turn(1600) == 1
+    assert yield_turn(1599) == 1 and yield_turn(1600) == 2
+
+
+def test_a_reply_is_one_token_then_sound_one_position_later_then_end(bank):
+    _, d = scripted(bank, [("bye", "none")])
+    end = next(e for e in d.events if e["type"] == "user")["end"]
+    first = OUTPUTS * reply_turn(end)
+    assert d.text[first] == TOKEN["goodbye"] and d.text[:first].max() == 0
+    sound = np.flatnonzero(d.speech.max(1))
+    assert sound[0] == first + 1
+    last = int(np.flatnonzero(d.text == END)[0])
+    assert last == sound[-1] + 1
+    assert (d.control[first:last + 1] == SPEAK).all()
+    assert (np.delete(d.control, np.arange(first, last + 1)) == LISTEN).all()
+
+
+def test_nothing_sounds_and_nothing_is_said_after_a_stop(bank):
+    _, d = scripted(bank, [("story", "stop")], turns=100)
+    event = next(e for e in d.events if e["type"] == "stop")
+    cut = event["cut"]
+    assert cut == OUTPUTS * stop_turn(event["end"])
+    assert d.control[cut - 1] == SPEAK
+    assert (d.control[cut:cut + 2 * OUTPUTS] == LISTEN).all() and d.speech[cut:cut + 2 * OUTPUTS].max() == 0
+    assert d.text[cut + 2 * OUTPUTS] == TOKEN["okay"]
+
+
+def test_a_backchannel_changes_nothing_in_the_story(bank):
+    _, plain = scripted(bank, [("story", "none")], turns=100)
+    _, d = scripted(bank, [("story", "back")], turns=100)
+    assert any(e.get("during") for e in d.events)
+    assert [t for t in d.text if t] == [t for t in plain.text if t]
+
+
+def test_numbers_are_counted_every_800_ms(bank):
+    _, d = scripted(bank, [("count:4", "none")])
+    at = np.flatnonzero(d.text > END)
+    assert [int(x) for x in np.diff(at)] == [16, 16, 16]
+
+
+def test_the_assistant_is_played_one_micro_turn_after_it_is_computed(bank):
+    _, d = scripted(bank, [("bye", "none")])
+    first = int(np.flatnonzero(d.control == SPEAK)[0])
+    start = int(np.flatnonzero(np.abs(d.played) > 0)[0])
+    assert (first + 1 + OUTPUTS) * 800 + 400 <= start <= (first + 1 + OUTPUTS) * 800 + 402
+
+
+def test_control_is_listen_wherever_there_is_no_text_and_no_sound_for_long(bank):
+    generator, _ = scripted(bank, [("bye", "none")])
+    for _ in range(5):
+        d: Dialogue = generator.dialogue()
+        assert (d.control[(d.text > 0) | (d.speech.max(1) > 0)] == SPEAK).all()
+
+
+def test_pauses_are_never_put_where_the_request_could_be_over():
+    complete = {"count to five", "five"}
+    assert pause_points("count to five please", complete) == [1, 2]
+
+
+def test_the_longest_gap_is_found():
+    x = np.concatenate([np.ones(4000), np.zeros(3000), np.ones(4000)]).astype(np.float32) * 0.1
+    a, b = longest_gap(x)
+    assert abs(a - 4000) < 200 and abs(b - 7000) < 200
+
+
+def test_word_errors_count_edits():
+    assert errors("a b c".split(), "a c".split()) == 1
+    assert errors([], ["a"]) == 1 and errors(["a", "b"], []) == 2 and errors("a b".split(), "b a".split()) == 2
