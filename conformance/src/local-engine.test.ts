@@ -16,7 +16,13 @@ describeEngine("local, tiny model on CPU, three sessions in a batch", () =>
 );
 
 describe("a session over a real model", () => {
-  const user = new SimulatedUser({ segments: [{ atMs: 300, sound: 1200 }, { atMs: 2500, sound: 400 }], sampleRate: 48_000 });
+  const user = new SimulatedUser({
+    segments: [
+      { atMs: 300, sound: 1200 },
+      { atMs: 2500, sound: 400 },
+    ],
+    sampleRate: 48_000,
+  });
   const options = { pace: "as-fast-as-input", seed: 11, temperature: 1, sampleRate: 48_000, tailMs: 600 } as const;
 
   async function talk(session: DuplexSession): Promise<TurnRecord[]> {
