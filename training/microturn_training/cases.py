@@ -1,0 +1,232 @@
+"""Writes evaluation cases for any engine: a WAV of what the user says and, beside it, the truth as JSON.
+
+Voices and phrasings are those left out of training. Times are milliseconds from the start of the file. No case contains the
+assistant's voice. Cases that need the assistant to be talking (yield, hold) place the second utterance where the reply of an
+assistant that answers within half a second is under way.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from . import domain
+from .dialogue import POSITION, RATE, TURN, Assistant, Bank, COUNT_PACE, OUTPUTS, STORY_GAP, reply_turn
+from .synthesis import TAIL
+
+NOISES = {"clean": None, "20dB": 20.0, "10dB": 10.0}
+LEVEL = 0.08   # active RMS of the clips
+
+
+class Scene:
+    """A microphone signal under construction, with its truth."""
+
+    def __init__(self, random: np.random.Generator, seconds: float):
+        self.random, self.samples = random, np.zeros(int(seconds * RATE), np.float32)
+        self.events: list[dict] = []
+        self.color: list[dict] | None = None
+
+    def say(self, bank: Bank, meta: dict, at: float, pause: float | None = None) -> float:
+        """Places a clip at `at` seconds, with `pause` seconds inside it; returns the second at which it ends."""
+        x = bank.wave(meta)
+        event = {"type": "user", "key": meta["key"], "text": meta["text"], "voice": meta["voice"], "heldPhrasing": meta["held"]}
+        start = int(at * RATE)
+        if pause is not None:
+            a, b, split = meta["gap"]
+            middle = (a + b) // 2
+            x = np.concatenate([x[:middle], np.zeros(int(pause * RATE), np.float32), x[middle:]])
+            event["pause"] = {"startMs": (start + a) / 16, "endMs": (start + b) / 16 + pause * 1000, "afterWords": split}
+        self.samples[start:start + len(x)] += x[: len(self.samples) - start]
+        event |= {"onsetMs": (start + TAIL) / 16, "endMs": (start + len(x) - TAIL) / 16}
+        self.events.append(event)
+        return (start + len(x) - TAIL) / RATE
+
+    def with_noise(self, snr_db: float | None) -> np.ndarray:
+        if snr_db is None:
+            return self.samples
+        noise = self.random.standard_normal(len(self.samples))
+        noise = np.convolve(noise, [1, 0.9, 0.7, 0.5, 0.3, 0.2], "same")
+        return self.samples + (noise * LEVEL * 10 ** (-snr_db / 20) / np.sqrt((noise ** 2).mean())).astype(np.float32)
+
+
+class Cases:
+    def __init__(self, work: Path, out: Path, seed: int):
+        self.random = np.random.default_rng(seed)
+        self.bank, self.assistant = Bank(work, "bank-held"), Assistant(work)
+        self.out, self.count = out, 0
+        self.answers = domain.answers()
+
+    def clip(self, keys: list[str], accept=lambda m: True) -> dict:
+        options = [m for k in keys for m in self.bank.by_key.get(k, []) if accept(m)]
+        return options[self.random.integers(len(options))]
+
+    def write(self, row: str, scene: Scene, noise: str, expected: dict) -> None:
+        x = np.clip(np.round(scene.with_noise(NOISES[noise]) * 32767), -32768, 32767).astype("<i2")
+        folder = self.out / row
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{row}-{len(list(folder.glob('*.json'))):03d}"
+        with wave.open(str(folder / f"{name}.wav"), "wb") as f:
+            f.setnchannels(1)
+            f.setsampwidth(2)
+            f.setframerate(RATE)
+            f.writeframes(x.tobytes())
+        truth = {"id": name, "row": row, "noise": noise, "durationMs": len(x) / 16, "events": scene.events, "expected": expected}
+        if scene.color is not None:
+            truth["color"] = scene.color
+        (folder / f"{name}.json").write_text(json.dumps(truth, indent=1) + "\n")
+        self.count += 1
+
+    def reply_text(self, key: str) -> str:
+        intent, _, argument = key.partition(":")
+        if intent == "digit":
+            keys = [f"number:{argument}"]
+        elif intent == "count":
+            keys = [f"number:{i + 1}" for i in range(int(argument))]
+        elif intent == "story":
+            keys = [f"story:{i}" for i in range(len(domain.STORY))]
+        elif intent in ("stop", "back"):
+            keys = []
+        elif intent == "wait":
+            keys = ["okay", "time"]
+        else:
+            keys = [key]
+        return " ".join(w for k in keys for w in domain.words(self.answers[k]))
+
+    def reply_seconds(self, key: str) -> float:
+        """Playing time of the reply."""
+        if key.startswith("count"):
+            return (int(key[6:]) - 1) * COUNT_PACE * 0.05 + 0.4
+        if key == "story":
+            return sum(self.assistant.length(f"story:{i}") + STORY_GAP for i in range(len(domain.STORY))) * 0.05
+        return 3.0
+
+    def noise_of(self, i: int) -> str:
+        return ["clean", "clean", "20dB", "10dB"][i % 4]
+
+    SHORT = ["greet", "name", "how", "thanks", "bye"]
+
+    def keys_of(self, intents: list[str]) -> list[str]:
+        return [k for k in self.bank.by_key if k.partition(":")[0] in intents]
+
+    def take(self, n: int) -> None:
+        """The user asks once; the assistant takes the turn."""
+        intents = [*self.SHORT, "sum", "say", "digit", "count", "story"]
+        for i in range(n):
+            intent = intents[i % len(intents)]
+            held = i % 2 == 1
+            meta = self.clip(self.keys_of([intent]), lambda m: m["held"] == held)
+            scene = Scene(self.random, 1 + 3 + 1 + self.reply_seconds(meta["key"]) + 1)
+            scene.say(self.bank, meta, self.random.uniform(0.6, 1.4))
+            self.write("take", scene, self.noise_of(i), {"text": self.reply_text(meta["key"]), "takes": True})
+
+    def wait_inside(self, n: int) -> None:
+        """The user pauses inside a request; nothing may be said before it ends."""
+        keys = self.keys_of(["sum", "count", "say", "digit", "color", "story", "name", "how", "watch", "wait", *self.SHORT])
+        for i in range(n):
+            meta = self.clip(keys, lambda m: m["gap"] is not None and not m["key"].startswith(("watch", "color", "wait")))
+            pause = self.random.uniform(0.3, 1.2)
+            scene = Scene(self.random, 1.5 + 3 + pause + 1 + self.reply_seconds(meta["key"]))
+            scene.say(self.bank, meta, self.random.uniform(0.6, 1.4), pause)
+            self.write("wait", scene, self.noise_of(i), {"text": self.reply_text(meta["key"]), "takes": True, "pauseMs": round(pause * 1000)})
+
+    def during(self, row: str, n: int, kind: str) -> None:
+        """Something is said while the assistant tells the story or counts: `stop`, `back`, or another request (`barge`)."""
+        for i in range(n):
+            key = "story" if i % 2 == 0 else f"count:{self.random.integers(6, 10)}"
+            first = self.clip([key])
+            scene = Scene(self.random, 5 + self.reply_seconds(key) + 4)
+            end = scene.say(self.bank, first, self.random.uniform(0.6, 1.2))
+            playing = (reply_turn(int(end * RATE)) + 1) * TURN / RATE
+            at = playing + self.random.uniform(0.8, min(4.5, self.reply_seconds(key) - 1))
+            if kind == "stop":
+                second, expected = self.clip(["stop"], lambda m: m["held"] == (i % 4 > 1)), {"yields": True, "text": "okay"}
+            elif kind == "back":
+                second, expected = self.clip(["back"]), {"yields": False, "text": self.reply_text(key)}
+            else:
+                second = self.clip(self.keys_of([*self.SHORT, "sum", "digit", "say"]), lambda m: m["held"] == (i % 4 > 1))
+                expected = {"yields": True, "text": self.reply_text(second["key"])}
+            scene.say(self.bank, second, at)
+            scene.events[-1]["during"] = True
+            self.write(row, scene, self.noise_of(i), expected)
+
+    def transcript(self, n: int) -> None:
+        """Several requests one after the other; what counts is what was heard."""
+        keys = self.keys_of([*self.SHORT, "sum", "say", "digit", "stop"])
+        for i in range(n):
+            scene, t = Scene(self.random, 13), 0.8
+            for _ in range(3):
+                meta = self.clip(keys)
+                t = scene.say(self.bank, meta, t) + 3.0
+            self.write("transcript", scene, self.noise_of(i), {"heard": " ".join(" ".join(domain.words(e["text"])) for e in scene.events)})
+
+    def out_of_domain(self, n: int) -> None:
+        for i in range(n):
+            meta = self.clip(["ood"], lambda m: m["held"])
+            scene = Scene(self.random, 7.5)
+            scene.say(self.bank, meta, self.random.uniform(0.6, 1.4))
+            self.write("out-of-domain", scene, self.noise_of(i), {"text": self.reply_text("ood"), "takes": True})
+
+    def silence(self, n: int) -> None:
+        """Nothing for the assistant to answer: noise, "stop" and "uh huh" while it is silent."""
+        for i in range(n):
+            scene = Scene(self.random, 8)
+            if i % 3:
+                scene.say(self.bank, self.clip(["stop" if i % 3 == 1 else "back"]), self.random.uniform(1, 4))
+            self.write("silence", scene, self.noise_of(i), {"text": "", "takes": False})
+
+    def timing(self, n: int) -> None:
+        """Counting at a pace and waiting for seconds."""
+        for i in range(n):
+            key = f"wait:{self.random.choice(domain.WAIT_SECONDS)}" if i % 2 else f"count:{self.random.choice(domain.COUNT_TO)}"
+            meta = self.clip([key], lambda m: m["held"] == (i % 4 > 1))
+            scene = Scene(self.random, 13.5)
+            end = scene.say(self.bank, meta, self.random.uniform(0.6, 1.2))
+            expected = {"text": self.reply_text(key), "paceMs": COUNT_PACE * 50}
+            if i % 2:
+                first = OUTPUTS * reply_turn(int(end * RATE))
+                done = -(-(first + self.assistant.length("okay")) // OUTPUTS)
+                expected = {"text": self.reply_text(key), "seconds": int(key[5:]), "dueMs": 200 * (done + 5 * int(key[5:]) + 1)}
+            self.write("time", scene, self.noise_of(i), expected)
+
+    def see(self, n: int) -> None:
+        """The colour now, and telling when a colour appears (with other colours before it)."""
+        for i in range(n):
+            now = int(self.random.integers(6))
+            scene = Scene(self.random, 12)
+            scene.color = [{"ms": 0, "rgb": domain.RGB[domain.COLORS[now]]}]
+            if i % 2 == 0:
+                scene.say(self.bank, self.clip(["color"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.8, 1.6))
+                self.write("color", scene, self.noise_of(i), {"text": f"i see {domain.COLORS[now]}"})
+                continue
+            awaited, decoy = (int(c) for c in self.random.permutation([c for c in range(6) if c != now])[:2])
+            end = scene.say(self.bank, self.clip([f"watch:{awaited}"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.6, 1.2))
+            change = 200 * int((end + self.random.uniform(3.2, 5.5)) * 5)
+            if i % 4 == 1:
+                scene.color.append({"ms": change - 200 * int(self.random.integers(6, 9)), "rgb": domain.RGB[domain.COLORS[decoy]]})
+            scene.color.append({"ms": change, "rgb": domain.RGB[domain.COLORS[awaited]]})
+            self.write("color", scene, self.noise_of(i), {"text": f"okay now it is {domain.COLORS[awaited]}", "changeMs": change})
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__)
+    a.add_argument("--work", type=Path, default=Path("work"))
+    a.add_argument("--out", type=Path, default=Path("work/cases"))
+    a.add_argument("-n", type=int, default=120, help="cases of each main row; the others get half")
+    a.add_argument("--seed", type=int, default=11)
+    args = a.parse_args()
+    cases = Cases(args.work, args.out, args.seed)
+    cases.take(args.n)
+    cases.wait_inside(args.n)
+    cases.during("yield-stop", args.n, "stop")
+    cases.during("yield-barge", args.n, "barge")
+    cases.during("hold", args.n, "back")
+    for row in (cases.transcript, cases.out_of_domain, cases.silence, cases.timing, cases.see):
+        row(args.n // 2)
+    print(f"{args.out}: {cases.count} cases")
+
+
+if __name__ == "__main__":
+    main()
