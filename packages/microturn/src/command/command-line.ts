@@ -1,0 +1,191 @@
+// The command line of `microturn`: what may be asked, and the help that says so.
+
+import { choiceFlag, type Flags, flagHelp, numberFlag, readFlags } from "./flags.js";
+import { nearest } from "./nearest.js";
+import { UsageError } from "./usage-error.js";
+
+/** Execution providers that can be asked for, in the words of the Node backend. */
+export const providerNames = ["cpu", "cuda", "webgpu"] as const;
+export type ProviderName = (typeof providerNames)[number];
+
+/** Options of `microturn run`. */
+export interface RunOptions {
+  /** Path of a WAV file, or `-` for raw PCM on stdin. */
+  readonly input: string;
+  readonly out?: string;
+  readonly trace?: string;
+  readonly model?: string;
+  readonly providers: readonly ProviderName[];
+  readonly weights?: "float32" | "int8";
+  readonly threads?: number;
+  readonly realtime: boolean;
+  /** Rate of raw PCM on stdin, Hz. */
+  readonly rate: number;
+  readonly seed: number;
+  readonly temperature: number;
+  /** Time the assistant may still speak after the end of the input, ms. */
+  readonly tailMs: number;
+  readonly deadline: "catch-up" | "shed-video" | "strict";
+  readonly mix: boolean;
+  readonly every: boolean;
+  readonly verbose: boolean;
+}
+
+/** Options of `microturn doctor`. */
+export interface DoctorOptions {
+  readonly model?: string;
+  readonly verbose: boolean;
+}
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly name: "help"; readonly text: string }
+  | { readonly name: "version" }
+  | { readonly name: "run"; readonly options: RunOptions }
+  | { readonly name: "doctor"; readonly options: DoctorOptions };
+
+const common: Flags = {
+  verbose: { help: "with an error, print where it came from" },
+  help: { short: "h", help: "print this" },
+};
+
+const runFlags: Flags = {
+  out: { value: "reply.wav", short: "o", help: "write the assistant's voice, on the time line of the input" },
+  mix: { help: "make --out stereo: user left, assistant right" },
+  trace: { value: "session.html", help: "write the whole session as a page to look at and listen to" },
+  model: { value: "folder", help: "model folder or npm package; default: the bundled mini" },
+  providers: { value: "cuda,cpu", help: "execution providers in order of preference; default cpu" },
+  weights: { value: "int8", help: "float32 or int8; default: what suits the provider" },
+  threads: { value: "2", help: "CPU threads of the model run" },
+  realtime: { help: "keep time like a live conversation, with deadlines" },
+  deadline: { value: "catch-up", help: "when a step is late: catch-up, shed-video or strict" },
+  rate: { value: "16000", help: "sample rate of raw PCM on stdin, Hz; default 16000" },
+  seed: { value: "0", help: "seed of every random choice; default 0" },
+  temperature: { value: "0", help: "0 is greedy (default), up to 2" },
+  "tail-ms": { value: "6000", help: "time to answer after the end of the input; default 6000" },
+  every: { help: "print every micro-turn, also those in which nothing happens" },
+  ...common,
+};
+
+const doctorFlags: Flags = {
+  model: { value: "folder", help: "model to check; default: the bundled mini" },
+  ...common,
+};
+
+const generalHelp = `microturn: full-duplex conversations with interaction models
+
+  microturn run input.wav --out reply.wav --trace session.html
+  arecord -q -f S16_LE -r 16000 -c 1 -t raw | microturn run - --realtime | aplay -q -f S16_LE -r 16000 -c 1 -t raw
+  microturn doctor
+
+Commands
+  run      hold a conversation with recorded or live speech
+  doctor   tell what works on this machine, and how to get the rest
+
+Flags
+  -h, --help     help, also of a command: microturn run --help
+      --version  version of this program
+`;
+
+const runHelp = `microturn run <input.wav | ->
+
+Plays a WAV file (8 to 192 kHz, any usual coding, any number of channels) or raw 16-bit PCM from stdin (-) to the model,
+and prints what was heard and said. With -, the reply goes to stdout as raw 16-bit PCM and the text to stderr.
+
+${flagHelp(runFlags)}
+`;
+
+const doctorHelp = `microturn doctor
+
+Tells which execution providers work here and how to get the others, checks the model's files, and times it.
+
+${flagHelp(doctorFlags)}
+`;
+
+const commandNames = ["run", "doctor", "help"];
+
+/**
+ * Reads the command line.
+ *
+ * @param args - without the program's own name
+ * @throws UsageError when it cannot be followed
+ */
+export function readCommandLine(args: readonly string[]): Command {
+  const [command, ...rest] = args;
+  if (command === undefined || command === "--help" || command === "-h") return { name: "help", text: generalHelp };
+  if (command === "--version" || command === "-V") return { name: "version" };
+  if (command === "help")
+    return { name: "help", text: rest[0] === "run" ? runHelp : rest[0] === "doctor" ? doctorHelp : generalHelp };
+  if (command === "run") return readRun(rest);
+  if (command === "doctor") return readDoctor(rest);
+  const hint = nearest(command, commandNames);
+  const wav = /\.wav$/i.test(command) ? `microturn run ${command}` : undefined;
+  const meant = wav ?? (hint === undefined ? undefined : `microturn ${hint}`);
+  throw new UsageError(
+    `unknown command "${command}"; ${meant === undefined ? "see microturn --help" : `did you mean ${meant}?`}`,
+  );
+}
+
+function readRun(args: readonly string[]): Command {
+  const given = readFlags("run", args, runFlags);
+  if (given.values.has("help")) return { name: "help", text: runHelp };
+  const [input, ...more] = given.positionals;
+  if (input === undefined)
+    throw new UsageError("run needs an input: microturn run input.wav, or - for raw PCM on stdin");
+  if (more.length > 0) throw new UsageError(`run takes one input, got also "${more.join('" "')}"`);
+  const out = given.values.get("out");
+  if (given.values.has("mix") && out === undefined)
+    throw new UsageError("--mix changes what --out writes; add --out reply.wav");
+  const trace = given.values.get("trace");
+  const model = given.values.get("model");
+  const weights = choiceFlag(given, "weights", ["float32", "int8"]);
+  const threads = numberFlag(given, "threads", { min: 1, max: 256, integer: true });
+  if (given.values.has("rate") && input !== "-")
+    throw new UsageError("--rate is for raw PCM on stdin (-); a WAV file states its own rate");
+  return {
+    name: "run",
+    options: {
+      input,
+      ...(out === undefined ? {} : { out }),
+      ...(trace === undefined ? {} : { trace }),
+      ...(model === undefined ? {} : { model }),
+      ...(weights === undefined ? {} : { weights }),
+      ...(threads === undefined ? {} : { threads }),
+      providers: readProviders(given.values.get("providers")),
+      realtime: given.values.has("realtime"),
+      rate: numberFlag(given, "rate", { min: 8_000, max: 192_000, integer: true }) ?? 16_000,
+      seed: numberFlag(given, "seed", { min: 0, max: 2 ** 32 - 1, integer: true }) ?? 0,
+      temperature: numberFlag(given, "temperature", { min: 0, max: 2 }) ?? 0,
+      tailMs: numberFlag(given, "tail-ms", { min: 0, max: 600_000 }) ?? 6_000,
+      deadline: choiceFlag(given, "deadline", ["catch-up", "shed-video", "strict"]) ?? "catch-up",
+      mix: given.values.has("mix"),
+      every: given.values.has("every"),
+      verbose: given.values.has("verbose"),
+    },
+  };
+}
+
+function readDoctor(args: readonly string[]): Command {
+  const given = readFlags("doctor", args, doctorFlags);
+  if (given.values.has("help")) return { name: "help", text: doctorHelp };
+  if (given.positionals.length > 0)
+    throw new UsageError(`doctor takes no input, got "${given.positionals.join('" "')}"`);
+  const model = given.values.get("model");
+  return {
+    name: "doctor",
+    options: { ...(model === undefined ? {} : { model }), verbose: given.values.has("verbose") },
+  };
+}
+
+function readProviders(text: string | undefined): readonly ProviderName[] {
+  if (text === undefined) return ["cpu"];
+  return text.split(",").map((part) => {
+    const name = part.trim();
+    const found = providerNames.find((provider) => provider === name);
+    if (found !== undefined) return found;
+    const hint = nearest(name, providerNames);
+    throw new UsageError(
+      `--providers: unknown provider "${name}"; ${hint === undefined ? `known are ${providerNames.join(", ")}` : `did you mean ${hint}?`}`,
+    );
+  });
+}

@@ -1,0 +1,42 @@
+// The program: reads the command line, runs the command, turns what went wrong into a line and an exit code.
+
+import { type Command, readCommandLine } from "./command/command-line.js";
+import { runDoctor } from "./doctor/doctor.js";
+import { exitCodeOf, exitCodes, failureText } from "./failure.js";
+import type { Io } from "./io.js";
+import { runConversation } from "./run/run.js";
+import { version } from "./version.js";
+
+/**
+ * Runs `microturn` with arguments.
+ *
+ * @param args - without the program's own name
+ * @returns the exit code: 0 done, 1 failed, 2 the command line cannot be followed, 130 stopped by Ctrl-C
+ */
+export async function main(args: readonly string[], io: Io): Promise<number> {
+  let command: Command;
+  try {
+    command = readCommandLine(args);
+  } catch (error) {
+    io.stderr.write(`${failureText(error, false)}\n`);
+    return exitCodeOf(error);
+  }
+  try {
+    switch (command.name) {
+      case "help":
+        io.stdout.write(command.text);
+        return exitCodes.done;
+      case "version":
+        io.stdout.write(`${version()}\n`);
+        return exitCodes.done;
+      case "run":
+        return await runConversation(command.options, io);
+      case "doctor":
+        return await runDoctor(command.options, io);
+    }
+  } catch (error) {
+    const verbose = "options" in command && command.options.verbose;
+    io.stderr.write(`${failureText(error, verbose)}\n`);
+    return exitCodeOf(error);
+  }
+}

@@ -1,0 +1,112 @@
+// Writes the reply while the session runs: a WAV file on the time line of the input, and raw PCM for a pipe.
+
+import { type FileHandle, open } from "node:fs/promises";
+import { DuplexError, floatToInt16, type TurnRecord, WavWriter } from "@microturn/core";
+import type { Output } from "../io.js";
+
+/** Takes micro-turns one by one and, in the end, whatever belongs after the last. */
+export interface ReplySink {
+  push(turn: TurnRecord): Promise<void>;
+  /** Completes what was begun; safe after a failure and when called twice. */
+  finish(): Promise<void>;
+}
+
+/** Where and how to write a WAV file. */
+export interface ReplyFileOptions {
+  readonly path: string;
+  /** Rate of the assistant's voice, Hz. */
+  readonly outputSampleRate: number;
+  /** Rate of the user's voice, Hz. */
+  readonly inputSampleRate: number;
+  readonly turnMs: number;
+  /** Stereo: user left, assistant right. Both rates must be equal. */
+  readonly mix: boolean;
+}
+
+/**
+ * Opens a WAV file (16-bit) for a session.
+ *
+ * What a micro-turn gives sounds one micro-turn later, so the file begins with one micro-turn of silence and lies
+ * exactly on the time line of the input. Should the program die, the file still reads to its end.
+ *
+ * @throws DuplexError `UNSUPPORTED` if `mix` is asked for and the rates differ
+ */
+export async function replyFile(options: ReplyFileOptions): Promise<ReplySink> {
+  const { mix, inputSampleRate, outputSampleRate } = options;
+  if (mix && inputSampleRate !== outputSampleRate) {
+    throw new DuplexError(
+      "UNSUPPORTED",
+      `--mix: expected one sample rate for both voices, got ${inputSampleRate} and ${outputSampleRate} Hz; leave --mix out`,
+    );
+  }
+  return new ReplyFile(await open(options.path, "w"), options);
+}
+
+class ReplyFile implements ReplySink {
+  readonly #file: FileHandle;
+  readonly #writer: WavWriter;
+  readonly #mix: boolean;
+  readonly #turnSamples: number;
+  /** The assistant's samples that come next. */
+  #pending: Float32Array;
+  #begun = false;
+  #closed = false;
+
+  constructor(file: FileHandle, { outputSampleRate, turnMs, mix }: ReplyFileOptions) {
+    this.#file = file;
+    this.#writer = new WavWriter({ sampleRate: outputSampleRate, channels: mix ? 2 : 1 });
+    this.#mix = mix;
+    this.#turnSamples = Math.round((outputSampleRate * turnMs) / 1000);
+    this.#pending = new Float32Array(this.#turnSamples);
+  }
+
+  async push(turn: TurnRecord): Promise<void> {
+    await this.#write(turn.input.audio);
+    this.#pending = turn.output.speech;
+  }
+
+  async finish(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      await this.#write(new Float32Array(this.#turnSamples));
+      await this.#file.write(this.#writer.closedHeader(), 0, 44, 0);
+    } finally {
+      await this.#file.close();
+    }
+  }
+
+  async #write(user: Float32Array): Promise<void> {
+    if (!this.#begun) await this.#file.write(this.#writer.openHeader());
+    this.#begun = true;
+    await this.#file.write(this.#writer.encode(this.#mix ? [user, this.#pending] : this.#pending));
+  }
+}
+
+/**
+ * Raw 16-bit little-endian PCM on a stream; waits for the reader of the pipe.
+ *
+ * @param onGone - called when that reader has left, which ends the conversation but is no failure
+ */
+export function rawPcm(stream: Output, onGone: () => void): ReplySink {
+  // Without a listener, a stream whose reader left ends the program.
+  stream.on("error", onGone);
+  return {
+    push: (turn) =>
+      new Promise((resolve, reject) => {
+        stream.write(littleEndian(turn.output.speech), (error) => {
+          if (error == null || (error as NodeJS.ErrnoException).code === "EPIPE") resolve();
+          else reject(error);
+        });
+      }),
+    finish: async () => undefined,
+  };
+}
+
+function littleEndian(samples: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(2 * samples.length);
+  const view = new DataView(bytes.buffer);
+  const integers = floatToInt16(samples);
+  for (let i = 0; i < integers.length; i++) view.setInt16(2 * i, integers[i], true);
+  return bytes;
+}

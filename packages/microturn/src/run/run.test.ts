@@ -1,0 +1,196 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { DuplexError, readTrace, readWav, writeWav } from "@microturn/core";
+import { type Script, scriptedEngine } from "@microturn/core/testing";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type RunOptions, readCommandLine } from "../command/command-line.js";
+import { UsageError } from "../command/usage-error.js";
+import type { Io, Output } from "../io.js";
+import { runConversation } from "./run.js";
+
+let folder = "";
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "run-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Says a word and a tone in micro-turns 3 to 5 and hears one in micro-turn 2. */
+const script: Script = ({ index }) => {
+  if (index === 2) return { heard: "hello" };
+  if (index >= 3 && index < 6) return { decision: "speak", speech: 0.25, text: ["good", "to", "meet"][index - 3] };
+  return {};
+};
+
+class Capture implements Output {
+  readonly chunks: Buffer[] = [];
+  write(chunk: string | Uint8Array, callback?: (error?: Error | null) => void): boolean {
+    this.chunks.push(Buffer.from(chunk));
+    callback?.();
+    return true;
+  }
+  on(): void {}
+  get bytes(): Buffer {
+    return Buffer.concat(this.chunks);
+  }
+  get text(): string {
+    return this.bytes.toString();
+  }
+}
+
+function world(stdin: Readable = new PassThrough()) {
+  const stop = new AbortController();
+  const stdout = new Capture();
+  const stderr = new Capture();
+  const io: Io = { stdin, stdout, stderr, stop: stop.signal };
+  return { io, stdout, stderr, stop };
+}
+
+const parsed = (args: string): RunOptions => {
+  const command = readCommandLine(["run", ...args.split(" ")]);
+  if (command.name !== "run") throw new Error("not a run");
+  return command.options;
+};
+
+const open =
+  (made = scriptedEngine({ script })) =>
+  async () => ({ engine: made, notes: [], close: () => made.close() });
+
+async function recording(seconds: number, sampleRate = 48_000): Promise<string> {
+  const path = join(folder, "in.wav");
+  const tone = Float32Array.from({ length: seconds * sampleRate }, (_, i) => 0.3 * Math.sin(i / 20));
+  await writeFile(path, writeWav([tone, tone], { sampleRate }));
+  return path;
+}
+
+describe("microturn run with a file", () => {
+  it("prints what was heard and said, and writes a reply on the time line of the input", async () => {
+    const input = await recording(2);
+    const { io, stdout } = world();
+    const out = join(folder, "reply.wav");
+    const trace = join(folder, "session.html");
+    expect(await runConversation(parsed(`${input} --out ${out} --trace ${trace} --tail-ms 400`), io, open())).toBe(0);
+
+    expect(stdout.text).toMatch(/0:00\.4 .*hello/);
+    expect(stdout.text).toMatch(/0:00\.6 {2}████ .*good/);
+    expect(stdout.text).toContain("2.6 s of conversation");
+    expect(stdout.text).toContain(`wrote ${out}`);
+    expect(stdout.text).toContain(`wrote ${trace}`);
+
+    const { channels, sampleRate, truncated } = readWav(await readFile(out));
+    expect([channels.length, sampleRate, truncated]).toEqual([1, 16_000, false]);
+    // 10 of sound, one for the tail of the resampler, 2 of silence, and one more in which the last of them sounds.
+    expect(channels[0].length).toBe(14 * 3_200);
+    const sounding = (turn: number) => channels[0].subarray(turn * 3_200, (turn + 1) * 3_200).some((x) => x !== 0);
+    expect([...Array(14).keys()].filter(sounding)).toEqual([4, 5, 6]);
+
+    const { turns, header } = await readTrace(await readFile(trace, "utf8"));
+    expect(header.pace).toBe("as-fast-as-input");
+    expect(
+      turns
+        .map((turn) => turn.output.text)
+        .join(" ")
+        .trim(),
+    ).toBe("good to meet");
+  });
+
+  it("writes both voices side by side with --mix", async () => {
+    const input = await recording(1);
+    const out = join(folder, "reply.wav");
+    expect(await runConversation(parsed(`${input} --out ${out} --mix --tail-ms 400`), world().io, open())).toBe(0);
+    const { channels } = readWav(await readFile(out));
+    expect(channels.length).toBe(2);
+    const rms = (samples: Float32Array) => Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
+    expect(rms(channels[0].subarray(3_200, 12_800))).toBeCloseTo(0.3 / Math.SQRT2, 1);
+    expect(rms(channels[1].subarray(0, 12_800))).toBe(0);
+    expect(rms(channels[1].subarray(12_800, 16_000))).toBeGreaterThan(0.1);
+  });
+
+  it("keeps what a damaged file gave before the damage, and then says what is wrong", async () => {
+    const path = join(folder, "bad.wav");
+    const samples = new Float32Array(16_000 * 2).fill(0.1);
+    samples[16_000 + 40] = Number.NaN;
+    await writeFile(path, writeWav(samples, { sampleRate: 16_000, coding: "float32" }));
+    const out = join(folder, "reply.wav");
+    const { io, stdout } = world();
+    const failure = await runConversation(parsed(`${path} --out ${out}`), io, open()).catch((error: unknown) => error);
+    expect(DuplexError.is(failure, "AUDIO_INVALID")).toBe(true);
+    expect(readWav(await readFile(out)).channels[0].length).toBeGreaterThanOrEqual(3_200);
+    expect(stdout.text).toContain("micro-turns");
+  });
+
+  it("says that a file was cut off and uses what is there", async () => {
+    const path = join(folder, "cut.wav");
+    await writeFile(path, writeWav(new Float32Array(16_000), { sampleRate: 16_000 }).subarray(0, 20_001));
+    const { io, stdout } = world();
+    expect(await runConversation(parsed(`${path} --tail-ms 0`), io, open())).toBe(0);
+    expect(stdout.text).toContain("ends before its header says so");
+  });
+
+  it("refuses before it begins what would fail after the conversation", async () => {
+    const input = await recording(1);
+    const made = scriptedEngine({ script });
+    const fails = async (args: string) => {
+      const failure = await runConversation(parsed(args), world().io, open(made)).catch((error: unknown) => error);
+      expect(made.steps.length).toBe(0);
+      return failure;
+    };
+    expect(String(await fails(`${input} --out ${input}`))).toContain("would destroy");
+    expect(await fails(`${input} --out ${folder}/missing/reply.wav`)).toBeInstanceOf(UsageError);
+    expect(await fails(`${input} --out ${folder}/x --trace ${folder}/x`)).toBeInstanceOf(UsageError);
+    expect(String(await fails(folder))).toContain("is a folder");
+    expect(await fails(join(folder, "none.wav"))).toMatchObject({ code: "ENOENT" });
+  });
+
+  it("keeps time with --realtime", async () => {
+    const input = await recording(1, 16_000);
+    const { io, stdout } = world();
+    expect(await runConversation(parsed(`${input} --realtime --tail-ms 0`), io, open())).toBe(0);
+    const seconds = Number(/conversation in ([\d.]+) s/.exec(stdout.text)?.[1]);
+    expect(seconds).toBeGreaterThanOrEqual(0.9);
+  });
+
+  it("stops on Ctrl-C, writes what was produced, and says so by its exit code", async () => {
+    const input = await recording(20);
+    const { io, stop, stdout } = world();
+    const out = join(folder, "reply.wav");
+    const made = scriptedEngine({
+      script: (turn, memory) => {
+        if (turn.index === 6) stop.abort();
+        return script(turn, memory);
+      },
+    });
+    expect(await runConversation(parsed(`${input} --out ${out}`), io, open(made))).toBe(130);
+    const written = readWav(await readFile(out));
+    expect(written.channels[0].length).toBeGreaterThanOrEqual(6 * 3_200);
+    expect(written.channels[0].length).toBeLessThan(20 * 16_000);
+    expect(stdout.text).toContain("good");
+  });
+});
+
+describe("microturn run with a pipe", () => {
+  const pcm = Buffer.alloc(2 * 16_000 * 2);
+  for (let i = 0; i < pcm.length / 2; i++) pcm.writeInt16LE(Math.round(8_000 * Math.sin(i / 9)), 2 * i);
+
+  it("takes raw PCM in any pieces, gives raw PCM, and leaves stdout to the sound", async () => {
+    const pieces = [pcm.subarray(0, 1), pcm.subarray(1, 777), pcm.subarray(777, 40_000), pcm.subarray(40_000)];
+    const { io, stdout, stderr } = world(Readable.from(pieces, { objectMode: false }));
+    const made = scriptedEngine({ script });
+    expect(await runConversation(parsed("- --tail-ms 0"), io, open(made))).toBe(0);
+    expect(stdout.bytes.length).toBe(10 * 3_200 * 2);
+    expect(stderr.text).toContain("hello");
+    const heard = made.steps.flatMap((step) => [...step.audio]);
+    expect(heard.length).toBe(32_000);
+    expect(heard[1]).toBeCloseTo(pcm.readInt16LE(2) / 32_768, 9);
+    expect(heard[31_999]).toBeCloseTo(pcm.readInt16LE(2 * 31_999) / 32_768, 9);
+  });
+
+  it("lets go of a silent microphone on Ctrl-C", async () => {
+    const { io, stop, stderr } = world(new PassThrough());
+    const running = runConversation(parsed("- --realtime"), io, open());
+    setImmediate(() => stop.abort());
+    expect(await running).toBe(130);
+    expect(stderr.text).toContain("0 micro-turns");
+  });
+});

@@ -1,0 +1,208 @@
+// `microturn run`: sound in, conversation out. Opens the session, feeds it, prints and writes what it gives, sums up.
+
+import { stat, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { DuplexError, DuplexSession, type Engine, writeTrace } from "@microturn/core";
+import type { RunOptions } from "../command/command-line.js";
+import { UsageError } from "../command/usage-error.js";
+import { type OpenedEngine, openEngine } from "../engine.js";
+import { exitCodes } from "../failure.js";
+import { type Ink, type Io, inkFor, type Output } from "../io.js";
+import { ProgressLine } from "../progress.js";
+import { renderTraceHtml } from "../viewer/render.js";
+import { paced, rawPcmStream, type SoundPiece, wavFile } from "./audio-source.js";
+import { Figures } from "./figures.js";
+import { type ReplySink, rawPcm, replyFile } from "./reply-file.js";
+import { TurnLines } from "./turn-lines.js";
+
+/**
+ * Holds one conversation.
+ *
+ * @param open - makes the engine; tests pass their own
+ * @returns the exit code
+ * @throws whatever ended it before its time, after everything produced until then was written
+ */
+export async function runConversation(
+  options: RunOptions,
+  io: Io,
+  open: (options: RunOptions) => Promise<OpenedEngine> = openEngine,
+): Promise<number> {
+  await checkPaths(options);
+  // With sound on stdout, people read stderr.
+  const text = options.input === "-" ? io.stderr : io.stdout;
+  const opened = await open(options);
+  try {
+    for (const note of opened.notes) text.write(`note: ${note}\n`);
+    return await new Conversation(options, io, text, opened.engine).hold();
+  } finally {
+    await opened.close();
+  }
+}
+
+class Conversation {
+  readonly #options: RunOptions;
+  readonly #io: Io;
+  readonly #text: Output;
+  readonly #ink: Ink;
+  readonly #engine: Engine;
+  /** Ends the input: Ctrl-C, a failure, or nobody left to hear the reply. */
+  readonly #stop = new AbortController();
+
+  constructor(options: RunOptions, io: Io, text: Output, engine: Engine) {
+    this.#options = options;
+    this.#io = io;
+    this.#text = text;
+    this.#ink = inkFor(text);
+    this.#engine = engine;
+  }
+
+  async hold(): Promise<number> {
+    const { seed, temperature, deadline, tailMs, realtime, trace } = this.#options;
+    const capabilities = await this.#load();
+    this.#print(
+      this.#ink.dim(
+        `${capabilities.identity?.model ?? "the model"} on ${capabilities.identity?.backend ?? "its engine"}`,
+      ),
+    );
+    const session = await DuplexSession.open({
+      engine: this.#engine,
+      pace: realtime ? "realtime" : "as-fast-as-input",
+      trace: trace !== undefined,
+      ...{ seed, temperature, deadline, tailMs },
+    });
+    const sinks = await this.#openSinks(session);
+    const stop = () => {
+      this.#stop.abort();
+      void session.close();
+    };
+    this.#io.stop.addEventListener("abort", stop, { once: true });
+    if (this.#io.stop.aborted) stop();
+
+    const started = performance.now();
+    const figures = new Figures({
+      inputSampleRate: capabilities.inputSampleRate,
+      outputSampleRate: capabilities.outputSampleRate,
+      turnMs: capabilities.turnDurationMs,
+    });
+    const reading = this.#read(session, figures, sinks);
+    const failures: unknown[] = [];
+    try {
+      await this.#feed(session);
+    } catch (error) {
+      // A session that has ended tells its readers why; to a writer it only says that it is closed.
+      if (!DuplexError.is(error, "SESSION_CLOSED")) failures.push(error);
+      // What came before the bad piece is still answered.
+      await session.finish({ tailMs: 0 }).catch(() => {});
+    }
+    await reading.catch((error: unknown) => failures.push(error));
+    this.#io.stop.removeEventListener("abort", stop);
+    await session.close();
+    const wallMs = performance.now() - started;
+    // Everything that was produced is written, whatever happened.
+    for (const sink of sinks) await sink.finish().catch((error: unknown) => failures.push(error));
+    this.#print("");
+    for (const line of figures.lines(wallMs)) this.#print(line);
+    await this.#writeResults(session).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+    return this.#io.stop.aborted ? exitCodes.stopped : exitCodes.done;
+  }
+
+  async #load() {
+    const progress = new ProgressLine(this.#io.stderr);
+    try {
+      return await this.#engine.load({ signal: this.#io.stop, onProgress: (step) => progress.update(step) });
+    } finally {
+      progress.clear();
+    }
+  }
+
+  async #openSinks(session: DuplexSession): Promise<ReplySink[]> {
+    const { out, mix, input } = this.#options;
+    const { outputSampleRate, inputSampleRate, turnDurationMs } = session.capabilities;
+    const sinks: ReplySink[] = [];
+    if (out !== undefined) {
+      sinks.push(await replyFile({ path: out, outputSampleRate, inputSampleRate, turnMs: turnDurationMs, mix }));
+    }
+    if (input === "-" && this.#io.stdout.isTTY !== true) {
+      sinks.push(
+        rawPcm(this.#io.stdout, () => {
+          this.#stop.abort();
+          void session.close();
+        }),
+      );
+    }
+    return sinks;
+  }
+
+  async #feed(session: DuplexSession): Promise<void> {
+    for await (const { samples, sampleRate } of this.#source()) {
+      if (this.#stop.signal.aborted || session.closed) break;
+      await session.writeAudio(samples, { sampleRate });
+    }
+    if (!this.#stop.signal.aborted) await session.finish();
+    else await session.close();
+  }
+
+  #source(): AsyncIterable<SoundPiece> {
+    const { input, rate, realtime } = this.#options;
+    if (input === "-") return rawPcmStream(this.#io.stdin, { sampleRate: rate, stop: this.#stop.signal });
+    const file = wavFile(input, (note) => this.#print(this.#ink.dim(`note: ${note}`)));
+    return realtime ? paced(file, { stop: this.#stop.signal }) : file;
+  }
+
+  async #read(session: DuplexSession, figures: Figures, sinks: readonly ReplySink[]): Promise<void> {
+    const lines = new TurnLines({
+      ink: this.#ink,
+      every: this.#options.every,
+      turnMs: session.capabilities.turnDurationMs,
+      ...(this.#text.columns === undefined ? {} : { columns: this.#text.columns }),
+    });
+    this.#print(lines.head());
+    try {
+      for await (const turn of session) {
+        figures.push(turn);
+        for (const line of lines.push(turn)) this.#print(line);
+        for (const sink of sinks) await sink.push(turn);
+      }
+    } catch (error) {
+      this.#stop.abort();
+      await session.close();
+      throw error;
+    } finally {
+      for (const line of lines.end()) this.#print(line);
+    }
+  }
+
+  async #writeResults(session: DuplexSession): Promise<void> {
+    const { out, trace } = this.#options;
+    if (out !== undefined) this.#print(`wrote ${this.#ink.bold(resolve(out))}: the reply`);
+    if (trace === undefined) return;
+    const json = await writeTrace(session.trace());
+    await writeFile(trace, trace.endsWith(".json") ? json : renderTraceHtml(json));
+    if (session.trace().header.truncated) this.#print("note: the trace holds the first hour only");
+    this.#print(
+      `wrote ${this.#ink.bold(resolve(trace))}: the session${trace.endsWith(".json") ? "" : ", open it in a browser"}`,
+    );
+  }
+
+  #print(line: string): void {
+    this.#text.write(`${line}\n`);
+  }
+}
+
+/** Finds out at once what would else be found out after the conversation. @throws UsageError, or the file system's error */
+async function checkPaths({ input, out, trace }: RunOptions): Promise<void> {
+  if (input !== "-" && (await stat(input)).isDirectory()) throw new UsageError(`${input} is a folder; name a WAV file`);
+  for (const path of [out, trace]) {
+    if (path === undefined) continue;
+    if (input !== "-" && resolve(path) === resolve(input)) {
+      throw new UsageError(`${path} is the input too; writing it would destroy what is read`);
+    }
+    const folder = await stat(dirname(resolve(path))).catch(() => undefined);
+    if (!folder?.isDirectory())
+      throw new UsageError(`cannot write ${path}: there is no folder ${dirname(resolve(path))}`);
+  }
+  if (out !== undefined && trace !== undefined && resolve(out) === resolve(trace)) {
+    throw new UsageError(`--out and --trace both name ${out}`);
+  }
+}

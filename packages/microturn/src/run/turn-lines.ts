@@ -1,0 +1,112 @@
+// A session as lines of text: one per micro-turn that brings something, one for each quiet stretch between them.
+
+import type { TurnRecord } from "@microturn/core";
+import type { Ink } from "../io.js";
+
+/** How to print. */
+export interface TurnLineOptions {
+  readonly ink: Ink;
+  /** Print every micro-turn, also those in which nothing happens. */
+  readonly every: boolean;
+  readonly turnMs: number;
+  /** Characters per line; default 100. */
+  readonly columns?: number;
+}
+
+/** Turns records into lines, in order. */
+export class TurnLines {
+  readonly #options: TurnLineOptions;
+  readonly #textColumns: number;
+  #quietFrom: TurnRecord | undefined;
+  #quietTurns = 0;
+  #decision: "listen" | "speak" = "listen";
+
+  constructor(options: TurnLineOptions) {
+    this.#options = options;
+    this.#textColumns = Math.max(18, Math.floor((Math.min(options.columns ?? 100, 140) - 34) / 2));
+  }
+
+  /** The head of the table. */
+  head(): string {
+    const { ink } = this.#options;
+    return ink.dim(`${"time".padStart(9)}        ${this.#cell("heard")} ${this.#cell("said")} ${"step".padStart(7)}`);
+  }
+
+  /** The lines that a record gives; none while a quiet stretch goes on. */
+  push(turn: TurnRecord): string[] {
+    const changed = turn.output.decision !== this.#decision;
+    this.#decision = turn.output.decision;
+    const news =
+      changed ||
+      turn.output.heard.trim() !== "" ||
+      turn.output.text.trim() !== "" ||
+      turn.output.delegation !== undefined ||
+      turn.input.text.length > 0 ||
+      turn.timing.late;
+    if (!news && !this.#options.every) {
+      this.#quietFrom ??= turn;
+      this.#quietTurns++;
+      return [];
+    }
+    return [...this.end(), this.#line(turn)];
+  }
+
+  /** The line of a quiet stretch that is under way. */
+  end(): string[] {
+    const from = this.#quietFrom;
+    if (from === undefined) return [];
+    const { ink, turnMs } = this.#options;
+    const seconds = ((this.#quietTurns * turnMs) / 1000).toFixed(1);
+    const doing = from.output.decision === "speak" ? "speaking" : "listening";
+    this.#quietFrom = undefined;
+    this.#quietTurns = 0;
+    return [`${ink.dim(clock(from.startMs).padStart(9))}  ${this.#bar(from)}  ${ink.dim(`${doing}, ${seconds} s`)}`];
+  }
+
+  #line(turn: TurnRecord): string {
+    const { ink } = this.#options;
+    const { output, timing } = turn;
+    const step = output.skipped ? "skipped" : `${timing.stepMs.toFixed(0)} ms`;
+    const notes = [
+      timing.late ? ink.bad(`late by ${(-timing.slackMs).toFixed(0)} ms`) : "",
+      timing.stepTurns > 1 && !output.skipped ? ink.bad(`${timing.stepTurns} micro-turns merged`) : "",
+      output.yielded ? "gives up the floor" : "",
+      output.delegation === undefined ? "" : `delegates: ${printable(output.delegation.task)}`,
+      ...turn.input.text.map(
+        (piece) => `${piece.source === "user" ? "typed" : "from the background"}: ${printable(piece.text)}`,
+      ),
+    ].filter((note) => note !== "");
+    return [
+      `${ink.dim(clock(turn.startMs).padStart(9))}  ${this.#bar(turn)}  `,
+      `${ink.user(this.#cell(printable(output.heard)))} ${ink.assistant(this.#cell(printable(output.text)))} `,
+      `${ink.dim(step.padStart(7))}${notes.length === 0 ? "" : `  ${notes.join("; ")}`}`,
+    ].join("");
+  }
+
+  /** Four marks, one per output position; the decision four times when the engine does not show them. */
+  #bar({ inside, output }: TurnRecord): string {
+    const { ink } = this.#options;
+    const controls = inside?.controls ?? new Uint8Array(4).fill(output.decision === "speak" ? 2 : 1);
+    return Array.from(controls, (control) =>
+      control === 2 ? ink.assistant("█") : control === 3 ? ink.bold("◆") : ink.dim("·"),
+    ).join("");
+  }
+
+  #cell(text: string): string {
+    const width = this.#textColumns;
+    return text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
+  }
+}
+
+/** Text that can move no cursor and change no colour: control characters become spaces. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ").trim();
+}
+
+/** `m:ss.t`, tenths of seconds. */
+export function clock(ms: number): string {
+  const tenths = Math.round(ms / 100);
+  const minutes = Math.floor(tenths / 600);
+  return `${minutes}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
+}
