@@ -1,0 +1,72 @@
+// `npm run eval`: plays recorded cases into mini, end to end through DuplexSession, and prints what it did as a table.
+// Options: --cases <folder>, --rows take,wait, --model <folder>, --weights float32|int8, --sessions 8, --out <folder>,
+// --card <file.md> (replaces the text between its `eval` markers).
+
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { modelFolder, nodeBackend } from "@microturn/backend-node";
+import { localEngine, type WeightType } from "@microturn/core";
+import { mini } from "@microturn/mini";
+import { readCases } from "./cases.js";
+import { play } from "./play.js";
+import { type Score, score } from "./score.js";
+import { markdown, table } from "./table.js";
+
+const { values } = parseArgs({
+  options: {
+    cases: { type: "string", default: "training/work/cases" },
+    rows: { type: "string" },
+    model: { type: "string" },
+    weights: { type: "string", default: "float32" },
+    sessions: { type: "string", default: "8" },
+    out: { type: "string", default: "benchmarks/results/behaviour" },
+    card: { type: "string" },
+  },
+});
+
+const cases = await readCases(values.cases, values.rows?.split(","));
+const backend = await nodeBackend();
+const sessions = Number(values.sessions);
+const engine = localEngine({
+  model: values.model === undefined ? mini : modelFolder(values.model),
+  backend,
+  weights: values.weights as WeightType,
+  maxSessions: sessions,
+});
+await mkdir(values.out, { recursive: true });
+const scores: Score[] = [];
+let next = 0;
+await Promise.all(
+  Array.from({ length: sessions }, async () => {
+    while (next < cases.length) {
+      const one = cases[next++];
+      const result = score(one, await play(one, engine));
+      scores.push(result);
+      await writeFile(
+        join(values.out, `${one.id}.json`),
+        `${JSON.stringify({ ...result, expected: one.expected }, null, 1)}\n`,
+      );
+      if (process.stderr.isTTY || scores.length % 50 === 0)
+        process.stderr.write(`${scores.length} of ${cases.length} cases\n`);
+    }
+  }),
+);
+await engine.close();
+await backend.close();
+
+scores.sort((a, b) => a.id.localeCompare(b.id));
+const text = markdown(table(scores));
+const voices = [...new Set(scores.map((s) => s.voice))].filter((voice) => voice !== "none").sort();
+const summary = `${text}\n\n${cases.length} cases, ${values.weights} weights; voices: ${voices.join(", ")}.`;
+console.log(summary);
+await writeFile(join(values.out, "scores.json"), `${JSON.stringify(scores, null, 1)}\n`);
+if (values.card !== undefined) {
+  const card = await readFile(values.card, "utf8");
+  const marked = /<!-- eval -->[\s\S]*<!-- \/eval -->/;
+  if (!marked.test(card)) throw new Error(`${values.card} has no <!-- eval --> … <!-- /eval --> markers`);
+  await writeFile(
+    values.card,
+    card.replace(marked, () => `<!-- eval -->\n\n${summary}\n\n<!-- /eval -->`),
+  );
+}

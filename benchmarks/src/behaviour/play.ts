@@ -1,0 +1,56 @@
+// Plays one case into a session, end to end: audio in, audio out. Nothing here knows the truth.
+
+import { readFile } from "node:fs/promises";
+import { DuplexSession, type Engine, readWav, type TurnRecord } from "@microturn/core";
+import type { BehaviourCase } from "./cases.js";
+
+/** What a session did with a case. */
+export interface Performance {
+  readonly turns: readonly TurnRecord[];
+  readonly turnMs: number;
+  /** What the loudspeaker played, on the time line of the microphone. */
+  readonly played: Float32Array;
+  readonly sampleRate: number;
+}
+
+/** Runs a case through a fresh session and listens to the whole of it. */
+export async function play(one: BehaviourCase, engine: Engine): Promise<Performance> {
+  const wav = readWav(new Uint8Array(await readFile(one.wav)));
+  await using session = await DuplexSession.open({
+    engine,
+    pace: "as-fast-as-input",
+    tailMs: 0,
+    sampleRate: wav.sampleRate,
+  });
+  const { turnDurationMs, outputSampleRate } = session.capabilities;
+  const turns: TurnRecord[] = [];
+  const reading = (async () => {
+    for await (const turn of session) turns.push(turn);
+  })();
+  const perTurn = (wav.sampleRate * turnDurationMs) / 1000;
+  for (let start = 0; start < wav.samples.length; start += perTurn) {
+    const startMs = (1000 * start) / wav.sampleRate;
+    if (one.color !== undefined) {
+      for (const timeMs of [startMs + turnDurationMs / 4, startMs + (3 * turnDurationMs) / 4]) {
+        session.writeImage({ ...picture(one.color, startMs), timeMs });
+      }
+    }
+    await session.writeAudio(wav.samples.subarray(start, start + perTurn));
+  }
+  await session.finish();
+  await reading;
+
+  const unit = (outputSampleRate * turnDurationMs) / 1000;
+  const played = new Float32Array((turns.length + 1) * unit);
+  for (const turn of turns) played.set(turn.output.speech, (turn.index + 1) * unit); // heard while the next one is taken in
+  return { turns, turnMs: turnDurationMs, played, sampleRate: outputSampleRate };
+}
+
+function picture(color: NonNullable<BehaviourCase["color"]>, ms: number) {
+  const [width, height] = [39, 40];
+  let rgb: readonly number[] = [0, 0, 0];
+  for (const change of color) if (change.ms <= ms) rgb = change.rgb;
+  const data = new Uint8Array(width * height * 3);
+  for (let i = 0; i < data.length; i++) data[i] = rgb[i % 3];
+  return { data, width, height };
+}

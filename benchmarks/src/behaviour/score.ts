@@ -1,0 +1,149 @@
+// What a performance is worth, by the definitions in docs/benchmarks.md. Times are read off the sound, not off decisions.
+
+import type { BehaviourCase } from "./cases.js";
+import type { Performance } from "./play.js";
+
+/** Figures of one case; a figure that does not apply is absent. */
+export interface Score {
+  readonly id: string;
+  readonly row: string;
+  readonly noise: string;
+  readonly voice: string;
+  readonly heldPhrasing: boolean;
+  readonly said: string;
+  readonly heard: string;
+  /** The words are exactly the expected ones. */
+  readonly right?: boolean;
+  /** A reply was heard after the user's last word, none before it. */
+  readonly took?: boolean;
+  /** A reply was heard before the user had finished. */
+  readonly early?: boolean;
+  /** From the end of the user's last word to the first sound of the reply, ms. */
+  readonly latencyMs?: number;
+  /** The assistant was speaking when the user broke in; cases in which it was not are counted apart. */
+  readonly wasSpeaking?: boolean;
+  /** From the onset of the user's words to silence, ms. */
+  readonly yieldMs?: number;
+  /** From the end of the user's words to silence, ms; negative when silent before. */
+  readonly yieldAfterEndMs?: number;
+  readonly wordErrors?: number;
+  readonly words?: number;
+  /** Deviations from the pace or the due time, ms. */
+  readonly errorsMs?: readonly number[];
+  /** From the change to the first sound of the reaction, ms. */
+  readonly reactionMs?: number;
+  readonly falseAlarm?: boolean;
+}
+
+/** Sound is a stretch of 10 ms above this level (RMS, full scale 1): -40 dBFS. */
+const soundLevel = 0.01;
+/** Stretches closer than this are one. */
+const joinMs = 120;
+/** Silence: nothing is heard for this long. */
+const silenceMs = 400;
+
+/** A stretch in which the assistant is heard, ms. */
+interface Stretch {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** Where sound is, on the time line of the microphone. */
+export function stretches(played: Float32Array, sampleRate: number): Stretch[] {
+  const step = sampleRate / 100;
+  const found: { startMs: number; endMs: number }[] = [];
+  for (let start = 0; start + step <= played.length; start += step) {
+    let energy = 0;
+    for (let i = start; i < start + step; i++) energy += played[i] * played[i];
+    if (Math.sqrt(energy / step) < soundLevel) continue;
+    const startMs = (1000 * start) / sampleRate;
+    const last = found.at(-1);
+    if (last !== undefined && startMs - last.endMs < joinMs) last.endMs = startMs + 10;
+    else found.push({ startMs, endMs: startMs + 10 });
+  }
+  return found;
+}
+
+/** Words of a text, lower case, without punctuation. */
+export function words(text: string): string[] {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9' <>]/g, " ")
+    .split(" ")
+    .filter((word) => word !== "" && word !== "<end>");
+}
+
+/** Least number of insertions, deletions and substitutions between two word lists. */
+export function wordErrors(expected: readonly string[], got: readonly string[]): number {
+  let row = got.map((_, i) => i + 1);
+  row.unshift(0);
+  expected.forEach((word, i) => {
+    const next = [i + 1];
+    got.forEach((other, j) => {
+      next.push(Math.min(row[j + 1] + 1, next[j] + 1, row[j] + (word === other ? 0 : 1)));
+    });
+    row = next;
+  });
+  return row[got.length];
+}
+
+/** Scores one performance. */
+export function score(one: BehaviourCase, performance: Performance): Score {
+  const { turns, turnMs } = performance;
+  const sound = stretches(performance.played, performance.sampleRate);
+  const said = words(turns.map((turn) => turn.output.text).join(" "));
+  const heard = words(turns.map((turn) => turn.output.heard).join(" "));
+  const expected = words(one.expected.text ?? "");
+  const last = one.events.at(-1);
+  const base = {
+    ...{ id: one.id, row: one.row, noise: one.noise, voice: last?.voice ?? "none" },
+    ...{ heldPhrasing: last?.heldPhrasing ?? false, said: said.join(" "), heard: heard.join(" ") },
+  };
+  const same = (a: readonly string[], b: readonly string[]) =>
+    a.length === b.length && a.every((word, i) => word === b[i]);
+  const right = same(said, expected);
+
+  if (one.row === "transcript") {
+    const truth = words(one.expected.heard ?? "");
+    return { ...base, words: truth.length, wordErrors: wordErrors(truth, heard), right: same(truth, heard) };
+  }
+  if (last === undefined || one.row === "silence")
+    return { ...base, right: sound.length === 0, falseAlarm: sound.length > 0 };
+
+  if (one.row.startsWith("yield")) {
+    const wasSpeaking = sound.some((s) => s.startMs < last.onsetMs + 200 && s.endMs > last.onsetMs - 400);
+    let silentAt = last.onsetMs;
+    for (const s of sound) if (s.endMs > silentAt && s.startMs < silentAt + silenceMs) silentAt = s.endMs;
+    const listening = turns.find((turn) => turn.startMs + turnMs > last.onsetMs && turn.output.decision === "listen");
+    const after = listening === undefined ? [] : turns.filter((turn) => turn.index >= listening.index);
+    const reply = words(after.map((turn) => turn.output.text).join(" "));
+    const yieldMs = silentAt - last.onsetMs;
+    return { ...base, wasSpeaking, yieldMs, yieldAfterEndMs: silentAt - last.endMs, right: same(reply, expected) };
+  }
+  if (one.row === "hold") {
+    return { ...base, wasSpeaking: sound.some((s) => s.startMs < last.onsetMs && s.endMs > last.onsetMs - 400), right };
+  }
+
+  const reply = sound.find((s) => s.endMs > last.endMs);
+  const early = sound.some((s) => s.startMs < last.endMs);
+  const took = !early && reply !== undefined && reply.startMs - last.endMs <= 3000;
+  const common = { ...base, right, early, took };
+  const timed = took && reply !== undefined ? { ...common, latencyMs: reply.startMs - last.endMs } : common;
+  if (one.row === "time") {
+    const { dueMs, paceMs = 0 } = one.expected;
+    const starts = sound.filter((s) => s.startMs >= last.endMs).map((s) => s.startMs);
+    const errorsMs =
+      dueMs === undefined
+        ? starts.slice(1).map((start, i) => start - starts[i] - paceMs)
+        : starts.slice(1, 2).map((start) => start - dueMs);
+    return { ...timed, errorsMs };
+  }
+  const { changeMs } = one.expected;
+  if (changeMs !== undefined) {
+    const reaction = sound.find((s) => s.startMs >= changeMs);
+    const now = turns.find((turn) => words(turn.output.text).includes("now"));
+    const falseAlarm = now !== undefined && now.startMs < changeMs - turnMs;
+    return { ...timed, falseAlarm, ...(reaction && right ? { reactionMs: reaction.startMs - changeMs } : {}) };
+  }
+  return timed;
+}

@@ -1,0 +1,74 @@
+// Whether memory grows: a conversation of a simulated hour, resident memory and heap over it, and the line through them.
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { DuplexSession } from "@microturn/core";
+import { type BenchContext, benchEngine } from "./model.js";
+import type { BenchSection } from "./report.js";
+import { speechLike } from "./speech-like.js";
+
+/** Slope and its standard error, by least squares. */
+export function slopeOf(x: readonly number[], y: readonly number[]): { slope: number; error: number } {
+  const n = x.length;
+  const meanX = x.reduce((sum, value) => sum + value, 0) / n;
+  const meanY = y.reduce((sum, value) => sum + value, 0) / n;
+  let xx = 0;
+  let xy = 0;
+  for (let i = 0; i < n; i++) {
+    xx += (x[i] - meanX) ** 2;
+    xy += (x[i] - meanX) * (y[i] - meanY);
+  }
+  const slope = xy / xx;
+  let rest = 0;
+  for (let i = 0; i < n; i++) rest += (y[i] - meanY - slope * (x[i] - meanX)) ** 2;
+  return { slope, error: Math.sqrt(rest / Math.max(1, n - 2) / xx) };
+}
+
+/** Growth of memory per hour of conversation. */
+export async function memorySection(context: BenchContext): Promise<BenchSection> {
+  const minutes = context.quick ? 4 : 60;
+  const turnsPerMinute = 300;
+  // Garbage that waits for its collection is not growth.
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const engine = benchEngine(context);
+  const session = await DuplexSession.open({ engine, pace: "as-fast-as-input", tailMs: 0 });
+  const sound = speechLike((session.capabilities.inputSampleRate * session.capabilities.turnDurationMs) / 1000);
+  const hours: number[] = [];
+  const resident: number[] = [];
+  const heap: number[] = [];
+  const reading = (async () => {
+    for await (const turn of session) {
+      // The first tenth fills rings and caches, which is not growth.
+      if (turn.index < (turnsPerMinute * minutes) / 10 || turn.index % 75 !== 0) continue;
+      collectGarbage();
+      const { rss, heapUsed } = process.memoryUsage();
+      hours.push(turn.index / turnsPerMinute / 60);
+      resident.push(rss / 2 ** 20);
+      heap.push(heapUsed / 2 ** 20);
+    }
+  })();
+  for (let turn = 0; turn < turnsPerMinute * minutes; turn++) {
+    if (turn % (10 * turnsPerMinute) === 0) context.say(`minute ${turn / turnsPerMinute} of ${minutes}`);
+    await session.writeAudio(sound(turn));
+  }
+  await session.finish();
+  await reading;
+  await engine.close();
+  const growth = slopeOf(hours, resident);
+  const heapGrowth = slopeOf(hours, heap);
+  const words = ({ slope, error }: { slope: number; error: number }) =>
+    `${slope.toFixed(2)} MiB per hour (standard error ${error.toFixed(2)})`;
+  return {
+    title: `Memory over ${minutes} simulated minutes`,
+    rows: [
+      {
+        name: "resident",
+        value: words(growth),
+        note: `${resident[0].toFixed(0)} MiB at first, ${resident[resident.length - 1].toFixed(0)} MiB at last`,
+      },
+      { name: "heap", value: words(heapGrowth) },
+    ],
+    figures: { minutes, resident: growth, heap: heapGrowth },
+  };
+}

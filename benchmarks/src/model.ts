@@ -1,0 +1,56 @@
+// The model that is timed: the bundled mini, a folder, or, while there is none, one of the same shape with random weights.
+
+import { modelFolder, nodeBackend } from "@microturn/backend-node";
+import {
+  type Backend,
+  type Engine,
+  type LoadedModel,
+  localEngine,
+  type ModelSource,
+  manifestPath,
+  miniConfig,
+  type WeightType,
+} from "@microturn/core";
+import { tinyModel } from "@microturn/core/testing";
+import { mini } from "@microturn/mini";
+
+/** What every section needs to make engines. */
+export interface BenchContext {
+  readonly backend: Backend;
+  readonly model: ModelSource | LoadedModel;
+  /** What the model is, in words. */
+  readonly modelName: string;
+  /** Short runs: to see that everything works, not to quote. */
+  readonly quick: boolean;
+  /** Tells progress. */
+  readonly say: (text: string) => void;
+}
+
+/** Starts the backend and finds the model. */
+export async function benchContext(options: {
+  model: string | undefined;
+  providers: readonly ("cuda" | "webgpu" | "cpu")[];
+  threads: number | undefined;
+  quick: boolean;
+  say: (text: string) => void;
+}): Promise<BenchContext> {
+  const { model, providers, threads, quick, say } = options;
+  const backend = await nodeBackend({ providers, ...(threads === undefined ? {} : { threads }) });
+  return { backend, ...(await findModel(model)), quick, say };
+}
+
+async function findModel(folder: string | undefined): Promise<Pick<BenchContext, "model" | "modelName">> {
+  if (folder !== undefined) return { model: modelFolder(folder), modelName: folder };
+  const bundled = await mini.read(manifestPath).catch(() => undefined);
+  if (bundled !== undefined) return { model: mini, modelName: "mini" };
+  // Weights change what is said and which experts say it, not how much work a micro-turn is.
+  return { model: tinyModel({ config: miniConfig({ vocabSize: 1_000 }) }), modelName: "shape of mini, random weights" };
+}
+
+/** An engine of the context's model. */
+export function benchEngine(
+  { backend, model }: BenchContext,
+  { weights, maxSessions = 1 }: { weights?: Extract<WeightType, "float32" | "int8">; maxSessions?: number } = {},
+): Engine {
+  return localEngine({ model, backend, maxSessions, ...(weights === undefined ? {} : { weights }) });
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { slopeOf } from "./memory.js";
+import { inWords, percentiles, table } from "./report.js";
+
+describe("percentiles", () => {
+  it("takes the nearest rank", () => {
+    const values = Array.from({ length: 200 }, (_, i) => 200 - i);
+    expect(percentiles(values)).toEqual({ count: 200, p50: 100, p95: 190, p99: 198, max: 200 });
+    expect(inWords(percentiles([1.234]))).toBe("p50 1.2, p95 1.2, p99 1.2 ms");
+    expect(() => percentiles([])).toThrow(RangeError);
+  });
+});
+
+describe("slopeOf", () => {
+  it("finds the slope of a line and no error in it", () => {
+    const { slope, error } = slopeOf([0, 1, 2, 3], [5, 7, 9, 11]);
+    expect(slope).toBeCloseTo(2, 12);
+    expect(error).toBeCloseTo(0, 12);
+  });
+
+  it("tells noise from growth by its standard error", () => {
+    const x = Array.from({ length: 400 }, (_, i) => i / 400);
+    const noise = x.map((_, i) => ((i * 7919) % 101) / 101);
+    const flat = slopeOf(x, noise);
+    expect(Math.abs(flat.slope)).toBeLessThan(3 * flat.error);
+    const growing = slopeOf(
+      x,
+      noise.map((value, i) => value + 2 * x[i]),
+    );
+    expect(growing.slope).toBeGreaterThan(10 * growing.error);
+  });
+});
+
+it("aligns the columns of a table", () => {
+  const text = table({
+    title: "T",
+    rows: [
+      { name: "a", value: "1", note: "n" },
+      { name: "long", value: "22" },
+    ],
+  });
+  expect(text).toBe("T\n  a     1   n\n  long  22");
+});
