@@ -1,11 +1,11 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/ten-lines.ts"],
+  entry: ["src/ten-lines.ts", "src/live-microphone.ts", "src/fork-and-rewind.ts", "src/batch-of-sessions.ts"],
   format: ["esm"],
-  dts: true,
+  dts: false,
   clean: true,
   sourcemap: true,
   target: "node20",
-  splitting: true,
+  splitting: false,
 });

@@ -1,0 +1,42 @@
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const run = (name: string) =>
+  promisify(execFile)(process.execPath, [`examples/dist/${name}.js`], { cwd: root, timeout: 110_000 });
+
+describe("the examples", () => {
+  it("show in the README exactly what ten-lines.ts is", () => {
+    const readme = readFileSync(`${root}README.md`, "utf8");
+    const block = /```ts\n([\s\S]*?)```/.exec(readme)?.[1];
+    const source = readFileSync(`${root}examples/src/ten-lines.ts`, "utf8");
+    expect(block).toBe(source.replace(/^\/\/.*\n\n/, ""));
+  });
+
+  const missing = ["packages/mini/microturn.json", "fixtures/speech/conversation.wav"].filter(
+    (path) => !existsSync(root + path),
+  );
+  const runnable = describe.skipIf(missing.length > 0);
+  runnable(`run${missing.length > 0 ? ` (skipped: ${missing.join(" and ")} not there)` : ""}`, () => {
+    it("ten-lines hears and says something", { timeout: 120_000 }, async () => {
+      const { stdout } = await run("ten-lines");
+      expect(stdout).toMatch(/heard: \w/);
+      expect(stdout).toMatch(/says: {2}\w/);
+    });
+
+    it("fork-and-rewind parts and comes back", { timeout: 120_000 }, async () => {
+      const { stdout } = await run("fork-and-rewind");
+      const parted = /parted at micro-turn (\d+)/.exec(stdout)?.[1];
+      expect(parted).toBeDefined();
+      expect(stdout).toContain(`back at micro-turn ${parted}`);
+    });
+
+    it("batch-of-sessions holds eight conversations at once", { timeout: 120_000 }, async () => {
+      const { stdout } = await run("batch-of-sessions");
+      expect(stdout).toMatch(/8 conversations, \d+ micro-turns/);
+    });
+  });
+});
