@@ -43,12 +43,12 @@ await Promise.all(
       const one = cases[next++];
       const result = score(one, await play(one, engine));
       scores.push(result);
-      await writeFile(
-        join(values.out, `${one.id}.json`),
-        `${JSON.stringify({ ...result, expected: one.expected }, null, 1)}\n`,
-      );
       if (process.stderr.isTTY || scores.length % 50 === 0)
-        process.stderr.write(`${scores.length} of ${cases.length} cases\n`);
+        await writeFile(
+          join(values.out, `${one.id}.json`),
+          `${JSON.stringify({ ...result, expected: one.expected }, null, 1)}\n`,
+        );
+      process.stderr.write(`${scores.length} of ${cases.length} cases\n`);
     }
   }),
 );
