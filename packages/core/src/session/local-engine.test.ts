@@ -5,6 +5,8 @@ import { type LocalEngineOptions, localEngine } from "./local-engine.js";
 import { type ScriptedOutputs, type ScriptedRow, scriptedBackend } from "./scripted-backend.js";
 
 const model = tinyModel();
+/** With as many text slots as other positions, so that all windows stay whole micro-turns. */
+const reading = tinyModel({ duplex: { textSlots: 9, sinkPositions: 18 } });
 const token = (text: string) => model.tokenizer.id(text) ?? -1;
 const [one, two, three, end] = ["one", "two", "three", "<end>"].map(token);
 const [listen, speak, delegate] = [1, 2, 3];
@@ -20,8 +22,15 @@ async function engineOf(
   options: Partial<LocalEngineOptions> & { delay?: () => Promise<void> } = {},
 ) {
   const { delay, ...rest } = options;
-  const backend = scriptedBackend(script, delay === undefined ? {} : { delay });
+  let started = false;
+  const quiet = (row: ScriptedRow) => (started ? script(row) : {});
+  const gate = () => (started && delay !== undefined ? delay() : Promise.resolve());
+  const backend = scriptedBackend(quiet, delay === undefined ? {} : { delay: gate });
   const engine = localEngine({ model, backend, maxSessions: 4, ...rest });
+  // Loading tries the backend out; what it saw of that is not what the tests are about.
+  await engine.load();
+  backend.runs.length = 0;
+  started = true;
   return { backend, engine };
 }
 
@@ -70,6 +79,12 @@ describe("localEngine", () => {
     expect(outputs[0].inside?.controls).toEqual(Uint8Array.of(2, 2, 2, 2));
   });
 
+  it("hands over nothing when no result could come back", async () => {
+    const { engine } = await engineOf(() => ({ control: [delegate, listen, listen, listen] }));
+    expect((await engine.load()).delegation).toBe(false);
+    expect((await run(await engine.open(), 1))[0].delegation).toBeUndefined();
+  });
+
   it("hands over what the user said since the last reply", async () => {
     const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
       [
@@ -78,7 +93,7 @@ describe("localEngine", () => {
         { heard: [two, three, 0, 0] },
         { control: [listen, delegate, listen, listen], heard: [one, 0, 0, 0] },
       ][turn];
-    const { engine } = await engineOf(script);
+    const { engine } = await engineOf(script, { model: reading });
     const outputs = await run(await engine.open(), 4);
     expect(outputs.map((output) => output.delegation)).toEqual([
       undefined,
@@ -226,6 +241,38 @@ describe("localEngine", () => {
     await session.restore(snapshot);
     expect(await strip(session)).toEqual(ahead);
     expect(ahead[0].yielded).toBe(true);
+  });
+
+  it("says that it is deterministic only when its backend gives every row the same bits (rule 7)", async () => {
+    const same = localEngine({ model, backend: scriptedBackend(() => ({ heard: [one, 0, 0, 0] })), maxSessions: 2 });
+    expect((await same.load()).deterministic).toBe(true);
+    const byRow = scriptedBackend(({ row }) => ({ heard: [row === 3 ? one : two, 0, 0, 0] }));
+    expect((await localEngine({ model, backend: byRow, maxSessions: 2 }).load()).deterministic).toBe(false);
+    let calls = 0;
+    const byTime = scriptedBackend(() => ({ heard: [calls++ === 0 ? one : two, 0, 0, 0] }));
+    expect((await localEngine({ model, backend: byTime }).load()).deterministic).toBe(false);
+  });
+
+  it("puts text into its slots, and keeps what finds none for the next micro-turn", async () => {
+    const slots: number[][] = [];
+    const script = ({ textSlots }: ScriptedRow): ScriptedOutputs => {
+      slots.push([...textSlots]);
+      return {};
+    };
+    const { engine } = await engineOf(script, { model: reading });
+    const session = await engine.open();
+    await session.step(
+      input(1, {
+        turns: 2,
+        text: [{ source: "background", text: "one two three one two three one two three one two" }],
+      }),
+    );
+    await session.step(input(2));
+    expect(slots).toEqual([
+      [0, 0, 0, 0, 0, 0, 0, 0, 0],
+      [one, two, three, one, two, three, one, two, three],
+      [one, two, 0, 0, 0, 0, 0, 0, 0],
+    ]);
   });
 
   it("fails the steps of a failed run, and goes on with the next", async () => {

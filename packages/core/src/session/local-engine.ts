@@ -26,8 +26,8 @@ export interface LocalEngineOptions {
   /** Storage of the large matrices; default what runs best on the backend. */
   readonly weights?: WeightType;
   /**
-   * Sessions that can be open at once, 1 … the backend's `maxBatch`; default 1. Every run computes this many rows, so that
-   * the bits of a session do not depend on how many others there are: ask for no more than are needed.
+   * Sessions that can be open at once, 1 … the backend's `maxBatch`; default 1. Every run computes this many rows, rounded
+   * up to a multiple of 4 unless 1, so that the bits of a session do not depend on the others: ask for no more than needed.
    */
   readonly maxSessions?: number;
 }
@@ -161,7 +161,9 @@ async function loadLocal(
     stop();
     onProgress({ stage: "start", done: 0, total: 1 });
     const executable = await backend.load(graph, { signal });
-    const batch = await RowBatch.create(executable, maxSessions);
+    const batch = await RowBatch.create(executable, maxSessions, capabilities.maxBatch);
+    stop();
+    const deterministic = await batch.rowsAgree();
     onProgress({ stage: "start", done: 1, total: 1 });
     const { manifest, tokenizer } = model;
     const { codecs } = manifest;
@@ -173,7 +175,7 @@ async function loadLocal(
         dmel: dmelPreset(codecs.input),
         patches:
           codecs.image === undefined ? { maxPatchTokens: Math.max(1, layout.patchSlots) } : { size: codecs.image },
-        capabilities: engineCapabilities(model, layout, backend, weightType, maxSessions),
+        capabilities: engineCapabilities(model, layout, backend, { weights: weightType, maxSessions, deterministic }),
       },
     };
   } catch (error) {
@@ -223,8 +225,7 @@ function engineCapabilities(
   { manifest, config }: LoadedModel,
   layout: DuplexLayout,
   { capabilities: { provider, device, canCloneState } }: Backend,
-  weights: WeightType,
-  maxSessions: number,
+  { weights, maxSessions, deterministic }: { weights: WeightType; maxSessions: number; deterministic: boolean },
 ): EngineCapabilities {
   const { files, codecs, name, version } = manifest;
   const sees = layout.patchSlots > 0 && config.image !== undefined;
@@ -239,7 +240,7 @@ function engineCapabilities(
     // A result can only come back through text slots.
     delegation: reads,
     snapshots: canCloneState,
-    deterministic: true,
+    deterministic,
     maxSessions,
     identity: {
       model: `${name} ${version}`,

@@ -49,6 +49,7 @@ interface Memory {
   readonly encoder: DmelEncoderState;
   readonly synthesis: SynthesisState;
   readonly random: Uint32Array;
+  readonly temperature: number;
   readonly text: string;
   readonly heard: string;
   readonly floor: Floor;
@@ -69,7 +70,7 @@ export class LocalSession implements EngineSession {
   readonly capabilities: EngineCapabilities;
   readonly #model: LocalModel;
   readonly #row: number;
-  readonly #temperature: number;
+  #temperature: number;
   readonly #onClose: (session: LocalSession) => void;
   readonly #encoder: DmelEncoder;
   readonly #synthesis: SourceFilterSynthesis;
@@ -141,6 +142,7 @@ export class LocalSession implements EngineSession {
       encoder: this.#encoder.snapshot(),
       synthesis: this.#synthesis.snapshot(),
       random: this.#random.snapshot(),
+      temperature: this.#temperature,
       text: this.#text.snapshot(),
       heard: this.#heard.snapshot(),
       floor: this.#floor,
@@ -158,11 +160,12 @@ export class LocalSession implements EngineSession {
         `restore: expected a snapshot of this engine, got one of "${snapshot.engine}"; a snapshot holds for the engine that made it, until that is closed`,
       );
     }
-    const { state, encoder, synthesis, random, text, heard, floor, waitingTokens } = memory as Memory;
+    const { state, encoder, synthesis, random, temperature, text, heard, floor, waitingTokens } = memory as Memory;
     await this.#model.batch.state.write(this.#row, state);
     this.#encoder.restore(encoder);
     this.#synthesis.restore(synthesis);
     this.#random.restore(random);
+    this.#temperature = temperature;
     this.#text.restore(text);
     this.#heard.restore(heard);
     this.#floor = floor;
@@ -301,7 +304,7 @@ export class LocalSession implements EngineSession {
     let { speaking, ended, asked } = this.#floor;
     for (let position = 0; position < control.length; position++) {
       const token = control[position];
-      if (token === controlToken.delegate) step.delegates = true;
+      if (token === controlToken.delegate) step.delegates = this.capabilities.delegation;
       if (token === controlToken.speak) {
         step.speaks = true;
         if (!speaking) {

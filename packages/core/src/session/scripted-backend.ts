@@ -14,6 +14,7 @@ export interface ScriptedRow {
   readonly random: Float32Array;
   readonly temperature: number;
   readonly patchPresent: number;
+  readonly textSlots: Int32Array;
   readonly firstPatchValue: number;
 }
 
@@ -117,6 +118,7 @@ function rowInputs(feeds: Readonly<Record<string, Tensor>>, row: number, turn: n
     random: part(feeds.random, row) as Float32Array,
     temperature: feeds.temperature.data[row],
     patchPresent: feeds.patch_present === undefined ? 0 : feeds.patch_present.data[row],
+    textSlots: feeds.text_slots === undefined ? new Int32Array(0) : (part(feeds.text_slots, row).slice() as Int32Array),
     firstPatchValue: feeds.patches === undefined ? 0 : part(feeds.patches, row)[0],
   };
 }
