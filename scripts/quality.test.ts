@@ -1,0 +1,107 @@
+// Qualities of what is published, checked on the builds: resolution, types, size, and where it can run.
+// `npm test` builds first; without builds these checks are skipped, and counted as skipped.
+
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const packages = ["core", "backend-node", "mini", "microturn"];
+const folder = (name: string) => join(root, "packages", name);
+const unbuilt = packages.filter((name) => !existsSync(join(folder(name), "dist/.built")));
+const built = describe.skipIf(unbuilt.length > 0);
+const reason = unbuilt.length > 0 ? ` (skipped: ${unbuilt.join(", ")} not built; run npm run build)` : "";
+
+built(`published packages${reason}`, () => {
+  it.each(packages)("%s resolves as its package.json says (publint)", async (name) => {
+    const { messages } = await publint({ pkgDir: folder(name), pack: false, strict: true });
+    const manifest = JSON.parse(readFileSync(join(folder(name), "package.json"), "utf8"));
+    expect(messages.map((message) => formatMessage(message, manifest))).toEqual([]);
+  });
+
+  it.each(packages)(
+    "%s has types that are right for every way to import it (attw)",
+    { timeout: 120_000 },
+    async (name) => {
+      // The packages are ESM only, by decision: Node 20 and every bundler take them.
+      const args = ["--pack", folder(name), "--profile", "esm-only", "--format", "json"];
+      const attw = join(root, "node_modules/@arethetypeswrong/cli/dist/index.js");
+      const excluded = name === "microturn" ? ["--exclude-entrypoints", "./viewer/page.js"] : [];
+      const { stdout } = await promisify(execFile)(process.execPath, [attw, ...args, ...excluded], {
+        maxBuffer: 2 ** 26,
+      }).catch((failure: { stdout: string }) => failure);
+      const { analysis } = JSON.parse(stdout) as {
+        analysis: { types: unknown; problems: { kind: string; resolutionKind?: string }[] };
+      };
+      expect(analysis.types).toBeTruthy();
+      // The report also names what ESM only leaves out by design; the profile is about the other ways.
+      const left = ["node10", "node16-cjs"];
+      expect(analysis.problems.filter(({ resolutionKind = "" }) => !left.includes(resolutionKind))).toEqual([]);
+    },
+  );
+
+  it.each(packages)("%s ships its licence and a README", (name) => {
+    for (const file of ["LICENSE", "README.md"]) expect(existsSync(join(folder(name), file)), file).toBe(true);
+  });
+});
+
+built(`core anywhere${reason}`, () => {
+  const dist = join(folder("core"), "dist");
+
+  it("touches no Node module, and only eventemitter3 from outside", async () => {
+    const { metafile } = await build({
+      entryPoints: [join(dist, "index.js"), join(dist, "testing/index.js")],
+      bundle: true,
+      write: false,
+      metafile: true,
+      format: "esm",
+      packages: "external",
+      outdir: join(dist, "never-written"),
+      logLevel: "error",
+    });
+    const outside = Object.values(metafile.inputs).flatMap(({ imports }) =>
+      imports.filter((one) => one.external).map((one) => one.path),
+    );
+    expect(outside.filter((name) => name.startsWith("node:") || builtinModules.includes(name))).toEqual([]);
+    expect([...new Set(outside)]).toEqual(["eventemitter3"]);
+  });
+
+  /** Bytes of a program, minified, for browsers, gzipped. */
+  async function weight(program: string): Promise<number> {
+    const { outputFiles } = await build({
+      stdin: { contents: program, resolveDir: join(root, "packages/microturn") },
+      bundle: true,
+      minify: true,
+      write: false,
+      format: "esm",
+      platform: "browser",
+      target: "es2022",
+    });
+    return gzipSync(outputFiles[0].contents).length;
+  }
+
+  // A quarter above what was measured when each was set. Raise one only with the reason in the commit.
+  it.each([
+    [
+      "one codec does not drag the rest along",
+      'import { encodeDmel } from "@microturn/core"; console.log(encodeDmel)',
+      8.25,
+    ],
+    [
+      "a session over an engine of one's own stays small",
+      'import { DuplexSession } from "@microturn/core"; console.log(DuplexSession)',
+      17.5,
+    ],
+    ["everything", 'import * as core from "@microturn/core"; console.log(core)', 65],
+  ] as const)("weighs what it should: %s (%#)", async (_, program, kibibytes) => {
+    expect((await weight(program)) / 1024).toBeLessThan(kibibytes);
+  });
+});
