@@ -67,7 +67,7 @@ export {
 } from "./model/config.js";
 export { type LoadedModel, type LoadModelOptions, loadModel, manifestPath, sha256 } from "./model/load.js";
 export { type ManifestFile, type ModelManifest, parseManifest } from "./model/manifest.js";
-export { inkling, inklingSmall, miniConfig, type PresetWithGaps, tinyConfig } from "./model/presets.js";
+export { completePreset, inkling, inklingSmall, miniConfig, type PresetWithGaps, tinyConfig } from "./model/presets.js";
 export {
   joinShards,
   readSafetensors,

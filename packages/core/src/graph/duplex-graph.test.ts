@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { VocoderNetwork } from "../audio/vocoder-network.js";
 import type { ExpertForm, StateForm } from "../backend.js";
 import type { ModelConfig } from "../model/config.js";
-import type { Tensor } from "../tensor.js";
+import { weightShapes } from "../model/weight-shapes.js";
+import { createWeights } from "../model/weights.js";
+import type { Tensor, TensorSpec } from "../tensor.js";
 import { tinyModel } from "../testing/tiny-model.js";
 import { buildDuplexGraph } from "./duplex-graph.js";
 import { type ReferenceInput, ReferenceModel, type ReferenceOutput } from "./reference.js";
@@ -165,6 +168,89 @@ describe("duplex graph", () => {
       }
     }
     await runner.close();
+  });
+
+  it.each(states)("runs the vocoder's network over the speech frames, state carried (state: %s)", async (state) => {
+    const { config, weights } = tinyModel({ seed: 3 });
+    const shapes = [...weightShapes(config)].filter(([name]) => name.startsWith("microturn.vocoder."));
+    const network = new VocoderNetwork(
+      new Map(shapes.map(([name, shape]) => [name, { shape, data: weights.float32(name, shape) }])),
+    );
+    const runner = await GraphRunner.create(buildDuplexGraph(config, weights, { target: { experts: "if", state } }));
+    const expected = new Float32Array(8 * 264);
+    for (const input of sessionInputs(config, 1)) {
+      const { speech, vocoder_controls: controls } = await runner.run(feedsOf(config, [input]));
+      network.step(Int32Array.from(speech.data), expected);
+      expect(controls.shape).toEqual([1, 8, 264]);
+      const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+      for (const [i, value] of expected.entries()) {
+        expect(Math.abs(controls.data[i] - value) / largest).toBeLessThan(1e-5);
+      }
+    }
+    await runner.close();
+  });
+
+  it("describes its inputs, outputs and state", () => {
+    const { config, weights } = tinyModel();
+    const graph = buildDuplexGraph(config, weights, { target: { experts: "if", state: "rows" } });
+    const shapes = (specs: readonly TensorSpec[]) => Object.fromEntries(specs.map(({ name, shape }) => [name, shape]));
+    expect(shapes(graph.inputs)).toEqual({
+      random: [-1, 4, 163],
+      temperature: [-1],
+      force_control: [-1],
+      patches: [-1, 1, 2, 40, 40, 3],
+      patch_present: [-1, 1],
+      dmel: [-1, 4, 80],
+    });
+    expect(shapes(graph.outputs)).toEqual({
+      text: [-1, 4],
+      heard: [-1, 4],
+      control: [-1, 4],
+      speech: [-1, 4, 160],
+      expert_load: [-1, 1, 4],
+      vocoder_controls: [-1, 8, 264],
+    });
+    expect(graph.state.map(({ input, shape }) => [input, shape])).toEqual([
+      ["turn", []],
+      ["k0", [2, 18, 8]],
+      ["v0", [2, 18, 8]],
+      ["k1", [2, 45, 8]],
+      ["v1", [2, 45, 8]],
+      ["conv", [3, 192]],
+      ["previous", [163]],
+      ["vocoder", [4, 32]],
+    ]);
+  });
+
+  it("refuses weights that are missing, and a configuration that is no interaction model", () => {
+    const { config, weights } = tinyModel();
+    const target = { experts: "if", state: "rows" } as const;
+    const without = { ...weights, float32: createWeights(new Map()).float32 };
+    expect(() => buildDuplexGraph(config, without, { target })).toThrow(
+      /is missing; the configuration and the weight file/,
+    );
+    const { duplex: _, ...plain } = config;
+    expect(() => buildDuplexGraph(plain, weights, { target })).toThrow(TypeError);
+  });
+
+  it("keeps large weights in files beside the model and gives the same numbers", async () => {
+    const { config, weights } = tinyModel({ seed: 3 });
+    const options = { target: { experts: "if", state: "rows" }, debug: true } as const;
+    const whole = buildDuplexGraph(config, weights, options);
+    const split = buildDuplexGraph(config, weights, { ...options, inlineLimitBytes: 100_000 });
+    expect(split.onnx.length).toBeLessThan(whole.onnx.length);
+    const files = split.externalData ?? [];
+    expect(files.length).toBeGreaterThan(1);
+    const externalData = files.map(({ path, data }) => ({ path, data }));
+    const [one, other] = [
+      await GraphRunner.create(whole),
+      await GraphRunner.create(split, { options: { externalData } }),
+    ];
+    const [input] = sessionInputs(config, 1);
+    const [a, b] = [await one.run(feedsOf(config, [input])), await other.run(feedsOf(config, [input]))];
+    expect(Array.from(b.speech_logits.data)).toEqual(Array.from(a.speech_logits.data));
+    await one.close();
+    await other.close();
   });
 
   it("says nothing under a forced listen, and the model is told so", async () => {

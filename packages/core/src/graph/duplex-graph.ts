@@ -27,6 +27,8 @@ export interface DuplexGraphOptions {
   readonly accuracyLevel?: 0 | 4;
   /** Adds the logits as outputs, default false. */
   readonly debug?: boolean;
+  /** Weights above this many bytes in all go to files beside the model, each about this large; default and most 2^30. */
+  readonly inlineLimitBytes?: number;
 }
 
 /**
@@ -51,7 +53,7 @@ export interface DuplexGraphOptions {
  * @throws TypeError if the configuration has no `duplex` layout or no `audio`
  */
 export function buildDuplexGraph(config: ModelConfig, weights: Weights, options: DuplexGraphOptions): Graph {
-  const { target, weightType = "float32", accuracyLevel = 4, debug = false } = options;
+  const { target, weightType = "float32", accuracyLevel = 4, debug = false, inlineLimitBytes } = options;
   const layout = config.duplex;
   if (layout === undefined || config.audio === undefined) {
     throw new TypeError("buildDuplexGraph: expected a configuration with duplex and audio, got a plain language model");
@@ -147,7 +149,7 @@ export function buildDuplexGraph(config: ModelConfig, weights: Weights, options:
     logits("control", [controlTokens]);
     logits("speech", [channels, levels]);
   }
-  return g.finish("microturn-duplex");
+  return g.finish("microturn-duplex", inlineLimitBytes);
 }
 
 /** What an output position yields, int32: `[B, 1]` three times and `[B, F * bins]`. */

@@ -244,8 +244,12 @@ export class Emitter {
     return [...results];
   }
 
-  /** The finished graph. */
-  finish(name: string): Graph {
+  /**
+   * The finished graph.
+   *
+   * @param limitBytes - constants above this in all go to files beside the model
+   */
+  finish(name: string, limitBytes = inlineLimitBytes): Graph {
     const inputs: OnnxValue[] = [
       ...this.inputs,
       ...this.state.map(({ input, type, shape }) => ({ name: input, type, shape: [-1, ...shape] })),
@@ -254,7 +258,7 @@ export class Emitter {
     for (const { output, type } of this.state) if (output !== undefined) outputs.push({ name: output, type });
     const constants = [...this.shared.constants.values()];
     const total = constants.reduce((sum, constant) => sum + constant.bytes.length, 0);
-    const { inline, files } = total <= inlineLimitBytes ? { inline: constants, files: [] } : moveOut(constants);
+    const { inline, files } = total <= limitBytes ? { inline: constants, files: [] } : moveOut(constants, limitBytes);
     const onnx = writeModel(
       { name, nodes: this.nodes, constants: inline, inputs, outputs },
       { opset, producer: "microturn" },
@@ -269,8 +273,11 @@ export class Emitter {
   }
 }
 
-/** Puts large constants into files of at most about 1 GiB beside the model. */
-function moveOut(constants: readonly OnnxTensor[]): {
+/** Puts large constants into files of at most `limitBytes` (or one constant) beside the model. */
+function moveOut(
+  constants: readonly OnnxTensor[],
+  limitBytes: number,
+): {
   inline: OnnxTensor[];
   files: { path: string; data: Uint8Array }[];
 } {
@@ -282,7 +289,7 @@ function moveOut(constants: readonly OnnxTensor[]): {
       inline.push(constant);
       continue;
     }
-    if (size + constant.bytes.length > inlineLimitBytes) {
+    if (size + constant.bytes.length > limitBytes) {
       groups.push([]);
       size = 0;
     }

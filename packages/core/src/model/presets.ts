@@ -1,6 +1,7 @@
 // Named configurations of the family.
 
 import type { ModelConfig, PatchLayer } from "./config.js";
+import { validateConfig } from "./validate-config.js";
 
 /** A published configuration with what is not known of it; it cannot be built until every gap is filled. */
 export interface PresetWithGaps {
@@ -10,6 +11,15 @@ export interface PresetWithGaps {
   readonly gaps: readonly string[];
   /** Where the known values come from. */
   readonly source: string;
+}
+
+/**
+ * Fills the gaps of a published configuration with values that the caller knows, for example from its checkpoint.
+ *
+ * @throws DuplexError `MODEL_INVALID` naming a field that is still missing or impossible
+ */
+export function completePreset(preset: PresetWithGaps, values: Partial<ModelConfig>): ModelConfig {
+  return validateConfig({ ...preset.config, ...values }, "preset");
 }
 
 const published =
