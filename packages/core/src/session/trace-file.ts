@@ -100,6 +100,12 @@ export async function readTrace(file: string | Uint8Array, options: ReadTraceOpt
   if (got !== version) throw invalid(`expected version ${version}, got ${got}; read it with the release that wrote it`);
   const header = readHeader(root.object("header"));
   const rows = root.objects("turns", 10_000_000);
+  rows.forEach((row, i) => {
+    const index = row.integer("index", 0, 2 ** 40);
+    if (index !== header.firstTurn + i) {
+      throw invalid(`expected micro-turn ${header.firstTurn + i} in row ${i}, got ${index}`);
+    }
+  });
   const samples = turnSamples(header);
   const sizes = trackSizes(rows, samples);
   let total = 0;
@@ -115,10 +121,6 @@ export async function readTrace(file: string | Uint8Array, options: ReadTraceOpt
     tracks[track] = new Track(data === undefined ? new Uint8Array(0) : await unpack(track, data, sizes[track]));
   }
   const turns = rows.map((row) => readTurn(row, samples, tracks));
-  turns.forEach((turn, i) => {
-    if (turn.index !== header.firstTurn + i)
-      throw invalid(`expected micro-turn ${header.firstTurn + i} in row ${i}, got ${turn.index}`);
-  });
   return { header, turns };
 }
 
