@@ -247,12 +247,6 @@ function drawBudget(g: CanvasRenderingContext2D, { view, window }: Scene, theme:
   const base = budgetHeight - 4;
   const full = budgetHeight - 16;
   const height = (ms: number) => Math.max(1, Math.min(1.15, ms / view.turnMs) * full);
-  g.fillStyle = theme.colour["grid-strong"];
-  for (let x = 0; x < window.width; x += 8) g.fillRect(x, base - full, 4, 1);
-  g.fillStyle = theme.colour.muted;
-  g.font = theme.smallFont;
-  g.textBaseline = "bottom";
-  g.fillText(`${view.turnMs} ms`, 4, base - full);
   const turnPixels = view.turnMs * window.scale;
   eachVisible(view, window, (from, to) => {
     const step = Math.max(1, Math.ceil(1 / turnPixels));
@@ -269,6 +263,14 @@ function drawBudget(g: CanvasRenderingContext2D, { view, window }: Scene, theme:
       g.fillRect(x, base - h, Math.max(1, turnPixels * step - (turnPixels >= 4 ? 1 : 0)), h);
     }
   });
+  // The line of the budget lies over the bars, so that what crosses it is seen to.
+  g.fillStyle = theme.colour.muted;
+  for (let x = 0; x < window.width; x += 8) g.fillRect(x, base - full, 4, 1);
+  g.font = theme.smallFont;
+  g.textBaseline = "bottom";
+  g.textAlign = "right";
+  g.fillText(`${view.turnMs} ms`, window.width - 6, base - full);
+  g.textAlign = "left";
 }
 
 const layerGap = 6;
