@@ -175,44 +175,39 @@ class Generator:
 
     # ---- the user -----------------------------------------------------------------------------------------------
 
-    def clip(self, key: str) -> tuple[np.ndarray, dict, tuple[int, int] | None, int]:
-        """A clip of `key` at a random speed and with a lengthened pause: samples, index entry, pause, words before it."""
+    def clip(self, key: str) -> tuple[np.ndarray, dict, list[int], list[int] | None]:
+        """A clip of `key` at a random speed and with a lengthened pause: samples, index entry, word ends, pause."""
         r = self.random
         options = self.bank.by_key[key]
         meta = options[r.integers(len(options))]
-        x, gap, split = self.bank.wave(meta), None, 0
+        x, words, gap = self.bank.wave(meta), meta["words"], None
         if meta["gap"]:
             a, b, split = meta["gap"]
             extra = int(r.uniform(0.2, 1.2) * RATE) if r.random() < 0.75 else 0
             middle = (a + b) // 2
-            x, gap = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]]), (a, b + extra)
+            x = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]])
+            words, gap = words[:split] + [w + extra for w in words[split:]], [a, b + extra]
         if self.mix.augment:
             speed = r.uniform(0.9, 1.1)
-            at = np.arange(0, len(x) - 1, speed)
-            x = np.interp(at, np.arange(len(x)), x).astype(np.float32)
-            gap = (int(gap[0] / speed), int(gap[1] / speed)) if gap else None
-        return x, meta, gap, split
+            x = np.interp(np.arange(0, len(x) - 1, speed), np.arange(len(x)), x).astype(np.float32)
+            words = [int(w / speed) for w in words]
+            gap = [int(g / speed) for g in gap] if gap else None
+        return x, meta, words, gap
 
     def user(self, d: Dialogue, key: str, start: int, gain: float) -> tuple[int, int]:
         """Lets the user say `key` from sample `start`; writes the transcript labels; returns (onset, end)."""
-        x, meta, gap, split = self.clip(key)
+        x, meta, words, gap = self.clip(key)
         n = max(0, min(len(x), len(d.user) - start))
         d.user[start:start + n] += x[:n] * gain
+        for word, end in zip(domain.words(meta["text"]), words):
+            at = OUTPUTS * heard_turn(start + end)
+            while at < len(d.heard) and d.heard[at]:
+                at += 1
+            if at < len(d.heard):
+                d.heard[at] = TOKEN.get(word, UNK)
         onset, end = start + CLIP_TAIL, start + len(x) - CLIP_TAIL
-        words = domain.words(meta["text"])
-        spans = [(words, onset, end)]
-        if gap:
-            spans = [(words[:split], onset, start + gap[0]), (words[split:], start + gap[1], end)]
-        for part, a, b in spans:
-            share = np.cumsum([len(w) + 1.5 for w in part])
-            for word, f in zip(part, share / share[-1]):
-                at = OUTPUTS * heard_turn(int(a + (b - a) * f))
-                while at < len(d.heard) and d.heard[at]:
-                    at += 1
-                if at < len(d.heard):
-                    d.heard[at] = TOKEN.get(word, UNK)
-        d.events.append({"type": "user", "key": key, "text": meta["text"], "voice": meta["voice"], "held": meta["held"],
-                         "onset": onset, "end": end, "pause": [start + gap[0], start + gap[1]] if gap else None})
+        d.events.append({"type": "user", "key": str(key), "text": meta["text"], "voice": meta["voice"], "held": meta["held"],
+                         "onset": onset, "end": end, "pause": [start + g for g in gap] if gap else None})
         return onset, end
 
     # ---- the assistant ------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from . import domain
+from . import domain, espeak
 from .voices import ASSISTANT, Voice, draw
 
 RATE = 16000
@@ -38,13 +38,18 @@ def loudness(x: np.ndarray) -> np.ndarray:
     return np.convolve(np.abs(x), np.ones(160, np.float32) / 160, "same")
 
 
-def trim(x: np.ndarray) -> np.ndarray:
+def audible(x: np.ndarray) -> tuple[int, int]:
     """From 10 ms before the first to 10 ms after the last audible sample (34 dB below the loudest 10 ms)."""
     e = loudness(x)
     k = np.flatnonzero(e > 0.02 * e.max())
     if len(k) == 0:
         raise ValueError("clip is silent")
-    return x[max(0, k[0] - TAIL): k[-1] + TAIL]
+    return max(0, int(k[0]) - TAIL), int(k[-1]) + TAIL
+
+
+def trim(x: np.ndarray) -> np.ndarray:
+    a, b = audible(x)
+    return x[a:b]
 
 
 def scale(x: np.ndarray, rms: float) -> np.ndarray:
@@ -57,38 +62,64 @@ def to_int16(x: np.ndarray) -> np.ndarray:
     return np.clip(np.round(x * 32767), -32768, 32767).astype(np.int16)
 
 
-def longest_gap(x: np.ndarray) -> tuple[int, int] | None:
-    """The longest inaudible stretch inside a trimmed clip, if it lasts at least 70 ms."""
+def gap_at(x: np.ndarray, expected: float) -> tuple[int, int] | None:
+    """The longest inaudible stretch of at least 70 ms that a word ending at sample `expected` touches, if there is one."""
     e = loudness(x)
     quiet = np.concatenate([[0], (e < 0.02 * e.max()).astype(np.int8), [0]])
     d = np.diff(quiet)
-    starts, ends = np.flatnonzero(d == 1), np.flatnonzero(d == -1)
-    inner = [(b - a, a, b) for a, b in zip(starts, ends) if a > 800 and b < len(x) - 800]
-    if not inner or max(inner)[0] < 1120:
+    near = [(b - a, a, b) for a, b in zip(np.flatnonzero(d == 1), np.flatnonzero(d == -1))
+            if b - a >= 1120 and a - 2400 < expected < b + 1600]
+    if not near:
         return None
-    _, a, b = max(inner)
+    _, a, b = max(near)
     return int(a), int(b)
 
 
-def speak(voice: Voice, text: str, path: str) -> None:
+def phones(word: str, known: dict[str, int] = {}) -> int:  # noqa: B006 (a cache)
+    """Number of phones of a word in flite's American English."""
+    if word not in known:
+        out = subprocess.run(["flite", "-voice", ASSISTANT, "-ps", "-t", word, "-o", "/dev/null"], capture_output=True, text=True)
+        known[word] = max(1, sum(p != "pau" for p in out.stdout.split()))
+    return known[word]
+
+
+def spread(text: str, ends: list[float]) -> list[float]:
+    """Ends of words from the ends of all phones, by the number of phones of each word."""
+    last = np.cumsum([phones(w) for w in domain.words(text)])
+    last = np.round(last / last[-1] * len(ends)).astype(int)
+    return [ends[max(1, i) - 1] for i in last]
+
+
+def speak_flite(voice: Voice, text: str, path: str) -> list[float]:
+    style = ["--setf", f"duration_stretch={1 / voice.speed:.3f}"]
+    if voice.pitch:
+        style += ["--setf", f"int_f0_target_mean={voice.pitch}"]
+    out = subprocess.run(["flite", "-voice", voice.name, *style, "-psdur", "-t", text, "-o", path], check=True, capture_output=True, text=True)
+    segments = [s.rsplit(":", 1) for s in out.stdout.split()]
+    return spread(text, [float(end) for phone, end in segments if phone != "pau"])
+
+
+def speak(voice: Voice, text: str, path: str) -> list[float]:
+    """Writes `text` as a WAV; returns the second at which each word ends. Festival speaks in batches instead."""
     if voice.engine == "espeak":
-        subprocess.run(["espeak-ng", "-v", voice.name, "-s", str(int(165 * voice.speed)), "-p", str(voice.pitch), "-w", path, text],
-                       check=True, stderr=subprocess.DEVNULL)
-    elif voice.engine == "flite":
-        style = ["--setf", f"duration_stretch={1 / voice.speed:.3f}"]
-        if voice.pitch:
-            style += ["--setf", f"int_f0_target_mean={voice.pitch}"]
-        subprocess.run(["flite", "-voice", voice.name, *style, "-t", text, "-o", path], check=True)
-    else:
-        raise ValueError(f"speak: {voice.engine} is synthesised in batches")
+        return espeak.speak(voice, text, path)
+    if voice.engine == "flite":
+        return speak_flite(voice, text, path)
+    raise ValueError(f"speak: {voice.engine} is synthesised in batches")
 
 
-def finish(x: np.ndarray, key: str, text: str, voice: Voice, held_phrasing: bool, split: int) -> tuple[np.ndarray, dict]:
-    """Trimmed, scaled clip and its index entry. `split` is the number of words before the deliberate pause, 0 for none."""
-    x = scale(trim(x), USER_RMS)
-    gap = longest_gap(x) if split else None
+def finish(x: np.ndarray, ends: list[float], key: str, text: str, voice: Voice, held_phrasing: bool, split: int) -> tuple[np.ndarray, dict]:
+    """Trimmed, scaled clip and its index entry. `ends` are word ends in seconds of `x`, `split` the number of words before
+    the deliberate pause, 0 for none."""
+    first, last = audible(x)
+    x = scale(x[first:last], USER_RMS)
+    words = [int(min(max(e * RATE - first, TAIL), len(x) - TAIL)) for e in ends]
+    words[-1] = len(x) - TAIL
+    gap = gap_at(x, words[split - 1]) if split else None   # festival does not pause at a comma
+    if gap:
+        words[split - 1] = gap[0]
     return to_int16(x), {"key": key, "text": text, "voice": voice.label, "held": held_phrasing, "length": len(x),
-                         "gap": [*gap, split] if gap else None}
+                         "words": words, "gap": [*gap, split] if gap else None}
 
 
 def with_comma(text: str, split: int) -> str:
@@ -100,9 +131,9 @@ def single(job: tuple) -> tuple[np.ndarray, dict] | None:
     key, text, voice, held_phrasing, split = job
     path = f"{tempfile.gettempdir()}/microturn-{os.getpid()}.wav"
     try:
-        speak(voice, with_comma(text, split), path)
-        return finish(read_wav(path), key, text, voice, held_phrasing, split)
-    except (ValueError, subprocess.CalledProcessError, wave.Error):
+        ends = speak(voice, with_comma(text, split), path)
+        return finish(read_wav(path), ends, key, text, voice, held_phrasing, split)
+    except (ValueError, subprocess.CalledProcessError, wave.Error, EOFError):
         return None
 
 
@@ -112,13 +143,18 @@ def festival_batch(jobs: list[tuple]) -> list[tuple[np.ndarray, dict] | None]:
         script = [f"(voice_{jobs[0][2].name})"]
         for i, (_, text, voice, _, split) in enumerate(jobs):
             script.append(f"(Parameter.set 'Duration_Stretch {1 / voice.speed:.3f})")
-            script.append(f'(utt.save.wave (utt.synth (Utterance Text "{with_comma(text, split)}")) "{folder}/{i}.wav")')
+            script.append(f'(set! u (utt.synth (Utterance Text "{with_comma(text, split)}")))')
+            script.append(f'(utt.save.wave u "{folder}/{i}.wav") (utt.save.words u "{folder}/{i}.words")')
         Path(folder, "x.scm").write_text("\n".join(script))
         subprocess.run(["festival", "-b", f"{folder}/x.scm"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         out = []
         for i, (key, text, voice, held, split) in enumerate(jobs):
             try:
-                out.append(finish(read_wav(f"{folder}/{i}.wav"), key, text, voice, held, split))
+                lines = Path(folder, f"{i}.words").read_text().split("#")[1].split("\n")
+                ends = [float(line.split()[0]) for line in lines if line.strip()]
+                if len(ends) != len(domain.words(text)):  # festival split a word: spread the words over what it found
+                    ends = spread(text, ends)
+                out.append(finish(read_wav(f"{folder}/{i}.wav"), ends, key, text, voice, held, split))
             except (OSError, ValueError, EOFError, wave.Error):
                 out.append(None)
         return out
@@ -180,29 +216,15 @@ def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
     save(folder, name, good)
 
 
-def word_starts(text: str) -> list[float]:
-    """Start of every word in seconds after the first sound, from flite's own segment durations."""
-    def phones(t: str) -> list[str]:
-        out = subprocess.run(["flite", "-voice", ASSISTANT, "-ps", "-t", t, "-o", "/dev/null"], capture_output=True, text=True)
-        return [p for p in out.stdout.split() if p != "pau"]
-    out = subprocess.run(["flite", "-voice", ASSISTANT, "-psdur", "-t", text, "-o", "/dev/null"], capture_output=True, text=True)
-    segments = [(s.split(":")[0], float(s.split(":")[1])) for s in out.stdout.split()]
-    starts, previous = [], 0.0
-    for phone, end in segments:
-        if phone != "pau":
-            starts.append(previous)
-        previous = end
-    counts = [len(phones(w)) for w in domain.words(text)]
-    first = np.cumsum([0, *counts[:-1]]) / sum(counts) * len(starts)
-    return [max(0.0, starts[min(len(starts) - 1, round(float(i)))] - starts[0]) for i in first]
-
-
 def assistant_clip(item: tuple[str, str]) -> tuple[np.ndarray, dict]:
     key, text = item
     path = f"{tempfile.gettempdir()}/microturn-{os.getpid()}.wav"
-    speak(Voice("flite", ASSISTANT), text, path)
-    x = to_int16(scale(trim(read_wav(path)), ASSISTANT_RMS))
-    return x, {"key": key, "text": text, "voice": f"flite:{ASSISTANT}", "length": len(x), "starts": word_starts(text)}
+    ends = speak(Voice("flite", ASSISTANT), text, path)
+    raw = read_wav(path)
+    first, last = audible(raw)
+    x = to_int16(scale(raw[first:last], ASSISTANT_RMS))
+    starts = [0.0] + [max(0.0, e - first / RATE) for e in ends[:-1]]
+    return x, {"key": key, "text": text, "voice": f"flite:{ASSISTANT}", "length": len(x), "starts": starts}
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from microturn_training import domain
 from microturn_training.dialogue import (END, LISTEN, OUTPUTS, SPEAK, TOKEN, TURN, Dialogue, Generator, Mix, heard_turn, reply_turn,
                                          stop_turn, yield_turn)
 from microturn_training.evaluate import errors
-from microturn_training.synthesis import longest_gap, pause_points
+from microturn_training.synthesis import gap_at, pause_points
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def bank(tmp_path_factory):
         np.save(folder / f"{name}.npy", np.tile(tone[:length], len(texts)))
         (folder / f"{name}.json").write_text(json.dumps([
             {"key": k, "text": t, "voice": "tone", "held": False, "length": length, "gap": None,
-             "starts": [0.1 * i for i in range(len(domain.words(t)))]} for k, t in texts.items()]))
+             "words": [int(length * (i + 1) / len(domain.words(t))) for i in range(len(domain.words(t)))], "starts": [0.1 * i for i in range(len(domain.words(t)))]} for k, t in texts.items()]))
     return folder
 
 
@@ -99,10 +99,11 @@ def test_pauses_are_never_put_where_the_request_could_be_over():
     assert pause_points("count to five please", complete) == [1, 2]
 
 
-def test_the_longest_gap_is_found():
+def test_a_gap_is_found_where_it_is_expected_only():
     x = np.concatenate([np.ones(4000), np.zeros(3000), np.ones(4000)]).astype(np.float32) * 0.1
-    a, b = longest_gap(x)
+    a, b = gap_at(x, 4100)
     assert abs(a - 4000) < 200 and abs(b - 7000) < 200
+    assert gap_at(x, 10000) is None
 
 
 def test_word_errors_count_edits():
