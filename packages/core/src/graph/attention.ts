@@ -27,7 +27,7 @@ export interface AttentionPlan {
   readonly total: number;
   /** R */
   readonly rows: number;
-  /** Columns of the relative-bias table, int32 `[B, 1, S, R + N]`; see `biasColumns`. */
+  /** Columns of the relative-bias table, int32 `[B, heads, S, R + N]`; see `biasColumns`. */
   readonly columns: Value;
   /** Log-position temperature, `[B, S, 1, 1]`; absent when off. */
   readonly temperature?: Value;
@@ -99,8 +99,7 @@ export function attention(
   if (temperature !== undefined) relative = g.mul(relative, temperature);
   relative = headsFirst(c, relative, S, heads, config.relativeDim);
   const byDistance = g.add(g.matmul(relative, profiles), g.floats(mask, [relativeExtent + 2]));
-  const columns = g.op("Expand", [plan.columns, g.sizes([1, heads, 1, 1])]);
-  const bias = g.op("GatherElements", [byDistance, columns], { axis: 3 });
+  const bias = g.op("GatherElements", [byDistance, plan.columns], { axis: 3 });
 
   const scores = g.concat(
     [g.matmul(query, g.transpose(state.ringKeys, [0, 1, 3, 2])), g.matmul(query, g.transpose(newKeys, [0, 1, 3, 2]))],

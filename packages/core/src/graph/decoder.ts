@@ -33,6 +33,8 @@ export class Decoder {
   private readonly layers: LayerState[] = [];
   /** Shares that the positions so far gave each expert, one `[B, E]` per mixture layer. */
   private readonly loads = new Map<number, Value>();
+  /** Experts that the positions so far chose, `[B, S, K]` per pass. */
+  private readonly choices = new Map<number, Value[]>();
 
   constructor(
     private readonly c: BuildContext,
@@ -124,9 +126,10 @@ export class Decoder {
   private mlp(layer: number, x: Value, count: number): Value {
     const { c } = this;
     if (c.config.mlpTypes[layer] === "dense") return denseMlp(c, layer, x);
-    const { output, load } = mixtureOfExperts(c, layer, x, count);
+    const { output, load, chosen } = mixtureOfExperts(c, layer, x, count);
     const before = this.loads.get(layer);
     this.loads.set(layer, before === undefined ? load : c.g.add(before, load));
+    this.choices.set(layer, [...(this.choices.get(layer) ?? []), chosen]);
     return output;
   }
 
@@ -138,7 +141,9 @@ export class Decoder {
       g.scope(kind, (): AttentionPlan => {
         const geometry = options[kind];
         const columns = biasColumns(g, turn, geometry, config[kind].relativeExtent, first, count);
-        const shared = { count, total: first + count, rows: ringRows(geometry), columns };
+        // Once for all heads and layers of the kind.
+        const perHead = g.op("Expand", [columns, g.sizes([1, config[kind].heads, 1, 1])]);
+        const shared = { count, total: first + count, rows: ringRows(geometry), columns: perHead };
         if (kind === "sliding" || config.logScaling === undefined) return shared;
         const { floor, alpha } = config.logScaling;
         const start = g.mul(g.cast(turn, "float32"), g.float(options.positionsPerTurn));
@@ -160,6 +165,15 @@ export class Decoder {
     if (this.loads.size === 0) return undefined;
     const rows = [...this.loads.values()].map((load) => g.reshape(load, [-1, 1, config.experts]));
     return g.mul(g.concat(rows, 1), g.float(1 / this.options.positionsPerTurn));
+  }
+
+  /** Experts chosen at each position of this micro-turn, best first, int32 `[B, mixture layers, P, K]`. */
+  chosenExperts(): Value | undefined {
+    const { g, config } = this.c;
+    if (this.choices.size === 0) return undefined;
+    const shape = [-1, 1, this.options.positionsPerTurn, config.expertsPerToken];
+    const rows = [...this.choices.values()].map((passes) => g.reshape(g.concat(passes, 1), shape));
+    return g.cast(g.concat(rows, 1), "int32");
   }
 
   /** Emits the renewed state. Every position of the micro-turn must have passed. */

@@ -86,6 +86,8 @@ function compare(config: ModelConfig, outputs: Record<string, Tensor>, row: numb
   expect(part("speech", O * channels)).toEqual(expected.positions.flatMap((position) => position.levels));
   const load = expected.expertLoad.flat();
   for (const [i, value] of part("expert_load", load.length).entries()) expect(value).toBeCloseTo(load[i], 5);
+  const chosen = expected.chosenExperts.flat(2);
+  expect(part("chosen_experts", chosen.length)).toEqual(chosen);
   let error = 0;
   for (const key of ["text", "heard", "control", "speech"] as const) {
     const logits = expected.positions.flatMap((position) => Array.from(position.logits[key]));

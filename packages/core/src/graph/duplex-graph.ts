@@ -45,7 +45,8 @@ export interface DuplexGraphOptions {
  * Outputs: `text`, `heard`, `control` int32 `[B, O]`; `speech` int32 `[B, O, F * bins]` levels (all 0 under `listen`);
  * `expert_load` float32 `[B, mixture layers, E]`, mean share of each routed expert; with a vocoder `vocoder_controls`
  * float32 `[B, O * F, subFrames * (2 + 2 * envelopePoints)]`; with `debug` also `text_logits`, `heard_logits` `[B, O, V]`,
- * `control_logits` `[B, O, 4]`, `speech_logits` `[B, O, F * bins, levels]`.
+ * `control_logits` `[B, O, 4]`, `speech_logits` `[B, O, F * bins, levels]`, and `chosen_experts` int32
+ * `[B, mixture layers, P, K]`, the experts that each of the P positions chose, best first.
  *
  * State: the counter `turn`; rings `k{i}`, `v{i}`; `conv`, `previous` and (with a vocoder) `vocoder`, replaced.
  *
@@ -148,6 +149,11 @@ export function buildDuplexGraph(config: ModelConfig, weights: Weights, options:
     logits("heard", [config.vocabSize]);
     logits("control", [controlTokens]);
     logits("speech", [channels, levels]);
+    const chosen = decoder.chosenExperts();
+    if (chosen !== undefined) {
+      const mixtures = config.mlpTypes.filter((type) => type === "experts").length;
+      g.output("chosen_experts", chosen, "int32", [-1, mixtures, P, config.expertsPerToken]);
+    }
   }
   return g.finish("microturn-duplex", inlineLimitBytes);
 }

@@ -25,14 +25,14 @@ interface Routing {
  *
  * @param x - `[B, S, H]`
  * @param positions - S of the pass
- * @returns `[B, S, H]` and the sum over positions of the shares, `[B, E]`
+ * @returns `[B, S, H]`, the sum over positions of the shares `[B, E]`, and the chosen experts, int64 `[B, S, K]`
  */
 export function mixtureOfExperts(
   c: BuildContext,
   layer: number,
   x: Value,
   positions: number,
-): { output: Value; load: Value } {
+): { output: Value; load: Value; chosen: Value } {
   const { g, config } = c;
   const at = `${layerPrefix(layer)}mlp.`;
   const tokens = g.reshape(x, [-1, config.hiddenSize]);
@@ -50,6 +50,7 @@ export function mixtureOfExperts(
   return {
     output: g.reshape(g.mul(mixed, scale), [-1, positions, config.hiddenSize]),
     load: g.sum(g.reshape(routing.spread, [-1, positions, config.experts]), [1]),
+    chosen: g.reshape(routing.chosen, [-1, positions, config.expertsPerToken]),
   };
 }
 

@@ -77,6 +77,8 @@ export class ReferenceDecoder {
   position = 0;
   /** Shares of each routed expert at the last position, by layer; empty for dense layers. */
   readonly shares: Float64Array[] = [];
+  /** Experts chosen at the last position, best first, by layer; empty for dense layers. */
+  readonly chosen: number[][] = [];
   private readonly layers: { keys: Vector[]; values: Vector[]; past: Vector[][] }[];
 
   constructor(
@@ -174,6 +176,7 @@ export class ReferenceDecoder {
     const at = `${layerPrefix(layer)}mlp.`;
     const weight = (name: string) => this.weights.get(`${at}${name}`);
     this.shares[layer] = new Float64Array(0);
+    this.chosen[layer] = [];
     if (config.mlpTypes[layer] === "dense") {
       const up = linear(x, weight("up_proj.weight"));
       const activated = linear(x, weight("gate_proj.weight")).map((gate, i) => silu(gate) * up[i]);
@@ -196,6 +199,7 @@ export class ReferenceDecoder {
     const shares = new Float64Array(config.experts);
     for (const [i, expert] of routing.chosen.entries()) shares[expert] = routing.shares[i];
     this.shares[layer] = shares;
+    this.chosen[layer] = routing.chosen;
     return output;
   }
 }

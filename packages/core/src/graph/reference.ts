@@ -31,6 +31,8 @@ export interface ReferenceOutput {
   readonly positions: readonly ReferenceYield[];
   /** Mean share of each routed expert, one row per mixture layer. */
   readonly expertLoad: readonly number[][];
+  /** Experts chosen, best first, `[mixture layers][positions][K]`. */
+  readonly chosenExperts: readonly (readonly number[][])[];
 }
 
 /** An interaction model, one session. */
@@ -60,10 +62,12 @@ export class ReferenceModel {
   step(input: ReferenceInput): ReferenceOutput {
     const { layout, decoder, config } = this;
     const shares = config.layerTypes.map(() => new Float64Array(config.experts));
+    const chosen: number[][][] = config.layerTypes.map(() => []);
     const advance = (x: Vector) => {
       const hidden = decoder.step(x);
       for (const [layer, share] of decoder.shares.entries()) {
         for (const [expert, value] of share.entries()) shares[layer][expert] += value;
+        chosen[layer].push(decoder.chosen[layer]);
       }
       return hidden;
     };
@@ -76,10 +80,9 @@ export class ReferenceModel {
       this.previous = yielded;
     }
     const P = positionsPerTurn(layout);
-    const expertLoad = shares
-      .filter((_, layer) => config.mlpTypes[layer] === "experts")
-      .map((sums) => Array.from(sums, (sum) => sum / P));
-    return { positions, expertLoad };
+    const mixture = (_: unknown, layer: number) => config.mlpTypes[layer] === "experts";
+    const expertLoad = shares.filter(mixture).map((sums) => Array.from(sums, (sum) => sum / P));
+    return { positions, expertLoad, chosenExperts: chosen.filter(mixture) };
   }
 
   private inputs(input: ReferenceInput): Vector[] {
