@@ -12,7 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { modelChecks } from "./backend-model-checks.js";
 import { type BackendContext, type Check, rejects, settles } from "./check.js";
-import { echoGraph, eighths, linearGraph, linearTwin, MemoryTwin, memoryGraph } from "./graphs.js";
+import { echoGraph, eighths, externalGraph, linearGraph, linearTwin, MemoryTwin, memoryGraph } from "./graphs.js";
 
 /** Options of {@link describeBackend}. */
 export interface BackendSuiteOptions {
@@ -95,6 +95,21 @@ export const graphChecks: readonly Check<BackendContext>[] = [
           expectTensor(outputs[`${type}_out`], type, [1, 3], feeds[`${type}_in`].data);
         }
       });
+    },
+  },
+  {
+    name: "reads weights that lie outside the graph, and misses those that were not given",
+    async run({ backend }) {
+      const graph = externalGraph();
+      await withGraph(backend, graph, async (executable) => {
+        const x = eighths(5, [1, 4, 8]);
+        const { outputs } = await settles("run", executable.run({ x }, await executable.createState(1)));
+        expectTensor(outputs.y, "float32", [1, 4, 5], linearTwin(x.data, 4));
+      });
+      const { externalData = [], ...alone } = graph;
+      const half = externalData.map(({ path, data }) => ({ path, data: data.subarray(0, data.length >> 1) }));
+      await rejects("load without the weights", backend.load(alone), "MODEL_INVALID");
+      await rejects("load with half of the weights", backend.load({ ...alone, externalData: half }), "MODEL_INVALID");
     },
   },
   {

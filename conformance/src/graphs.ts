@@ -7,6 +7,7 @@ import {
   type StateForm,
   type StateUpdate,
   type Tensor,
+  experimental_writeModel as writeModel,
 } from "@microturn/core";
 
 type Ring = Extract<StateUpdate, { kind: "ring" }>;
@@ -164,6 +165,32 @@ export function linearTwin(x: ArrayLike<number>, rows: number): number[] {
     }
   }
   return y;
+}
+
+/** The linear graph with its weights in a file of their own. */
+export function externalGraph(): Graph {
+  const bytes = new Uint8Array(Float32Array.from([...linearWeight, ...linearBias]).buffer);
+  const weightBytes = linearWeight.length * 4;
+  const constant = (name: string, shape: readonly number[], part: Uint8Array, offset: number) =>
+    ({ name, type: "float32", shape, bytes: part, external: { path: "weights.bin", offset } }) as const;
+  const node = (op: string, inputs: readonly string[], output: string) =>
+    ({ name: op, op, domain: "", inputs, outputs: [output], attributes: {} }) as const;
+  const input = { name: "x", type: "float32", shape: [-1, 4, 8] } as const;
+  const output = { name: "y", type: "float32", shape: [-1, 4, 5] } as const;
+  const onnx = writeModel(
+    {
+      name: "external",
+      nodes: [node("MatMul", ["x", "w"], "product"), node("Add", ["product", "b"], "y")],
+      constants: [
+        constant("w", [8, 5], bytes.subarray(0, weightBytes), 0),
+        constant("b", [5], bytes.subarray(weightBytes), weightBytes),
+      ],
+      inputs: [input],
+      outputs: [output],
+    },
+    { opset: 21, producer: "microturn" },
+  );
+  return { onnx, externalData: [{ path: "weights.bin", data: bytes }], inputs: [input], outputs: [output], state: [] };
 }
 
 /** Gives back one input of each element type. */
