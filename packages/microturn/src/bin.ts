@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // The program's entry: real streams, and Ctrl-C that stops cleanly the first time and at once the second time.
 
 import { exitCodes } from "./failure.js";
