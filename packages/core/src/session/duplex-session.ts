@@ -345,7 +345,14 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    * @param options.tailMs - 0 … 600 000, rounded up to whole micro-turns; default `settings.tailMs`
    * @throws DuplexError whatever ended the session before its time
    */
-  async finish({ tailMs = this.settings.tailMs }: { readonly tailMs?: number } = {}): Promise<void> {
+  finish({ tailMs = this.settings.tailMs }: { readonly tailMs?: number } = {}): Promise<void> {
+    const finished = this.#finishOnce(tailMs);
+    // Whoever does not wait for it learns of the error by the event; it must not end the process.
+    finished.catch(() => {});
+    return finished;
+  }
+
+  async #finishOnce(tailMs: number): Promise<void> {
     checkTailMs("finish", tailMs);
     this.#finishing ??= this.#finish(Math.ceil(tailMs / this.capabilities.turnDurationMs));
     await this.#finishing;
