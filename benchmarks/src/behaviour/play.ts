@@ -1,7 +1,7 @@
 // Plays one case into a session, end to end: audio in, audio out. Nothing here knows the truth.
 
 import { readFile } from "node:fs/promises";
-import { DuplexSession, type Engine, readWav, type TurnRecord } from "@microturn/core";
+import { DuplexSession, type Engine, mixToMono, readWav, type TurnRecord } from "@microturn/core";
 import type { BehaviourCase } from "./cases.js";
 
 /** What a session did with a case. */
@@ -16,6 +16,7 @@ export interface Performance {
 /** Runs a case through a fresh session and listens to the whole of it. */
 export async function play(one: BehaviourCase, engine: Engine): Promise<Performance> {
   const wav = readWav(new Uint8Array(await readFile(one.wav)));
+  const samples = mixToMono(wav.channels);
   await using session = await DuplexSession.open({
     engine,
     pace: "as-fast-as-input",
@@ -28,14 +29,14 @@ export async function play(one: BehaviourCase, engine: Engine): Promise<Performa
     for await (const turn of session) turns.push(turn);
   })();
   const perTurn = (wav.sampleRate * turnDurationMs) / 1000;
-  for (let start = 0; start < wav.samples.length; start += perTurn) {
+  for (let start = 0; start < samples.length; start += perTurn) {
     const startMs = (1000 * start) / wav.sampleRate;
     if (one.color !== undefined) {
       for (const timeMs of [startMs + turnDurationMs / 4, startMs + (3 * turnDurationMs) / 4]) {
         session.writeImage({ ...picture(one.color, startMs), timeMs });
       }
     }
-    await session.writeAudio(wav.samples.subarray(start, start + perTurn));
+    await session.writeAudio(samples.subarray(start, start + perTurn));
   }
   await session.finish();
   await reading;
