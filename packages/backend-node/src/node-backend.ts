@@ -57,6 +57,12 @@ export interface NodeBackend extends Backend, AsyncDisposable {
 }
 
 /**
+ * Time for a worker to finish before it is ended by force, ms. The runtime aborts the whole process when its thread is ended
+ * while it prepares a graph, which takes seconds, and many more on a busy machine.
+ */
+const closeGraceMs = 60_000;
+
+/**
  * Starts onnxruntime-node in a worker thread.
  *
  * @throws RangeError for an option outside its range
@@ -91,7 +97,8 @@ export async function startBackend(options: NodeBackendOptions, workerFile: URL)
   checkInteger("maxBatch", maxBatch, 1, 4096);
   if (!telemetry) disableTelemetry();
 
-  const connection = new WorkerConnection(new Worker(workerFile, { name: "microturn-backend", execArgv: [] }));
+  const worker = new Worker(workerFile, { name: "microturn-backend", execArgv: [] });
+  const connection = new WorkerConnection(worker, closeGraceMs);
   let trials: readonly ProviderTrial[];
   try {
     trials = await connection.request({ kind: "start", providers, threads, spinning, deviceId, probe: probeGraph() });

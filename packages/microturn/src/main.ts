@@ -1,5 +1,6 @@
 // The program: reads the command line, runs the command, turns what went wrong into a line and an exit code.
 
+import { DuplexError } from "@microturn/core";
 import { type Command, readCommandLine } from "./command/command-line.js";
 import { runDoctor } from "./doctor/doctor.js";
 import { exitCodeOf, exitCodes, failureText } from "./failure.js";
@@ -35,6 +36,10 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
         return await runDoctor(command.options, io);
     }
   } catch (error) {
+    if (io.stop.aborted && DuplexError.is(error, "ABORTED")) {
+      io.stderr.write("microturn: stopped before the conversation began\n");
+      return exitCodes.stopped;
+    }
     const verbose = "options" in command && command.options.verbose;
     io.stderr.write(`${failureText(error, verbose)}\n`);
     return exitCodeOf(error);
