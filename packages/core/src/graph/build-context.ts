@@ -27,24 +27,33 @@ export interface ContextOptions {
 /** Emitter, configuration and weights, with the few things that all parts need. */
 export class BuildContext {
   private readonly shapes: Map<string, readonly number[]>;
+  /** Widened weights, kept while the graph is built: most are asked for several times. */
+  private readonly arrays: Map<string, Float32Array>;
 
   constructor(
     readonly g: Emitter,
     readonly config: ModelConfig,
     private readonly weights: Weights,
     readonly options: ContextOptions,
+    parent?: BuildContext,
   ) {
-    this.shapes = weightShapes(config);
+    this.shapes = parent?.shapes ?? weightShapes(config);
+    this.arrays = parent?.arrays ?? new Map();
   }
 
   /** The same context with another emitter: the body of an `If`. */
   inside(g: Emitter): BuildContext {
-    return new BuildContext(g, this.config, this.weights, this.options);
+    return new BuildContext(g, this.config, this.weights, this.options, this);
   }
 
   /** Elements of a weight of the configuration. */
   array(name: string): Float32Array {
-    return this.weights.float32(name, this.shapeOf(name));
+    let array = this.arrays.get(name);
+    if (array === undefined) {
+      array = this.weights.float32(name, this.shapeOf(name));
+      this.arrays.set(name, array);
+    }
+    return array;
   }
 
   shapeOf(name: string): readonly number[] {
