@@ -18,7 +18,7 @@ const user = new SimulatedUser({
   ],
 });
 
-/** A live session with everything a trace can hold: a barge-in, a late step, images, text, a delegation. */
+/** A live session with everything a trace can hold: a barge-in, an interruption, a late step, images, text, a delegation. */
 async function recorded(): Promise<SessionTrace> {
   const clock = new FakeClock();
   const polite = politeScript({ words: ["one", "two", "three", "four", "five", "six"] });
@@ -35,7 +35,9 @@ async function recorded(): Promise<SessionTrace> {
   await user.play(session, clock, 1000);
   session.sendText("typed <b>");
   session.deliver("result", "silent");
-  await user.play(session, clock, 3500);
+  await user.play(session, clock, 2400);
+  session.interrupt();
+  await user.play(session, clock, 1100);
   await session.close();
   return session.trace();
 }
@@ -48,6 +50,7 @@ describe("a trace", () => {
     expect(turns.map((turn) => turn.index)).toEqual(Array.from({ length: turns.length }, (_, i) => i));
     expect(turns.some((turn) => turn.output.skipped)).toBe(true);
     expect(turns.some((turn) => turn.output.yielded)).toBe(true);
+    expect(turns.some((turn) => turn.input.forceListen && !turn.output.skipped)).toBe(true);
     expect(turns[2].input.images).toHaveLength(1);
     expect(turns.flatMap((turn) => turn.input.text)).toEqual([
       { source: "user", text: "typed <b>" },
