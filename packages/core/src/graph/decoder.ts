@@ -33,8 +33,8 @@ export class Decoder {
   private readonly layers: LayerState[] = [];
   /** Shares that the positions so far gave each expert, one `[B, E]` per mixture layer. */
   private readonly loads = new Map<number, Value>();
-  /** Experts that the positions so far chose, `[B, S, K]` per pass. */
-  private readonly choices = new Map<number, Value[]>();
+  /** Experts that the positions so far chose, `[B * count, K]` per pass. */
+  private readonly choices = new Map<number, { chosen: Value; count: number }[]>();
 
   constructor(
     private readonly c: BuildContext,
@@ -129,7 +129,7 @@ export class Decoder {
     const { output, load, chosen } = mixtureOfExperts(c, layer, x, count);
     const before = this.loads.get(layer);
     this.loads.set(layer, before === undefined ? load : c.g.add(before, load));
-    this.choices.set(layer, [...(this.choices.get(layer) ?? []), chosen]);
+    this.choices.set(layer, [...(this.choices.get(layer) ?? []), { chosen, count }]);
     return output;
   }
 
@@ -171,8 +171,11 @@ export class Decoder {
   chosenExperts(): Value | undefined {
     const { g, config } = this.c;
     if (this.choices.size === 0) return undefined;
-    const shape = [-1, 1, this.options.positionsPerTurn, config.expertsPerToken];
-    const rows = [...this.choices.values()].map((passes) => g.reshape(g.concat(passes, 1), shape));
+    const K = config.expertsPerToken;
+    const rows = [...this.choices.values()].map((passes) => {
+      const parts = passes.map(({ chosen, count }) => g.reshape(chosen, [-1, 1, count, K]));
+      return g.concat(parts, 2);
+    });
     return g.cast(g.concat(rows, 1), "int32");
   }
 

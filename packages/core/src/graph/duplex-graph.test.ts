@@ -255,6 +255,36 @@ describe("duplex graph", () => {
     await other.close();
   });
 
+  it.each(["int8", "int4"] as const)("quantises the same in every expert form (%s)", async (weightType) => {
+    const { config, weights } = tinyModel({ seed: 3 });
+    const runners: GraphRunner[] = [];
+    for (const experts of forms) {
+      const options = { target: { experts, state: "rows" }, weightType, accuracyLevel: 0, debug: true } as const;
+      runners.push(await GraphRunner.create(buildDuplexGraph(config, weights, options)));
+    }
+    const reference = new ReferenceModel(config, weights);
+    let [largest, apart, error] = [0, 0, 0];
+    for (const input of sessionInputs(config, 1)) {
+      const results: Record<string, Tensor>[] = [];
+      for (const runner of runners) results.push(await runner.run(feedsOf(config, [input])));
+      const exact = reference.step(input).positions[0].logits.control;
+      for (const result of results) {
+        expect(result.chosen_experts.data).toEqual(results[0].chosen_experts.data);
+        for (const [i, value] of result.speech_logits.data.entries()) {
+          largest = Math.max(largest, Math.abs(value));
+          apart = Math.max(apart, Math.abs(value - results[0].speech_logits.data[i]));
+        }
+      }
+      if (error === 0)
+        error = Math.max(...exact.map((value, i) => Math.abs(value - results[0].control_logits.data[i])));
+    }
+    expect(apart / largest).toBeLessThan(1e-4);
+    // It does quantise, and not too coarsely: the first micro-turn against float32, logits of size 1 to 10.
+    expect(error).toBeGreaterThan(1e-4);
+    expect(error).toBeLessThan(weightType === "int8" ? 0.3 : 3);
+    for (const runner of runners) await runner.close();
+  });
+
   it("says nothing under a forced listen, and the model is told so", async () => {
     const { config, weights } = tinyModel({ seed: 3 });
     const graph = buildDuplexGraph(config, weights, { target: { experts: "if", state: "rows" } });

@@ -25,7 +25,7 @@ interface Routing {
  *
  * @param x - `[B, S, H]`
  * @param positions - S of the pass
- * @returns `[B, S, H]`, the sum over positions of the shares `[B, E]`, and the chosen experts, int64 `[B, S, K]`
+ * @returns `[B, S, H]`, the sum over positions of the shares `[B, E]`, and the chosen experts, int64 `[B * S, K]`
  */
 export function mixtureOfExperts(
   c: BuildContext,
@@ -50,7 +50,7 @@ export function mixtureOfExperts(
   return {
     output: g.reshape(g.mul(mixed, scale), [-1, positions, config.hiddenSize]),
     load: g.sum(g.reshape(routing.spread, [-1, positions, config.experts]), [1]),
-    chosen: g.reshape(routing.chosen, [-1, positions, config.expertsPerToken]),
+    chosen: routing.chosen,
   };
 }
 
