@@ -168,7 +168,7 @@ export function writeSafetensors(
   const parts: Uint8Array[] = [];
   let offset = 0;
   for (const [name, { type, shape, bytes }] of tensors) {
-    if (name in header) throw new RangeError(`writeSafetensors: tensor "${name}" is given twice`);
+    if (Object.hasOwn(header, name)) throw new RangeError(`writeSafetensors: tensor "${name}" is given twice`);
     header[name] = { dtype: names[type], shape, data_offsets: [offset, offset + bytes.length] };
     offset += bytes.length;
     parts.push(bytes);
