@@ -6,7 +6,7 @@ import { fingerprint, packForListening, type SessionTrace, type TraceTurn, trace
 
 /** What a replay found. */
 export interface ReplayReport {
-  /** Micro-turns compared; all of the trace when it was the same. */
+  /** Micro-turns compared; all of the trace when it was the same (but for a last step that the trace does not hold whole). */
   readonly turns: number;
   /** Every compared field was the same, speech to the bit. */
   readonly same: boolean;
@@ -57,7 +57,8 @@ export async function replayTrace(
   });
   try {
     checkClock(trace, session);
-    for (let from = 0; from < turns.length; ) {
+    let from = 0;
+    while (from < turns.length) {
       if (signal?.aborted)
         throw new DuplexError("ABORTED", "replayTrace: its signal was aborted", { cause: signal.reason });
       const { stepTurns } = turns[from].timing;
@@ -70,7 +71,7 @@ export async function replayTrace(
       from += stepTurns;
       onTurn?.(from, turns.length);
     }
-    return { turns: turns.length, same: true };
+    return { turns: from, same: true };
   } finally {
     await session.close();
   }

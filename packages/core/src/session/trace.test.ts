@@ -11,12 +11,10 @@ import { readTrace, writeTrace } from "./trace-file.js";
 import { recordTrace } from "./trace-recorder.js";
 
 const invalid = expect.objectContaining({ code: "TRACE_INVALID" });
-const user = new SimulatedUser({
-  segments: [
-    { atMs: 300, sound: 700 },
-    { atMs: 2000, sound: 500 },
-  ],
-});
+const segments = [
+  { atMs: 300, sound: 700 },
+  { atMs: 2000, sound: 500 },
+];
 
 /** A live session with everything a trace can hold: a barge-in, an interruption, a late step, images, text, a delegation. */
 async function recorded(): Promise<SessionTrace> {
@@ -31,6 +29,7 @@ async function recorded(): Promise<SessionTrace> {
     }),
   });
   const session = await DuplexSession.open({ engine, clock, trace: true, seed: 5 });
+  const user = new SimulatedUser({ segments });
   session.writeImage({ data: new Uint8Array(12).fill(200), width: 2, height: 2, timeMs: 500 });
   await user.play(session, clock, 1000);
   session.sendText("typed <b>");
@@ -133,6 +132,7 @@ describe("a trace", () => {
       tailMs: 0,
       trace: true,
     });
+    const user = new SimulatedUser({ segments });
     await session.writeAudio(user.recording(2000));
     await new Promise((resolve) => setTimeout(resolve, 0));
     await session.rewind(6);
