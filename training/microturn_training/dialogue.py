@@ -131,8 +131,8 @@ class Generator:
     """Draws dialogues. `keep` selects the clips of the user (voices, phrasings)."""
 
     TURNS = 80   # 16 s
-    WEIGHTS = {"greet": 1.5, "name": 1.5, "how": 1.5, "thanks": 1.3, "bye": 1.3, "color": 2.5, "story": 2.6, "count": 3.2,
-               "sum": 7, "say": 2.5, "digit": 3, "watch": 2.5, "wait": 1.8, "ood": 2.6, "stop": 0.7, "back": 1.2}
+    WEIGHTS = {"greet": 1.6, "name": 1.6, "how": 1.6, "thanks": 1.5, "bye": 1.5, "color": 3, "story": 2.6, "count": 3, "sum": 7,
+               "say": 2.5, "digit": 3, "watch": 3, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
 
     def __init__(self, folder: str | Path, seed: int, bank: str = "bank-train", turns: int = TURNS, mix: Mix | None = None,
                  keep=lambda meta: True):
@@ -188,7 +188,7 @@ class Generator:
             x = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]])
             words, gap = words[:split] + [w + extra for w in words[split:]], [a, b + extra]
         if self.mix.augment:
-            speed = r.uniform(0.9, 1.1)
+            speed = r.uniform(0.86, 1.16)
             x = np.interp(np.arange(0, len(x) - 1, speed), np.arange(len(x)), x).astype(np.float32)
             words = [int(w / speed) for w in words]
             gap = [int(g / speed) for g in gap] if gap else None
