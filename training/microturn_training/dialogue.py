@@ -16,6 +16,7 @@ import scipy.fft
 
 from . import domain
 from .dmel import DMEL_20, DMEL_SPEECH
+from .synthesis import pause_points
 
 RATE, TURN, POSITION, FRAME = 16000, 3200, 800, 400
 OUTPUTS = 4                        # output positions per micro-turn
@@ -141,6 +142,8 @@ class Generator:
         self.bank, self.assistant = Bank(folder, bank, keep), Assistant(folder)
         self.turns, self.mix = turns, mix or Mix()
         self.intents = list(self.WEIGHTS)
+        self._complete = {t for k in domain.keys() if k not in ("ood", "back", "stop") for h in (False, True) for t in domain.texts(k, h)}
+        self._pauses: dict[str, list[int]] = {}
         p = np.array(list(self.WEIGHTS.values()))
         self.probability = p / p.sum()
         r = self.random
@@ -176,23 +179,45 @@ class Generator:
     # ---- the user -----------------------------------------------------------------------------------------------
 
     def clip(self, key: str) -> tuple[np.ndarray, dict, list[int], list[int] | None]:
-        """A clip of `key` at a random speed and with a lengthened pause: samples, index entry, word ends, pause."""
+        """A clip of `key` at a random speed, some with a pause inside: samples, index entry, word ends, pause."""
         r = self.random
         options = self.bank.by_key[key]
         meta = options[r.integers(len(options))]
         x, words, gap = self.bank.wave(meta), meta["words"], None
         if meta["gap"]:
             a, b, split = meta["gap"]
-            extra = int(r.uniform(0.2, 1.2) * RATE) if r.random() < 0.75 else 0
+            extra = int(r.uniform(0.2, 1.4) * RATE) if r.random() < 0.75 else 0
             middle = (a + b) // 2
             x = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]])
             words, gap = words[:split] + [w + extra for w in words[split:]], [a, b + extra]
+        elif self.mix.augment and r.random() < 0.18:
+            x, words, gap = self.hesitate(x, meta["text"], words)
         if self.mix.augment:
             speed = r.uniform(0.86, 1.16)
             x = np.interp(np.arange(0, len(x) - 1, speed), np.arange(len(x)), x).astype(np.float32)
             words = [int(w / speed) for w in words]
             gap = [int(g / speed) for g in gap] if gap else None
         return x, meta, words, gap
+
+    def hesitate(self, x: np.ndarray, text: str, words: list[int]) -> tuple[np.ndarray, list[int], list[int] | None]:
+        """Cuts a clip after a word where its request cannot be over yet, at the quietest point nearby, and waits there."""
+        r = self.random
+        if text not in self._pauses:
+            self._pauses[text] = pause_points(text, self._complete) if text in self._complete else []
+        if not self._pauses[text]:
+            return x, words, None
+        split = int(r.choice(self._pauses[text]))
+        low, high = max(400, words[split - 1] - 800), min(len(x) - 400, words[split - 1] + 800)
+        if high <= low:
+            return x, words, None
+        at = low + int(np.argmin(np.convolve(np.abs(x[low:high]), np.ones(160, np.float32), "same")[80:-80])) + 80 if high - low > 240 else low
+        fade = np.linspace(1, 0, 160, dtype=np.float32)
+        before, after = x[:at].copy(), x[at:].copy()
+        before[-160:] *= fade
+        after[:160] *= fade[::-1]
+        extra = int(r.uniform(0.2, 1.4) * RATE)
+        return (np.concatenate([before, np.zeros(extra, np.float32), after]),
+                words[: split - 1] + [at] + [w + extra for w in words[split:]], [at, at + extra])
 
     def user(self, d: Dialogue, key: str, start: int, gain: float) -> tuple[int, int]:
         """Lets the user say `key` from sample `start`; writes the transcript labels; returns (onset, end)."""
