@@ -2,6 +2,9 @@
 
 import { DuplexError } from "../errors.js";
 
+/** Largest finite float of 32 bits; a larger number becomes infinite when it is stored as a sample. */
+export const largestFloat = (2 - 2 ** -23) * 2 ** 127;
+
 /**
  * 16-bit PCM to floats: `x / 32768`, so -32768 becomes -1 and 32767 just under 1.
  *

@@ -223,6 +223,16 @@ describe("bad input", () => {
     expect(firstDifference(output, expected)).toBe(-1);
   });
 
+  test.each([
+    [48_000, 16_000],
+    [12_345, 16_001],
+  ])("the largest finite samples stay finite from %i to %i Hz", (inputRate, outputRate) => {
+    const square = Float32Array.from({ length: 9600 }, (_, i) => ((i >> 5) & 1 ? 3.4e38 : -3.4e38));
+    const output = resample(square, { inputRate, outputRate });
+    expect(output.every(Number.isFinite)).toBe(true);
+    expect(output.some((value) => value > 3.4e38)).toBe(true);
+  });
+
   test.each([7999, 192_001, 44_100.5, Number.NaN])("a rate of %d is refused", (rate) => {
     expect(() => new Resampler({ inputRate: rate, outputRate: 16_000 })).toThrow(/whole rates of 8000 to 192000 Hz/);
     expect(() => new Resampler({ inputRate: 16_000, outputRate: rate })).toThrow(RangeError);

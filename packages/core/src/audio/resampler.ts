@@ -1,7 +1,7 @@
 // Sample rate conversion that never drifts: a ratio of whole numbers, the position between inputs a whole number too.
 // One row of filter taps per phase (resampler-filter.ts); streaming, with explicit state.
 
-import { checkFinite } from "./pcm.js";
+import { checkFinite, largestFloat } from "./pcm.js";
 import {
   defaultResamplerQuality,
   designPolyphase,
@@ -40,7 +40,8 @@ const blockSamples = 2048;
  * Converts a stream of mono samples to another rate; chunks of any size give the same bits.
  *
  * After n inputs exactly `ceil(n * outputRate / inputRate)` outputs have come, so 9600 samples at 48 kHz, or 8820 at
- * 44.1 kHz, give 3200 at 16 kHz, for ever. Outputs are `delaySamples` late. Equal rates pass samples on unchanged.
+ * 44.1 kHz, give 3200 at 16 kHz, for ever. Outputs are `delaySamples` late, and finite: where the filter overshoots the
+ * range of 32-bit floats they stop at its end. Equal rates pass samples on unchanged.
  *
  * @example
  * const resampler = new Resampler({ inputRate: 48_000, outputRate: 16_000 });
@@ -177,9 +178,10 @@ export class Resampler {
       let skip = this.#skip;
       let phase = this.#phase;
       while (skip < block && written < count) {
-        output[written++] = exact
+        const value = exact
           ? dot(filter.table, phase * taps, taps, buffer, skip)
           : between(filter, phase, buffer, skip);
+        output[written++] = Math.max(-largestFloat, Math.min(largestFloat, value));
         phase += down;
         const whole = Math.floor(phase / up);
         skip += whole;

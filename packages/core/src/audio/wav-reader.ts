@@ -1,6 +1,7 @@
 // WAV files to floats: a whole file at once, or a stream of bytes of any length in little memory.
 // Tolerant of what real files have: odd and unknown chunks, missing pad bytes, and lengths that were never filled in.
 
+import { largestFloat } from "./pcm.js";
 import { parseWavFormat, type SampleReader, sampleReader, type WavFormat, wavError } from "./wav-format.js";
 
 /** What a WAV file held once it has ended. */
@@ -114,11 +115,14 @@ export class WavReader {
 }
 
 function finite(value: number, sample: number, channel: number): number {
-  if (value - value === 0) return value;
-  throw wavError(`expected finite samples, got ${value} at sample ${sample} of channel ${channel}`, {
-    streamIndex: sample,
-    channel,
-  });
+  if (Math.abs(value) <= largestFloat) return value;
+  throw wavError(
+    `expected finite samples that fit into 32-bit floats, got ${value} at sample ${sample} of channel ${channel}`,
+    {
+      streamIndex: sample,
+      channel,
+    },
+  );
 }
 
 /** Receives `samples` whole frames that begin at byte `at` of a view. */

@@ -286,6 +286,14 @@ describe("files that cannot be read", () => {
     );
   });
 
+  test("samples of 64 bits that would be infinite in 32 are named", () => {
+    const data = bytesOf(Float64Array.from([0, 3e38, -1e39]));
+    const bytes = wav({ tag: 3, bits: 64, channels: 1, data });
+    for (const read of [() => readWav(bytes), () => streamed(bytes, 7)]) {
+      expect(failure(read).message).toMatch(/fit into 32-bit floats, got -1e\+39 at sample 2 of channel 0/);
+    }
+  });
+
   test("random bytes behind a good start never do anything but give samples or fail with a code", () => {
     let state = 1;
     const random = () => {
