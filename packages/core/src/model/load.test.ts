@@ -114,7 +114,17 @@ describe("loadModel", () => {
     );
     expect(await wrong((m) => Object.assign(m, { config: 3 }))).toContain("config: expected an object");
     expect(await wrong((m) => Object.assign(m.config, { hiddenSize: -1 }))).toContain("config.hiddenSize");
-    for (const path of ["../x", "/etc/passwd", "a/../../b", "C:\\x", "a//b", "./a", ""]) {
+    for (const path of [
+      "../x",
+      "/etc/passwd",
+      "a/../../b",
+      "C:\\x",
+      "a//b",
+      "./a",
+      "",
+      "a\n/../../b",
+      "a\u2028/../../b",
+    ]) {
       expect(await wrong((m) => Object.assign((m.files as { tokenizer: object }).tokenizer, { path }))).toContain(
         "microturn.json.files.tokenizer.path: expected a relative path",
       );

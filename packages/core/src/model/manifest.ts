@@ -5,8 +5,8 @@ import type { ModelConfig } from "./config.js";
 import { Fields, invalid } from "./fields.js";
 import { validateConfig } from "./validate-config.js";
 
-/** Parts joined by `/`, none of them empty, `.` or `..`; no drive letters and no backslashes. */
-const relativePath = /^(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\:\0]+$/;
+/** Parts joined by `/`, none of them empty, `.` or `..`; no drive letters, no backslashes, no line breaks or other controls. */
+const relativePath = /^(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\:\p{Cc}\u2028\u2029]+$/u;
 
 /** A file of the model, checked on load. */
 export interface ManifestFile {
