@@ -58,6 +58,14 @@ describe("modelFolder", () => {
     await expectInvalid(modelFolder("@microturn/no-such-model").read("microturn.json"), "node_modules");
   });
 
+  test("finds a folder that was made after the first try", async () => {
+    const source = modelFolder(join(root, "later"));
+    await expectInvalid(source.read("microturn.json"), "no folder or installed package");
+    await mkdir(join(root, "later"));
+    await writeFile(join(root, "later", "microturn.json"), "{}");
+    expect((await source.read("microturn.json")).length).toBe(2);
+  });
+
   test("stops when the signal has fired", async () => {
     const error = await modelFolder(join(root, "model"))
       .read("microturn.json", { signal: AbortSignal.abort() })

@@ -24,7 +24,10 @@ export function modelFolder(location: string | URL): ModelSource {
     name: place,
     async read(path, { signal } = {}) {
       const inside = checkInside(place, path);
-      folder ??= findFolder(place);
+      folder ??= findFolder(place).catch((error: unknown) => {
+        folder = undefined; // it may be there the next time
+        throw error;
+      });
       return readFile(join(await folder, inside), path, place, signal);
     },
   };
