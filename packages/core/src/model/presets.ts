@@ -1,5 +1,6 @@
 // Named configurations of the family.
 
+import { DuplexError } from "../errors.js";
 import type { ModelConfig, PatchLayer } from "./config.js";
 import { validateConfig } from "./validate-config.js";
 
@@ -7,8 +8,8 @@ import { validateConfig } from "./validate-config.js";
 export interface PresetWithGaps {
   /** What is known. */
   readonly config: Partial<ModelConfig>;
-  /** What is not, field by field; a gap is never filled with a guess. */
-  readonly gaps: readonly string[];
+  /** What is not, and why, field by field; a gap is never filled with a guess. */
+  readonly gaps: Readonly<Partial<Record<keyof ModelConfig, string>>>;
   /** Where the known values come from. */
   readonly source: string;
 }
@@ -16,10 +17,23 @@ export interface PresetWithGaps {
 /**
  * Fills the gaps of a published configuration with values that the caller knows, for example from its checkpoint.
  *
- * @throws DuplexError `MODEL_INVALID` naming a field that is still missing or impossible
+ * @param values - every field of `preset.gaps`, and others to change; undefined says that the model has no such part
+ * @throws DuplexError `MODEL_INVALID` naming a gap that is still open, or a field that is impossible
  */
-export function completePreset(preset: PresetWithGaps, values: Partial<ModelConfig>): ModelConfig {
-  return validateConfig({ ...preset.config, ...values }, "preset");
+export function completePreset(
+  preset: PresetWithGaps,
+  values: { readonly [Field in keyof ModelConfig]?: ModelConfig[Field] | undefined },
+): ModelConfig {
+  for (const [field, gap] of Object.entries(preset.gaps)) {
+    if (Object.hasOwn(values, field)) continue;
+    throw new DuplexError(
+      "MODEL_INVALID",
+      `completePreset: ${field} is not published (${gap}); take it from the checkpoint, or give undefined where the model has none`,
+      { details: { field } },
+    );
+  }
+  const given = Object.entries({ ...preset.config, ...values }).filter(([, value]) => value !== undefined);
+  return validateConfig(Object.fromEntries(given), "preset");
 }
 
 const published =
@@ -47,11 +61,11 @@ function publishedTower(hiddenSize: number): PatchLayer[] {
  */
 export const inkling: PresetWithGaps = {
   source: published,
-  gaps: [
-    "mlpTypes: how many of the first layers are dense (class default 0; the smaller model has 2)",
-    "denseWidth: width of those dense layers in the checkpoint (class default 24576)",
-    "logScaling.floor: position from which the temperature grows (class default: off; alpha is 0.1)",
-  ],
+  gaps: {
+    mlpTypes: "how many of the first layers are dense: class default 0, the smaller model has 2",
+    denseWidth: "width of those dense layers in the checkpoint: class default 24576",
+    logScaling: "position from which the temperature grows: class default off; alpha is 0.1",
+  },
   config: {
     hiddenSize: 6144,
     vocabSize: 201024,
@@ -77,15 +91,21 @@ export const inkling: PresetWithGaps = {
 /** Inkling-Small, 276B parameters, 12B active: most of its sizes are only in its checkpoint's configuration file. */
 export const inklingSmall: PresetWithGaps = {
   source: `${published}; layer count from a third party's reading of the checkpoint`,
-  gaps: [
-    "hiddenSize",
-    "global and sliding: heads, kvHeads, headDim, relativeExtent",
-    "slidingWindow, relativeDim",
-    "denseWidth, expertWidth",
-    "routeScale, mupDivisor, logScaling",
-    "vocabSize and unpaddedVocabSize",
-    "image.layers: the width of the last layer is the hidden size",
-  ],
+  gaps: {
+    hiddenSize: "only in the checkpoint",
+    vocabSize: "only in the checkpoint",
+    unpaddedVocabSize: "only in the checkpoint",
+    global: "heads, kvHeads, headDim, relativeExtent: only in the checkpoint",
+    sliding: "heads, kvHeads, headDim, relativeExtent: only in the checkpoint",
+    slidingWindow: "only in the checkpoint",
+    relativeDim: "only in the checkpoint",
+    logScaling: "only in the checkpoint",
+    denseWidth: "only in the checkpoint",
+    expertWidth: "only in the checkpoint",
+    routeScale: "only in the checkpoint",
+    mupDivisor: "only in the checkpoint",
+    image: "the tower of the larger model with another last width, which is the hidden size",
+  },
   config: {
     rmsNormEpsilon: 1e-6,
     layerTypes: everyNthGlobal(42, 6),
