@@ -39,6 +39,11 @@ describe("validateConfig", () => {
     ["logScaling", { floor: 0, alpha: 0.1 }, /config\.logScaling\.floor/],
     ["ropeTheta", 1e4, /config: unknown field "ropeTheta"/],
     ["slidingWindow", 127, /config\.slidingWindow: expected a whole number of micro-turns of 9 positions, got 127/],
+    [
+      "duplex.globalWindow",
+      9 * 1_500_000,
+      /config: expected windows whose KV cache takes at most 4 GiB .* got 25\.\d GiB/,
+    ],
     ["duplex.globalWindow", 500, /config\.duplex\.globalWindow/],
     ["duplex.sinkPositions", 4, /config\.duplex\.sinkPositions/],
     ["duplex.vocoder.kernel", 1, /config\.duplex\.vocoder\.kernel/],

@@ -7,6 +7,9 @@ import { Fields, invalid } from "./fields.js";
 /** Largest size of anything: keeps a hostile configuration from asking for absurd amounts of memory. */
 const most = 1 << 24;
 
+/** Most elements of the KV cache of one session: 4 GiB. */
+const mostCached = 2 ** 30;
+
 /** Most layers. */
 const mostLayers = 1024;
 
@@ -167,9 +170,28 @@ function checkLayout(config: ModelConfig, layout: DuplexLayout, where: string): 
   whole("slidingWindow", config.slidingWindow);
   whole("duplex.globalWindow", layout.globalWindow);
   whole("duplex.sinkPositions", layout.sinkPositions);
+  const cached = cachedElements(config, layout, P);
+  if (cached > mostCached) {
+    throw invalid(
+      where,
+      "windows whose KV cache takes at most 4 GiB per session",
+      `${((4 * cached) / 2 ** 30).toFixed(1)} GiB`,
+    );
+  }
   if (config.audio === undefined)
     throw invalid(`${where}.audio`, "the shape of the audio input (duplex needs it)", undefined);
   if (layout.patchSlots > 0 && config.image === undefined) {
     throw invalid(`${where}.image`, "the patch tower (duplex.patchSlots is not 0)", undefined);
   }
+}
+
+/** Elements of the rings of all layers: keys and values of whole micro-turns. */
+function cachedElements({ layerTypes, sliding, global, slidingWindow }: ModelConfig, layout: DuplexLayout, P: number) {
+  let elements = 0;
+  for (const type of layerTypes) {
+    const { kvHeads, headDim } = type === "sliding" ? sliding : global;
+    const positions = type === "sliding" ? slidingWindow : layout.sinkPositions + layout.globalWindow;
+    elements += 2 * kvHeads * headDim * P * Math.ceil(positions / P);
+  }
+  return elements;
 }
