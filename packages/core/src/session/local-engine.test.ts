@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Backend } from "../backend.js";
 import type { EngineSession, TurnInput } from "../engine.js";
 import { tinyModel } from "../testing/tiny-model.js";
 import { type LocalEngineOptions, localEngine } from "./local-engine.js";
@@ -339,6 +340,51 @@ describe("localEngine", () => {
     expect(makes).toBe(2);
     expect(stages).toEqual(["build 0/1", "build 1/1", "start 0/1", "start 1/1"]);
     await engine.close();
+  });
+
+  it("frees what it loaded into a backend that it was given when the load fails after that", async () => {
+    const inner = scriptedBackend(() => ({}));
+    let [loaded, disposed] = [0, 0];
+    const backend: Backend = {
+      capabilities: inner.capabilities,
+      close: () => inner.close(),
+      async load(graph) {
+        const executable = await inner.load(graph);
+        loaded++;
+        return {
+          graph,
+          createState: () => Promise.reject(new Error("no memory")),
+          run: (feeds, state) => executable.run(feeds, state),
+          dispose: async () => {
+            disposed++;
+          },
+        };
+      },
+    };
+    await expect(localEngine({ model, backend }).load()).rejects.toThrow("no memory");
+    expect([loaded, disposed, inner.closed]).toEqual([1, 1, false]);
+  });
+
+  it.each([
+    ["speech at another rate", { speech: { sampleRate: 48_000 } }, {}, /vocoder of 16000 Hz with a hop of 400 samples/],
+    ["speech with another hop", { speech: { hopSamples: 200 } }, {}, /vocoder of 16000 Hz with a hop of 400 samples/],
+    ["images of more patches than slots", { image: { width: 40, height: 40 } }, {}, /at most 1 patches, 40 x 40 .* 2/],
+    ["audio of other levels", {}, { audio: { melBins: 80, levels: 8 } }, /80 bins and 8 levels .* of 80 and 16/],
+    ["patches of another size", {}, { image: { ...model.config.image, patchSize: 20 } }, /got 20 x 20, 2 and 3/],
+  ])("refuses a model whose manifest and configuration disagree: %s", async (_, codecs, config, message) => {
+    const { speech, ...others } = model.manifest.codecs;
+    const changes = codecs as { speech?: object; image?: { width: number; height: number } };
+    const merged = { ...others, ...changes, speech: { ...speech, ...changes.speech } };
+    const wrong = {
+      ...model,
+      manifest: { ...model.manifest, codecs: merged },
+      config: { ...model.config, ...config } as typeof model.config,
+    };
+    const loading = localEngine({ model: wrong, backend: scriptedBackend(() => ({})) }).load();
+    await expect(loading).rejects.toMatchObject({
+      code: "MODEL_INVALID",
+      message: expect.stringMatching(message),
+    });
   });
 
   it("refuses models and options that it cannot run, with the reason", async () => {

@@ -7,9 +7,11 @@ import type { Backend, Executable, WeightType } from "../backend.js";
 import type { Engine, EngineCapabilities, EngineLoadOptions, EngineOpenOptions, LoadProgress } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { buildDuplexGraph } from "../graph/duplex-graph.js";
-import type { DuplexLayout } from "../model/config.js";
+import type { DuplexLayout, ModelConfig } from "../model/config.js";
 import { type LoadedModel, loadModel } from "../model/load.js";
+import type { ModelManifest } from "../model/manifest.js";
 import type { ModelSource } from "../model/source.js";
+import { patchGrid, patchSize } from "../vision/patches.js";
 import type { LocalModel } from "./local-session.js";
 import { LocalSession } from "./local-session.js";
 import { RowBatch } from "./row-batch.js";
@@ -23,7 +25,7 @@ export interface LocalEngineOptions {
    * engine's, and is closed with it.
    */
   readonly backend: Backend | Promise<Backend> | (() => Promise<Backend>);
-  /** Storage of the large matrices; default what runs best on the backend. */
+  /** Storage of the large matrices; default what runs best on the backend: `int8` on the CPU of `backend-node`, else `float32`. */
   readonly weights?: WeightType;
   /**
    * Sessions that can be open at once, 1 … the backend's `maxBatch`; default 1. Every run computes this many rows, rounded
@@ -146,6 +148,7 @@ async function loadLocal(
   const layout = checkModel(model);
   const own = typeof from === "function";
   const backend = await (own ? from() : from);
+  let executable: Executable | undefined;
   try {
     stop();
     const { capabilities } = backend;
@@ -160,7 +163,7 @@ async function loadLocal(
     onProgress({ stage: "build", done: 1, total: 1 });
     stop();
     onProgress({ stage: "start", done: 0, total: 1 });
-    const executable = await backend.load(graph, { signal });
+    executable = await backend.load(graph, { signal });
     const batch = await RowBatch.create(executable, maxSessions, capabilities.maxBatch);
     stop();
     const deterministic = await batch.rowsAgree();
@@ -179,6 +182,7 @@ async function loadLocal(
       },
     };
   } catch (error) {
+    await executable?.dispose().catch(() => {});
     if (own) await backend.close().catch(() => {});
     throw error;
   }
@@ -198,12 +202,14 @@ function checkModel({ config, manifest }: LoadedModel): DuplexLayout {
   if (
     dmel.framing !== "causal" ||
     turnSamples !== audioPositions * dmel.hopSamples ||
-    dmel.melBins !== config.audio.melBins
+    dmel.melBins !== config.audio.melBins ||
+    dmel.levels !== config.audio.levels
   ) {
     throw invalid(
-      `expected ${audioPositions} causal frames of ${config.audio.melBins} bins per ${turnDurationMs} ms, ${dmel.name} gives ${turnSamples / dmel.hopSamples} of ${dmel.melBins}`,
+      `expected ${audioPositions} causal frames of ${config.audio.melBins} bins and ${config.audio.levels} levels per ${turnDurationMs} ms, ${dmel.name} gives ${turnSamples / dmel.hopSamples} of ${dmel.melBins} and ${dmel.levels}`,
     );
   }
+  checkImages(config, manifest, duplex.patchSlots, invalid);
   const geometry = sourceFilterGeometry;
   const speechSamples = (geometry.sampleRate * turnDurationMs) / 1000;
   if (
@@ -212,13 +218,36 @@ function checkModel({ config, manifest }: LoadedModel): DuplexLayout {
     vocoder.envelopePoints !== geometry.envelopePoints ||
     speech.melBins !== geometry.melBins ||
     speech.levels !== geometry.levels ||
+    manifest.codecs.speech.sampleRate !== geometry.sampleRate ||
+    manifest.codecs.speech.hopSamples !== geometry.hopSamples ||
     outputPositions * speech.framesPerPosition * geometry.hopSamples !== speechSamples
   ) {
     throw invalid(
-      `expected a source-filter vocoder and ${speechSamples / geometry.hopSamples} speech frames of ${geometry.melBins} bins per ${turnDurationMs} ms`,
+      `expected a source-filter vocoder of ${geometry.sampleRate} Hz with a hop of ${geometry.hopSamples} samples, and ${speechSamples / geometry.hopSamples} speech frames of ${geometry.melBins} bins per ${turnDurationMs} ms`,
     );
   }
   return duplex;
+}
+
+/** An image must become patches as the model's tower takes them, and no more than it has slots for. */
+function checkImages(
+  { image }: ModelConfig,
+  { codecs }: ModelManifest,
+  slots: number,
+  invalid: (problem: string) => DuplexError,
+): void {
+  if (slots === 0 || image === undefined) return;
+  if (image.patchSize !== patchSize || image.temporalPatchSize !== 2 || image.channels !== 3) {
+    throw invalid(
+      `expected patches of ${patchSize} x ${patchSize} pixels, 2 moments and 3 colours, got ${image.patchSize} x ${image.patchSize}, ${image.temporalPatchSize} and ${image.channels}`,
+    );
+  }
+  if (codecs.image === undefined) return;
+  const { width, height } = codecs.image;
+  const { rows, cols } = patchGrid(width, height);
+  if (rows * cols > slots) {
+    throw invalid(`expected images of at most ${slots} patches, ${width} x ${height} pixels become ${rows * cols}`);
+  }
 }
 
 function engineCapabilities(
