@@ -167,9 +167,26 @@ const defects: readonly Defect[] = [
     },
   },
   {
+    name: "takes any number but 0 for active",
+    foundBy: "refuses inputs that are missing",
+    run: (inner, feeds, state, options) =>
+      inner.run(feeds, state, options?.active && { active: options.active.map((flag) => (flag === 0 ? 0 : 1)) }),
+  },
+  {
     name: "forgives a row that is not there",
     foundBy: "refuses batches, rows and snapshots",
     read: (inner, row) => inner.read(Math.min(Math.max(Math.trunc(row), 0), inner.batch - 1)),
+  },
+  {
+    name: "takes a snapshot of a turn before the first",
+    foundBy: "refuses batches, rows and snapshots",
+    write: async (inner, row, snapshot) => {
+      try {
+        await inner.write(row, snapshot);
+      } catch (error) {
+        if (!(error instanceof RangeError) || row >= inner.batch) throw error;
+      }
+    },
   },
   {
     name: "reports a broken graph as its own failure",

@@ -300,6 +300,11 @@ export const graphChecks: readonly Check<BackendContext>[] = [
           executable.run({ x }, state, { active: Uint8Array.of(1) }),
           "SHAPE_MISMATCH",
         );
+        await rejects(
+          "run with active of another value",
+          executable.run({ x }, state, { active: Uint8Array.of(2, 1) }),
+          RangeError,
+        );
         await rows.step(1);
       });
     },
@@ -327,6 +332,13 @@ export const graphChecks: readonly Check<BackendContext>[] = [
           "write of another shape",
           rows.state.write(0, { tensors: { ...rest, keys: short } }),
           "SHAPE_MISMATCH",
+        );
+        // A ring would be written before its beginning.
+        const early = { ...rest.turn, data: Int32Array.of(-1) };
+        await rejects(
+          "write of a turn below 0",
+          rows.state.write(0, { tensors: { ...snapshot.tensors, turn: early } }),
+          RangeError,
         );
         await rows.step(1);
       });

@@ -66,6 +66,9 @@ export class NodeExecutable implements Executable {
         `run: "active" must have ${batch} bytes, one per row, got ${active.length}`,
       );
     }
+    if (active?.some((flag) => flag !== 0 && flag !== 1)) {
+      throw new RangeError(`run: "active" must hold 0 or 1 for every row, got [${active}]`);
+    }
     for (const name of Object.keys(feeds)) {
       if (!this.#inputNames.has(name)) {
         const known = [...this.#inputNames].join(", ");
@@ -142,6 +145,11 @@ export class NodeState implements StateHandle {
       checkTensor("write", { name: input, type, shape }, snapshot.tensors[input], this.batch);
     }
     const data = specs.map((spec) => snapshot.tensors[spec.input].data);
+    specs.forEach(({ input, update }, index) => {
+      if (update.kind === "counter" && data[index][0] < 0) {
+        throw new RangeError(`write: counter "${input}" must be 0 or more, got ${data[index][0]}`);
+      }
+    });
     await this.shared.connection.request({ kind: "write-row", ...this.#address(), row, data });
   }
 

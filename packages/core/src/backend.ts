@@ -117,6 +117,7 @@ export interface Executable {
    * @param feeds - every input of the graph by name, shapes with batch = `state.batch`
    * @returns every output of the graph by name; the arrays belong to the caller until the next run
    * @throws DuplexError `SHAPE_MISMATCH`, `BACKEND_FAILED`, `SESSION_CLOSED`
+   * @throws RangeError if `active` holds anything but 0 and 1
    */
   run(feeds: Readonly<Record<string, Tensor>>, state: StateHandle, options?: RunOptions): Promise<RunResult>;
   dispose(): Promise<void>;
@@ -140,7 +141,12 @@ export interface StateHandle {
   readonly batch: number;
   /** Copies one row out. */
   read(row: number): Promise<StateSnapshot>;
-  /** Replaces one row; the row count of the handle it was read from does not matter. @throws DuplexError `SHAPE_MISMATCH` */
+  /**
+   * Replaces one row; the row count of the handle it was read from does not matter.
+   *
+   * @throws DuplexError `SHAPE_MISMATCH`
+   * @throws RangeError if a counter is below 0
+   */
   write(row: number, snapshot: StateSnapshot): Promise<void>;
   /** Makes one row fresh. */
   reset(row: number): Promise<void>;
