@@ -342,6 +342,20 @@ describe("localEngine", () => {
     await engine.close();
   });
 
+  it("stores weights as its backend likes best, or as asked for, and says so", async () => {
+    const inner = scriptedBackend(() => ({}));
+    const target = { ...inner.capabilities.target, weights: ["int8", "float32"] as const };
+    const backend: Backend = {
+      capabilities: { ...inner.capabilities, target },
+      load: (graph, options) => inner.load(graph, options),
+      close: () => inner.close(),
+    };
+    const chosen = await localEngine({ model, backend }).load();
+    expect(chosen.identity?.backend).toBe("scripted int8, none");
+    const asked = await localEngine({ model, backend, weights: "float32" }).load();
+    expect(asked.identity?.backend).toBe("scripted float32, none");
+  });
+
   it("frees what it loaded into a backend that it was given when the load fails after that", async () => {
     const inner = scriptedBackend(() => ({}));
     let [loaded, disposed] = [0, 0];
