@@ -233,6 +233,8 @@ describe("duplex graph", () => {
     );
     const { duplex: _, ...plain } = config;
     expect(() => buildDuplexGraph(plain, weights, { target })).toThrow(TypeError);
+    const weightType = "float16" as never;
+    expect(() => buildDuplexGraph(config, weights, { target, weightType })).toThrow(/got float16/);
   });
 
   it("keeps large weights in files beside the model and gives the same numbers", async () => {

@@ -18,6 +18,8 @@ import { vocoderNetwork } from "./vocoder-graph.js";
 /** Control tokens of an output position. */
 export const controlToken = { none: 0, listen: 1, speak: 2, delegate: 3 } as const;
 
+const weightTypes: readonly WeightType[] = ["float32", "int8", "int4"];
+
 /** Options of {@link buildDuplexGraph}. */
 export interface DuplexGraphOptions {
   readonly target: Pick<GraphTarget, "experts" | "state">;
@@ -52,12 +54,16 @@ export interface DuplexGraphOptions {
  *
  * @throws DuplexError `MODEL_INVALID` if a weight is missing or has another shape
  * @throws TypeError if the configuration has no `duplex` layout or no `audio`
+ * @throws RangeError if `weightType` is none
  */
 export function buildDuplexGraph(config: ModelConfig, weights: Weights, options: DuplexGraphOptions): Graph {
   const { target, weightType = "float32", accuracyLevel = 4, debug = false, inlineLimitBytes } = options;
   const layout = config.duplex;
   if (layout === undefined || config.audio === undefined) {
     throw new TypeError("buildDuplexGraph: expected a configuration with duplex and audio, got a plain language model");
+  }
+  if (!weightTypes.includes(weightType)) {
+    throw new RangeError(`buildDuplexGraph: expected a weightType of ${weightTypes.join(", ")}, got ${weightType}`);
   }
   const g = new Emitter();
   const c = new BuildContext(g, config, weights, { experts: target.experts, weightType, accuracyLevel });
