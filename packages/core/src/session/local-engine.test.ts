@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Backend } from "../backend.js";
 import type { EngineSession, TurnInput } from "../engine.js";
+import { DuplexError } from "../errors.js";
 import { tinyModel } from "../testing/tiny-model.js";
 import { type LocalEngineOptions, localEngine } from "./local-engine.js";
 import { type ScriptedOutputs, type ScriptedRow, scriptedBackend } from "./scripted-backend.js";
@@ -354,6 +355,21 @@ describe("localEngine", () => {
     expect(chosen.identity?.backend).toBe("scripted int8, none");
     const asked = await localEngine({ model, backend, weights: "float32" }).load();
     expect(asked.identity?.backend).toBe("scripted float32, none");
+  });
+
+  it("tells whoever loads, and nobody else, of a backend that failed before", async () => {
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown) => unhandled.push(reason);
+    process.on("unhandledRejection", listen);
+    const missing = new DuplexError("BACKEND_UNAVAILABLE", "no such provider here");
+    const engine = localEngine({ model, backend: Promise.reject(missing) });
+    // The runtime reports unhandled rejections between two tasks.
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", listen);
+    expect(unhandled).toEqual([]);
+    await expect(engine.load()).rejects.toBe(missing);
+    await expect(engine.open()).rejects.toBe(missing);
+    await engine.close();
   });
 
   it("frees what it loaded into a backend that it was given when the load fails after that", async () => {

@@ -67,6 +67,8 @@ class LocalEngine implements Engine {
   constructor(options: LocalEngineOptions, maxSessions: number) {
     this.#options = options;
     this.#maxSessions = maxSessions;
+    // A backend may fail before anyone waits for it, while the model is read or before `load`: whoever loads is told.
+    if (options.backend instanceof Promise) options.backend.catch(() => {});
   }
 
   async load(options: EngineLoadOptions = {}): Promise<EngineCapabilities> {
