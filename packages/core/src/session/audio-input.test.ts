@@ -117,6 +117,16 @@ describe("AudioInput", () => {
     expect(tails).toBeLessThan(100);
   });
 
+  it("keeps room for the rest of a resampler when the next rate fills the ring (rules 1 and 8)", async () => {
+    const { input, take, received, waiting } = inputOf();
+    await input.write(noise(4800), 48_000);
+    const loud = input.write(noise(40_000), 16_000);
+    while (waiting() > 6400) take(3200);
+    await loud;
+    await input.finish();
+    expect(received()).toBe(1600 + 32 + 40_000);
+  });
+
   it("refuses a write whole when too many wait, and takes it later (rule 8)", async () => {
     const { input, take } = inputOf({ capacity: 4000 });
     for (let i = 0; i < 4; i++) void input.write(noise(2000), 16_000);

@@ -146,7 +146,10 @@ export class AudioInput {
 
   #pieceThatFits({ samples, sampleRate, done }: PendingWrite): number {
     const left = samples.length - done;
-    if (sampleRate === this.#options.sampleRate) return Math.min(left, this.#buffer.room);
+    if (sampleRate === this.#options.sampleRate) {
+      // What is still in the resampler comes first.
+      return Math.min(left, Math.max(0, this.#buffer.room - (this.#resampler?.delaySamples ?? 0)));
+    }
     // A second at most, and room for a resampler's rounding and for the tail of one before it.
     const room = Math.floor(((this.#buffer.room - 512) * sampleRate) / this.#options.sampleRate);
     return room >= Math.min(left, sampleRate / 100) ? Math.min(left, room, sampleRate) : 0;
