@@ -35,6 +35,8 @@ export class RowBatch {
   readonly #waiting = new Map<RowJob, number>();
   readonly #free: number[];
   #running: Promise<void> | undefined;
+  /** The run that the device is busy with, whatever comes of it. */
+  #run: Promise<unknown> = Promise.resolve();
 
   private constructor(executable: Executable, state: StateHandle, sessions: number) {
     this.state = state;
@@ -108,9 +110,9 @@ export class RowBatch {
     return row;
   }
 
-  /** Gives a row back, once no run uses it any more. */
+  /** Gives a row back, once no run uses it any more; the runs that others have waiting need not be over. */
   async giveBack(row: number): Promise<void> {
-    await this.#running?.catch(() => {});
+    await this.#run;
     this.#free.push(row);
     this.#free.sort((a, b) => a - b);
   }
@@ -118,7 +120,7 @@ export class RowBatch {
   /** Runs a job as soon as the device is free, together with every other that waits then. */
   submit(job: RowJob): void {
     this.#waiting.set(job, performance.now());
-    this.#running ??= this.#run();
+    this.#running ??= this.#runAll();
   }
 
   /** Takes a job back; a run that it is part of already goes on without it. */
@@ -131,7 +133,7 @@ export class RowBatch {
     await this.state.dispose();
   }
 
-  async #run(): Promise<void> {
+  async #runAll(): Promise<void> {
     // Sessions whose timers fire together submit one after the other in this task of the event loop: wait for its end.
     if (this.state.batch > 1) await nextTask();
     while (this.#waiting.size > 0) {
@@ -142,7 +144,9 @@ export class RowBatch {
           this.#active[job.row] = 1;
           job.write(this.#inputs);
         }
-        const { outputs, runMs } = await this.#executable.run(this.#inputs, this.state, { active: this.#active });
+        const running = this.#executable.run(this.#inputs, this.state, { active: this.#active });
+        this.#run = running.catch(() => {});
+        const { outputs, runMs } = await running;
         for (const job of jobs) this.#read(job, outputs, runMs);
       } catch (error) {
         const failed = DuplexError.is(error)
