@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Engine } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { FakeClock, settled } from "../testing/fake-clock.js";
-import { politeScript, scriptedEngine } from "../testing/scripted-engine.js";
+import { politeScript, type Script, scriptedEngine } from "../testing/scripted-engine.js";
 import { SimulatedUser } from "../testing/simulated-user.js";
 import { DuplexSession } from "./duplex-session.js";
 import type { SessionEvent } from "./events.js";
@@ -216,6 +216,7 @@ describe("DuplexSession, bad input and back-pressure", () => {
     await session.close();
     const engine = scriptedEngine();
     await expect(DuplexSession.open({ engine, seed: -1 })).rejects.toThrow(RangeError);
+    await expect(DuplexSession.open({ engine, openTimeoutMs: 2 ** 31 })).rejects.toThrow(RangeError);
     await expect(DuplexSession.open({ engine, deadline: "never" as "strict" })).rejects.toThrow(TypeError);
     await expect(DuplexSession.open({ engine: undefined as unknown as Engine })).rejects.toThrow(TypeError);
     await expect(session.finish({ tailMs: -1 })).rejects.toThrow(RangeError);
@@ -270,6 +271,20 @@ describe("DuplexSession, bad input and back-pressure", () => {
     expect(seen).toEqual([0, 1, 2, 3]);
     expect(session.closed).toBe(false);
     await session.close();
+  });
+
+  it("refuses audio once the input has ended, in both paces, and says its tail to the end", async () => {
+    for (const pace of ["realtime", "as-fast-as-input"] as const) {
+      const { session, clock, events } = await live({ pace, tailMs: 1000 });
+      session.writeAudio(new Float32Array(3200)).catch(() => {});
+      await clock.advance(200);
+      const finished = session.finish();
+      await clock.advance(pace === "realtime" ? 300 : 0);
+      await expect(session.writeAudio(new Float32Array(16_000))).rejects.toEqual(code("SESSION_CLOSED"));
+      await clock.advance(5000);
+      await finished;
+      expect(events.filter((event) => event.type === "turn-end")).toHaveLength(6);
+    }
   });
 
   it("refuses text and images that the engine does not take", async () => {
@@ -344,6 +359,34 @@ describe("DuplexSession, settling (rule 9)", () => {
     await clock.advance(20_000);
     expect(engine.openSessions).toBe(0);
     expect(clock.pending).toBe(0);
+  });
+
+  it("gives up opening when the engine never answers for a snapshot", async () => {
+    const clock = new FakeClock();
+    const engine = scriptedEngine({ clock });
+    const open = engine.open.bind(engine);
+    engine.open = async (options) => {
+      const session = await open(options);
+      session.snapshot = () => new Promise(() => {});
+      return session;
+    };
+    const opening = DuplexSession.open({ engine, clock, openTimeoutMs: 500, rewindMs: 1000 });
+    opening.catch(() => {});
+    await clock.advance(600);
+    await expect(opening).rejects.toEqual(code("OPEN_TIMEOUT"));
+    expect(clock.pending).toBe(0);
+  });
+
+  it("tells who waits for the end why it came early, also while writes wait", async () => {
+    const engine = scriptedEngine({
+      script: ({ index }) => {
+        if (index === 2) throw new Error("no device");
+        return {};
+      },
+    });
+    const session = await offline({ engine });
+    session.writeAudio(new Float32Array(160_000));
+    await expect(session.finish()).rejects.toEqual(code("BACKEND_FAILED"));
   });
 
   it("is aborted by its signal while opening, and later", async () => {
@@ -463,6 +506,20 @@ describe("DuplexSession, state (rule 10)", () => {
       first.slice(13, 20).map((turn) => [turn.index, turn.output.text]),
     );
     expect(again[0].output.speech).toEqual(first[13].output.speech);
+  });
+
+  it("forgets the words and the typed text that a rewind undid", async () => {
+    const script: Script = ({ index }) => ({ heard: `word${index}` });
+    const engine = scriptedEngine({ script });
+    const session = await offline({ engine, rewindMs: 10_000 });
+    await session.writeAudio(new Float32Array(6 * 3200));
+    for (let i = 0; i < 5; i++) await settled();
+    session.sendText("never mind");
+    await session.rewind(2);
+    expect((await session.snapshot()).conversation).toEqual([{ speaker: "user", text: "word0 word1", turnIndex: 0 }]);
+    await session.writeAudio(new Float32Array(3200));
+    await session.finish({ tailMs: 0 });
+    expect(engine.steps.flatMap((step) => step.text)).toEqual([]);
   });
 
   it("keeps no more history than asked for (rule 8)", async () => {

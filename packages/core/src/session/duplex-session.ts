@@ -94,23 +94,29 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    */
   static async open(options: DuplexSessionOptions): Promise<DuplexSession> {
     const settings = settle(options);
-    const engine = await openEngine(options, settings);
-    try {
+    const { from } = options;
+    const { engine, history } = await openEngine(options, settings, async (engine) => {
       if (settings.rewindMs > 0) requireSnapshots(engine.capabilities, "rewindMs");
-      if (options.from !== undefined) {
+      if (from !== undefined) {
         requireSnapshots(engine.capabilities, "from");
-        await engine.restore(options.from.engine);
+        await engine.restore(from.engine);
       }
-      const session = new DuplexSession(options, settings, engine);
-      if (session.#history !== undefined) await session.#checkpoint(session.#history);
-      return session;
-    } catch (error) {
-      engine.close().catch(() => {});
-      throw error;
-    }
+      const history = settings.rewindMs > 0 ? historyFor(engine, settings) : undefined;
+      if (history !== undefined) {
+        const { turn = 0, conversation = [] } = from ?? {};
+        history.addCheckpoint({ turn, conversation, snapshot: await engine.snapshot() });
+      }
+      return { engine, history };
+    });
+    return new DuplexSession(options, settings, engine, history);
   }
 
-  private constructor(options: DuplexSessionOptions, settings: SessionSettings, engine: EngineSession) {
+  private constructor(
+    options: DuplexSessionOptions,
+    settings: SessionSettings,
+    engine: EngineSession,
+    history: RewindHistory | undefined,
+  ) {
     const { capabilities } = engine;
     const { turnDurationMs, inputSampleRate, outputSampleRate } = capabilities;
     this.capabilities = capabilities;
@@ -151,11 +157,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    if (settings.rewindMs > 0) {
-      const every = Math.max(1, Math.round(1000 / turnDurationMs));
-      const turns = Math.ceil(settings.rewindMs / turnDurationMs);
-      this.#history = new RewindHistory({ turns, every, turnDurationMs });
-    }
+    this.#history = history;
     const { trace = false, signal } = options;
     if (trace !== false) this.#recorder = recordTrace(this, trace === true ? {} : trace);
     if (signal !== undefined) {
@@ -235,7 +237,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    *
    * @param samples - mono PCM in [-1, 1]; copied, unless more than `maxQueuedMs` (then leave it unchanged until it resolves)
    * @param options.sampleRate - Hz, 8000 to 192000; default `settings.sampleRate`, else the engine's. May change between writes
-   * @throws DuplexError `AUDIO_INVALID`, `INPUT_OVERFLOW`, `SESSION_CLOSED`
+   * @throws DuplexError `AUDIO_INVALID`, `INPUT_OVERFLOW`, `SESSION_CLOSED` (after `finish` too)
    */
   writeAudio(samples: Float32Array, { sampleRate }: { readonly sampleRate?: number } = {}): Promise<void> {
     const written = this.#writeAudio(
@@ -251,6 +253,12 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       throw new TypeError("writeAudio: samples must be a Float32Array of mono PCM");
     checkSampleRate("writeAudio", sampleRate);
     this.#requireOpen("writeAudio");
+    if (this.#finishing !== undefined) {
+      throw new DuplexError(
+        "SESSION_CLOSED",
+        "writeAudio: the input has ended with finish() or the end of session.audio; write before that",
+      );
+    }
     try {
       await this.#input.write(samples, sampleRate);
     } catch (error) {
@@ -360,8 +368,12 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
 
   async #finish(tailTurns: number): Promise<void> {
     if (!this.closed) {
-      await this.#input.finish();
-      this.#dispatch({ type: "finish", tailTurns, nowMs: this.settings.clock.now() });
+      // If the session ends before all is taken, the reason is told below.
+      const taken = this.#input.finish().then(
+        () => true,
+        () => false,
+      );
+      if (await taken) this.#dispatch({ type: "finish", tailTurns, nowMs: this.settings.clock.now() });
     }
     const reason = await this.ended;
     if (this.#error !== undefined) throw this.#error;
@@ -393,8 +405,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
 
   async #snapshot(): Promise<SessionSnapshot> {
     const engine = await this.#engine.snapshot();
-    const { next, fence, speaking, conversation } = this.#state;
-    return { turn: next, engine, fence, speaking, conversation };
+    const { next, fence, conversation } = this.#state;
+    return { turn: next, engine, fence, conversation };
   }
 
   /**
@@ -429,9 +441,9 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       if (!Number.isInteger(turn) || turn < earliest || turn > next) {
         throw new RangeError(`rewind: turn must be a whole number from ${earliest} to ${next}, got ${turn}`);
       }
-      const speaking = await history.goBack(this.#engine, turn);
+      const conversation = await history.goBack(this.#engine, turn);
       this.#input.reset(turn * this.#turnSamples);
-      this.#dispatch({ type: "rewind", turn, speaking });
+      this.#dispatch({ type: "rewind", turn, conversation });
     });
   }
 
@@ -502,10 +514,10 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       }
       const nowMs = this.settings.clock.now();
       const history = this.#history;
-      history?.addStep(input, output.decision === "speak" && output.yielded !== true);
       const checkpoint = history?.wantsCheckpoint(index + 1) === true;
       if (checkpoint) this.#dispatch({ type: "hold" });
       this.#dispatch({ type: "step-done", output, audio, nowMs });
+      history?.addStep(input, this.#state.conversation);
       if (checkpoint && history !== undefined) {
         if (!this.closed) await this.#checkpoint(history);
         this.#release();
@@ -598,8 +610,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   }
 
   async #checkpoint(history: RewindHistory): Promise<void> {
-    const { next, speaking } = this.#state;
-    history.addCheckpoint({ turn: next, snapshot: await this.#engine.snapshot(), speaking });
+    const { next, conversation } = this.#state;
+    history.addCheckpoint({ turn: next, snapshot: await this.#engine.snapshot(), conversation });
   }
 
   #requireOpen(operation: string): void {
@@ -614,6 +626,15 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       `${operation}: expected an engine that takes ${kind}, this one takes ${inputs.join(", ")}; ask session.capabilities.inputs first`,
     );
   }
+}
+
+function historyFor({ capabilities }: EngineSession, { rewindMs }: SessionSettings): RewindHistory {
+  const { turnDurationMs } = capabilities;
+  return new RewindHistory({
+    turns: Math.ceil(rewindMs / turnDurationMs),
+    every: Math.max(1, Math.round(1000 / turnDurationMs)),
+    turnDurationMs,
+  });
 }
 
 function requireSnapshots(capabilities: EngineCapabilities, operation: string): void {

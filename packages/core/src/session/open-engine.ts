@@ -4,8 +4,15 @@ import type { EngineSession } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import type { DuplexSessionOptions, SessionSettings } from "./session-options.js";
 
-/** @throws DuplexError `OPEN_TIMEOUT`, `ABORTED`, and whatever the engine throws */
-export function openEngine(options: DuplexSessionOptions, settings: SessionSettings): Promise<EngineSession> {
+/**
+ * @param prepare - what else must be done before the session is open; the deadline covers it too
+ * @throws DuplexError `OPEN_TIMEOUT`, `ABORTED`, and whatever the engine or `prepare` throws
+ */
+export function openEngine<Result>(
+  options: DuplexSessionOptions,
+  settings: SessionSettings,
+  prepare: (session: EngineSession) => Promise<Result>,
+): Promise<Result> {
   const { engine, signal, onProgress } = options;
   const { clock, seed, temperature, openTimeoutMs } = settings;
   return new Promise((resolve, reject) => {
@@ -41,19 +48,23 @@ export function openEngine(options: DuplexSessionOptions, settings: SessionSetti
     }
     signal?.addEventListener("abort", abort, { once: true });
     const progress = onProgress === undefined ? {} : { onProgress };
-    engine.open({ seed, temperature, signal: controller.signal, ...progress }).then(
-      (session) => {
-        if (settled) session.close().catch(() => {});
-        else {
-          settle();
-          resolve(session);
-        }
-      },
-      (error: unknown) => {
-        if (settled) return;
+    const open = async () => {
+      const session = await engine.open({ seed, temperature, signal: controller.signal, ...progress });
+      try {
+        controller.signal.throwIfAborted();
+        const prepared = await prepare(session);
+        controller.signal.throwIfAborted();
         settle();
-        reject(error);
-      },
-    );
+        resolve(prepared);
+      } catch (error) {
+        session.close().catch(() => {});
+        throw error;
+      }
+    };
+    open().catch((error: unknown) => {
+      if (settled) return;
+      settle();
+      reject(error);
+    });
   });
 }

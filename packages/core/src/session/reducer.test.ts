@@ -203,6 +203,20 @@ describe("reduce", () => {
     expect(driver.events("flush")).toMatchObject([{ fence: 1, reason: "interrupt" }]);
   });
 
+  it("marks the sound of a step that an interruption overtook as stale (rule 5)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    const speech = new Float32Array(3200).fill(0.1);
+    driver.send({ type: "audio", samples: 3 * 3200, nowMs: 0 });
+    driver.send({ type: "interrupt" });
+    driver.done(1, { decision: "speak", speech });
+    driver.done(2, { yielded: true });
+    driver.done(3);
+    expect(driver.events("speech").map((event) => event.fence)).toEqual([0, 1, 1]);
+    expect(driver.events("turn-end").map(({ turn }) => turn.output.fence)).toEqual([0, 1, 1]);
+    expect(driver.events("flush")).toMatchObject([{ fence: 1, reason: "interrupt" }]);
+    expect(driver.plans[1].forceListen).toBe(true);
+  });
+
   it("lets results enter by their policy, and names the micro-turn (rule 6)", () => {
     const driver = new Driver({ pace: "as-fast-as-input" });
     const turn = (nowMs: number, fields: Partial<TurnOutput> = {}) => {

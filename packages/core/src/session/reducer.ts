@@ -49,7 +49,7 @@ export function reduce(state: SessionState, input: SessionInput): Reduction {
     case "fail":
       return end(state, "error", [], input.error);
     case "rewind":
-      return rewind(state, input.turn, input.speaking);
+      return rewind(state, input.turn, input.conversation);
     case "close":
       return end(state, "closed");
   }
@@ -108,6 +108,7 @@ function startStep(state: SessionState, ready: number, nowMs: number, effects: r
   };
   const running: RunningStep = {
     plan,
+    fence: state.fence,
     startedMs: nowMs,
     firstDueMs: dueMs(state, next),
     lastDueMs: dueMs(state, plan.index),
@@ -149,9 +150,13 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
   const at = { turnIndex: plan.index, timeMs: (plan.index + 1) * rules.turnDurationMs };
   const effects: SessionEffect[] = [];
 
-  // Rule 5: a reply that was given up takes its queued sound with it. A forced listen has flushed already.
+  // Rule 5: a reply that was given up takes its queued sound with it. A forced listen has flushed already, and so has an
+  // interruption while this step ran: its sound is stale, and a lower fence says so.
   const yielded = output.yielded === true && !plan.forceListen;
-  const fence = yielded ? state.fence + 1 : state.fence;
+  const interrupted = state.fence > running.fence;
+  const yields = yielded && !interrupted;
+  const sessionFence = yields ? state.fence + 1 : state.fence;
+  const fence = interrupted ? running.fence : sessionFence;
   const records = turnRecords(state, running, output, audio, nowMs, { fence, yielded });
   const late = nowMs > running.firstDueMs;
 
@@ -171,7 +176,7 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
     effects.push(emit({ type: "delivery", ...at, id, outcome: { kind: "entered", turnIndex: plan.index } }));
   }
   if (output.heard !== "") effects.push(emit({ type: "heard-delta", ...at, text: output.heard }));
-  if (yielded) {
+  if (yields) {
     effects.push(emit({ type: "yield", ...at, fence }), emit({ type: "flush", ...at, fence, reason: "yield" }));
   }
   if (output.text !== "") effects.push(emit({ type: "text-delta", ...at, text: output.text }));
@@ -189,13 +194,11 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
     );
   }
 
-  const speaking = output.decision === "speak" && !yielded;
-  const voice = speaking || output.heard !== "";
+  const voice = (output.decision === "speak" && !yielded) || output.heard !== "";
   const after: SessionState = {
     ...state,
     running: undefined,
-    fence,
-    speaking,
+    fence: sessionFence,
     lastVoice: voice ? plan.index : state.lastVoice,
     conversation,
   };
@@ -207,7 +210,7 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
 /** One record per micro-turn of the step (rule 2). */
 function turnRecords(
   state: SessionState,
-  { plan, startedMs, firstDueMs, lastDueMs }: RunningStep,
+  { plan, fence: fenceBefore, startedMs, firstDueMs, lastDueMs }: RunningStep,
   output: TurnOutput,
   audio: Float32Array,
   nowMs: number,
@@ -248,7 +251,7 @@ function turnRecords(
         yielded: false,
         skipped: true,
       };
-      return { index, startMs, input, timing, output: { ...skipped, fence: state.fence } };
+      return { index, startMs, input, timing, output: { ...skipped, fence: fenceBefore } };
     }
     const { decision, speech, text, heard, delegation, inside } = output;
     return {
@@ -293,7 +296,7 @@ function interrupt(state: SessionState): Reduction {
   const at = { turnIndex: state.next, timeMs: state.next * state.rules.turnDurationMs };
   const fence = state.fence + 1;
   const flush = emit({ type: "flush", ...at, fence, reason: "interrupt" });
-  return { state: { ...state, interrupted: true, fence, speaking: false }, effects: [flush] };
+  return { state: { ...state, interrupted: true, fence }, effects: [flush] };
 }
 
 function finish(state: SessionState, tailTurns: number, nowMs: number): SessionState {
@@ -306,7 +309,7 @@ function finish(state: SessionState, tailTurns: number, nowMs: number): SessionS
 }
 
 /** Goes back to the border before micro-turn `turn`. The shell has restored the engine and holds the session. */
-function rewind(state: SessionState, turn: number, speaking: boolean): Reduction {
+function rewind(state: SessionState, turn: number, conversation: readonly ConversationEntry[]): Reduction {
   const { turnSamples, turnDurationMs } = state.rules;
   const at = { turnIndex: turn, timeMs: turn * turnDurationMs };
   const fence = state.fence + 1;
@@ -319,12 +322,12 @@ function rewind(state: SessionState, turn: number, speaking: boolean): Reduction
     anchor: undefined,
     lastAudioMs: Number.NEGATIVE_INFINITY,
     images: [],
+    text: [],
     deliveries: state.deliveries.map((delivery) => ({ ...delivery, sinceMs: Math.min(delivery.sinceMs, at.timeMs) })),
     interrupted: false,
     fence,
-    speaking,
     lastVoice: Math.min(state.lastVoice, turn - 1),
-    conversation: state.conversation.filter((entry) => entry.turnIndex < turn),
+    conversation,
   };
   return {
     state: after,

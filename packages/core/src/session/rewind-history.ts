@@ -1,18 +1,19 @@
 // How a session finds back to an earlier micro-turn (rule 10): a snapshot now and then, and the inputs since.
 
 import type { EngineSession, EngineSnapshot, TurnInput } from "../engine.js";
+import type { ConversationEntry } from "./events.js";
 
 interface Checkpoint {
   /** The micro-turn that comes next. */
   readonly turn: number;
   readonly snapshot: EngineSnapshot;
-  readonly speaking: boolean;
+  readonly conversation: readonly ConversationEntry[];
 }
 
 interface PastStep {
   readonly input: TurnInput;
-  /** Whether the assistant held the floor after it. */
-  readonly speaking: boolean;
+  /** What had been said by its end. */
+  readonly conversation: readonly ConversationEntry[];
 }
 
 /** The recent past of one engine session. Bounded by the time that can be gone back. */
@@ -43,8 +44,8 @@ export class RewindHistory {
     return last === undefined || turn - last.turn >= this.#every;
   }
 
-  addStep(input: TurnInput, speaking: boolean): void {
-    this.#steps.push({ input, speaking });
+  addStep(input: TurnInput, conversation: readonly ConversationEntry[]): void {
+    this.#steps.push({ input, conversation });
   }
 
   addCheckpoint(checkpoint: Checkpoint): void {
@@ -59,24 +60,25 @@ export class RewindHistory {
    * Brings the engine back to the border before micro-turn `turn`: restores the checkpoint before it and repeats the
    * inputs since. Within a merged step the micro-turns before the border stay silent, as they were.
    *
-   * @returns whether the assistant held the floor there
+   * @returns what had been said until there
    */
-  async goBack(engine: EngineSession, turn: number): Promise<boolean> {
+  async goBack(engine: EngineSession, turn: number): Promise<readonly ConversationEntry[]> {
     const checkpoint = this.#checkpoints.findLast((one) => one.turn <= turn);
     if (checkpoint === undefined) throw new RangeError(`rewind: micro-turn ${turn} is out of reach`);
     await engine.restore(checkpoint.snapshot);
     const again = this.#steps.filter(({ input }) => input.index >= checkpoint.turn && firstTurn(input) < turn);
-    let speaking = checkpoint.speaking;
+    let { conversation } = checkpoint;
     const steps = this.#steps.filter(({ input }) => input.index < checkpoint.turn);
     for (const step of again) {
       const input = step.input.index < turn ? step.input : this.#partOf(step.input, turn - firstTurn(step.input));
       await engine.step(input);
-      speaking = step.input === input ? step.speaking : false;
-      steps.push({ input, speaking });
+      // The words of a merged step come with its end.
+      if (step.input === input) conversation = step.conversation;
+      steps.push({ input, conversation });
     }
     this.#checkpoints = this.#checkpoints.filter((one) => one.turn <= turn);
     this.#steps = steps;
-    return speaking;
+    return conversation;
   }
 
   /** The first `turns` micro-turns of a merged step. Text enters a merged step at its end, so there is none. */

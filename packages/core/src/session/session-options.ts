@@ -24,7 +24,7 @@ export interface DuplexSessionOptions {
   readonly temperature?: number;
   /** Aborts the opening, and later the session: it ends with `ABORTED`. */
   readonly signal?: AbortSignal;
-  /** `open` settles within this time, ms, loading included; default 60 000. */
+  /** `open` settles within this time, ms, loading included; 1 … 2 147 483 647 (what a timer can hold), default 60 000. */
   readonly openTimeoutMs?: number;
   /** Called while the engine loads. */
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -53,7 +53,6 @@ export interface SessionSnapshot {
   readonly turn: number;
   readonly engine: EngineSnapshot;
   readonly fence: number;
-  readonly speaking: boolean;
   readonly conversation: readonly ConversationEntry[];
 }
 
@@ -73,6 +72,8 @@ export interface SessionSettings {
   readonly rewindMs: number;
 }
 
+/** Longest time that `setTimeout` holds, ms; from there on it fires at once. */
+const maxTimerMs = 2 ** 31 - 1;
 /** Longest tail, ms: silence is computed like anything else. */
 const maxTailMs = 600_000;
 
@@ -89,7 +90,7 @@ export function settle(options: DuplexSessionOptions): SessionSettings {
   inRange("seed", seed, 0, 0xffffffff);
   if (!Number.isInteger(seed)) throw new RangeError(`DuplexSession.open: seed must be a whole number, got ${seed}`);
   inRange("temperature", temperature, 0, 2);
-  inRange("openTimeoutMs", openTimeoutMs, 1, Number.MAX_SAFE_INTEGER);
+  inRange("openTimeoutMs", openTimeoutMs, 1, maxTimerMs);
   inRange("maxQueuedMs", maxQueuedMs, 1000, 3_600_000);
   inRange("maxBufferedTurns", maxBufferedTurns, 1, 1_000_000);
   checkTailMs("DuplexSession.open", tailMs);

@@ -62,7 +62,6 @@ export interface SessionState {
   /** The next micro-turn must be silent. */
   readonly interrupted: boolean;
   readonly fence: number;
-  readonly speaking: boolean;
   /** Last micro-turn in which either side was heard to speak. */
   readonly lastVoice: number;
   readonly conversation: readonly ConversationEntry[];
@@ -71,6 +70,8 @@ export interface SessionState {
 /** A step that the engine works on. */
 export interface RunningStep {
   readonly plan: StepPlan;
+  /** The fence when it began: if the session's is higher by the time it ends, its sound is stale (rule 5). */
+  readonly fence: number;
   readonly startedMs: number;
   /** Deadline of the first and of the last micro-turn in it. */
   readonly firstDueMs: number;
@@ -110,7 +111,7 @@ export type SessionInput =
       readonly nowMs: number;
     }
   | { readonly type: "fail"; readonly error: DuplexError }
-  | { readonly type: "rewind"; readonly turn: number; readonly speaking: boolean }
+  | { readonly type: "rewind"; readonly turn: number; readonly conversation: readonly ConversationEntry[] }
   | { readonly type: "close" };
 
 /** Something that the shell must do. */
@@ -132,10 +133,9 @@ export interface Reduction {
 /** State of a session that begins before micro-turn `turn`. */
 export function initialState(
   rules: SessionRules,
-  from: { turn: number; fence: number; speaking: boolean; conversation: readonly ConversationEntry[] } = {
+  from: { turn: number; fence: number; conversation: readonly ConversationEntry[] } = {
     turn: 0,
     fence: 0,
-    speaking: false,
     conversation: [],
   },
 ): SessionState {
@@ -155,7 +155,6 @@ export function initialState(
     deliveries: [],
     interrupted: false,
     fence: from.fence,
-    speaking: from.speaking,
     lastVoice: from.turn - 1,
     conversation: from.conversation,
   };
