@@ -60,6 +60,12 @@ const defects: readonly Defect[] = [
     step: async (inner, input) => ({ ...(await inner.step(input)), text: String(Math.random()) }),
   },
   {
+    name: "dates an image that has no time",
+    foundBy: "refuses images and text",
+    step: (inner, { images, ...input }) =>
+      inner.step({ ...input, images: images.map((image) => ({ ...image, timeMs: image.timeMs || 0 })) }),
+  },
+  {
     name: "hears nothing",
     foundBy: "hears",
     step: (inner, input) => inner.step({ ...input, audio: new Float32Array(input.audio.length) }),

@@ -240,8 +240,11 @@ export const engineChecks: readonly Check<EngineContext>[] = [
         const [input] = talk(capabilities, 1);
         const image = { data: new Uint8Array(4 * 39 * 40).fill(128), width: 39, height: 40, timeMs: 0 };
         const step = (extra: Partial<TurnInput>) => session.step({ ...input, ...extra });
-        if (capabilities.inputs.includes("video")) await step({ images: [image] });
-        else await rejects("step with an image", step({ images: [image] }), "UNSUPPORTED");
+        if (capabilities.inputs.includes("video")) {
+          const timeless = { ...image, timeMs: Number.NaN };
+          await rejects("step with an image at no time", step({ images: [timeless] }), "IMAGE_INVALID");
+          await step({ images: [image] });
+        } else await rejects("step with an image", step({ images: [image] }), "UNSUPPORTED");
         const text = [{ source: "user", text: "hello" }] as const;
         if (capabilities.inputs.includes("text")) await step({ text });
         else await rejects("step with text", step({ text }), "UNSUPPORTED");

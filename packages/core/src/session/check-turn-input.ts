@@ -9,7 +9,7 @@ import { DuplexError } from "../errors.js";
  *
  * @throws RangeError if `turns` is not a whole number from 1 on
  * @throws DuplexError `SHAPE_MISMATCH` for audio of another length, `AUDIO_INVALID` for NaN or infinite samples,
- *   `UNSUPPORTED` for images or text that the engine does not take
+ *   `UNSUPPORTED` for images or text that the engine does not take, `IMAGE_INVALID` for an image without a time
  */
 export function checkTurnInput(input: TurnInput, capabilities: EngineCapabilities): void {
   const { audio, turns, images, text } = input;
@@ -29,5 +29,9 @@ export function checkTurnInput(input: TurnInput, capabilities: EngineCapabilitie
       "UNSUPPORTED",
       `step: expected an engine that takes ${images.length > 0 ? "video" : "text"}, this one takes ${inputs.join(", ")}`,
     );
+  }
+  const timeless = images.find(({ timeMs }) => !Number.isFinite(timeMs));
+  if (timeless !== undefined) {
+    throw new DuplexError("IMAGE_INVALID", `step: expected images at a finite timeMs, got ${timeless.timeMs}`);
   }
 }

@@ -8,8 +8,9 @@ import { ImageScaler } from "./scale-image.js";
 /** Width and height of a patch, pixels. */
 export const patchSize = 40;
 
-/** Mean and standard deviation of red, green and blue (0 … 1) that images are normalised by; those of CLIP. */
+/** Mean of red, green and blue (0 … 1) that images are normalised by; that of CLIP. */
 export const clipMean: readonly number[] = Object.freeze([0.48145466, 0.4578275, 0.40821073]);
+/** Standard deviation to {@link clipMean}. */
 export const clipStd: readonly number[] = Object.freeze([0.26862954, 0.26130258, 0.27577711]);
 
 /** Values of one patch: two moments of 40 x 40 x 3. */
