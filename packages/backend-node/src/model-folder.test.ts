@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { DuplexError } from "@microturn/core";
+import { DuplexError, loadModel, writeSafetensors } from "@microturn/core";
+import { tinyModel } from "@microturn/core/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { modelFolder } from "./model-folder.js";
 
@@ -64,6 +66,41 @@ describe("modelFolder", () => {
     await mkdir(join(root, "later"));
     await writeFile(join(root, "later", "microturn.json"), "{}");
     expect((await source.read("microturn.json")).length).toBe(2);
+  });
+
+  test("gives a model that loads, and one that does not once a single byte of a file is another", async () => {
+    const folder = join(root, "tiny");
+    await mkdir(folder);
+    const { config, weights, tokenizer, manifest } = tinyModel();
+    const tensors = weights.names.map((name) => {
+      const shape = weights.shape(name) ?? [];
+      const { buffer, byteOffset, byteLength } = weights.float32(name, shape);
+      return [name, { type: "float32", shape, bytes: new Uint8Array(buffer, byteOffset, byteLength) }] as const;
+    });
+    const files = {
+      "model.safetensors": writeSafetensors(tensors),
+      "tokenizer.json": new TextEncoder().encode(JSON.stringify({ version: 1, tokens: tokenizer.tokens })),
+    };
+    const described = Object.entries(files).map(([path, bytes]) => ({
+      path,
+      bytes: bytes.length,
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+    }));
+    const whole = { ...manifest, config, files: { weights: [described[0]], tokenizer: described[1] } };
+    for (const [path, bytes] of Object.entries(files)) await writeFile(join(folder, path), bytes);
+    await writeFile(join(folder, "microturn.json"), JSON.stringify(whole));
+    expect((await loadModel(modelFolder(folder))).config).toEqual(config);
+    for (const [path, bytes] of Object.entries(files)) {
+      const changed = bytes.slice();
+      changed[changed.length >> 1] ^= 1;
+      await writeFile(join(folder, path), changed);
+      await expectInvalid(loadModel(modelFolder(folder)), `${path} was altered: SHA-256 is `);
+      await writeFile(join(folder, path), bytes.subarray(0, -1));
+      await expectInvalid(loadModel(modelFolder(folder)), "it is cut; download the model again");
+      await writeFile(join(folder, path), bytes);
+    }
+    await rm(join(folder, "tokenizer.json"));
+    await expectInvalid(loadModel(modelFolder(folder)), "tokenizer.json is missing");
   });
 
   test("stops when the signal has fired", async () => {
