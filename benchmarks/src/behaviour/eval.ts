@@ -18,7 +18,7 @@ const { values } = parseArgs({
     cases: { type: "string", default: "training/work/cases" },
     rows: { type: "string" },
     model: { type: "string" },
-    weights: { type: "string", default: "float32" },
+    weights: { type: "string" },
     sessions: { type: "string", default: "8" },
     out: { type: "string", default: "benchmarks/results/behaviour" },
     card: { type: "string" },
@@ -28,10 +28,11 @@ const { values } = parseArgs({
 const cases = await readCases(values.cases, values.rows?.split(","));
 const backend = await nodeBackend();
 const sessions = Number(values.sessions);
+const weights = values.weights ?? `${backend.capabilities.target.weights[0]} (the default here)`;
 const engine = localEngine({
   model: values.model === undefined ? mini : modelFolder(values.model),
   backend,
-  weights: values.weights as WeightType,
+  ...(values.weights === undefined ? {} : { weights: values.weights as WeightType }),
   maxSessions: sessions,
 });
 await mkdir(values.out, { recursive: true });
@@ -58,7 +59,7 @@ await backend.close();
 scores.sort((a, b) => a.id.localeCompare(b.id));
 const text = markdown(table(scores));
 const voices = [...new Set(scores.map((s) => s.voice))].filter((voice) => voice !== "none").sort();
-const summary = `${text}\n\n${cases.length} cases, ${values.weights} weights; voices: ${voices.join(", ")}.`;
+const summary = `${text}\n\n${cases.length} cases, weights ${weights}; voices: ${voices.join(", ")}.`;
 console.log(summary);
 await writeFile(join(values.out, "scores.json"), `${JSON.stringify(scores, null, 1)}\n`);
 if (values.card !== undefined) {
