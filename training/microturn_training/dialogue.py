@@ -132,8 +132,8 @@ class Generator:
     """Draws dialogues. `keep` selects the clips of the user (voices, phrasings)."""
 
     TURNS = 80   # 16 s
-    WEIGHTS = {"greet": 1.6, "name": 1.6, "how": 1.6, "thanks": 1.5, "bye": 1.5, "color": 3, "story": 2.6, "count": 3, "sum": 7,
-               "say": 2.5, "digit": 3, "watch": 3, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
+    WEIGHTS = {"greet": 1.6, "name": 1.6, "how": 1.6, "thanks": 1.5, "bye": 1.5, "color": 5, "story": 2.4, "count": 3, "sum": 7,
+               "say": 2.5, "digit": 3, "watch": 4, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
 
     def __init__(self, folder: str | Path, seed: int, bank: str = "bank-train", turns: int = TURNS, mix: Mix | None = None,
                  keep=lambda meta: True):
@@ -257,6 +257,8 @@ class Generator:
                     d.text[at + offset] = token
             if at < stop:
                 d.weight[at] = 4
+            if len(domain.answer_parts(key)) > 1 and at + self.assistant.words[key][-1][0] < stop:
+                d.weight[at + self.assistant.words[key][-1][0]] = 5   # the word that has to be found out
         d.control[first:min(end, stop)] = SPEAK
         if end <= stop:
             d.text[end - 1] = END

@@ -131,6 +131,23 @@ def answers() -> dict[str, str]:
     return out
 
 
+def answer_parts(key: str) -> list[str]:
+    """The stretches of an answer that are synthesised apart and joined.
+
+    In one breath, "i see red" and "i see blue" differ from the first frame, and a model that is fed its own speech learns
+    to read the colour from there instead of looking. What must be found out therefore starts a stretch of its own.
+    """
+    intent, _, argument = key.partition(":")
+    if intent == "color":
+        return ["i see", COLORS[int(argument)]]
+    if intent == "now":
+        return ["now it is", COLORS[int(argument)]]
+    if intent == "sum":
+        a, b = (int(x) for x in argument.split(","))
+        return [f"{DIGITS[a]} plus", f"{DIGITS[b]} is", NUMBERS[a + b]]
+    return [answers()[key]]
+
+
 def words(text: str) -> list[str]:
     return text.replace(",", "").split()
 

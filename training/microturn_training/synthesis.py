@@ -24,6 +24,7 @@ from .voices import ASSISTANT, Voice, draw
 
 RATE = 16000
 TAIL = 160            # samples kept after the last audible one
+JOIN = 960            # silence between the stretches of an answer
 USER_RMS, ASSISTANT_RMS = 0.08, 0.10
 
 
@@ -219,11 +220,15 @@ def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
 def assistant_clip(item: tuple[str, str]) -> tuple[np.ndarray, dict]:
     key, text = item
     path = f"{tempfile.gettempdir()}/microturn-{os.getpid()}.wav"
-    ends = speak(Voice("flite", ASSISTANT), text, path)
-    raw = read_wav(path)
-    first, last = audible(raw)
-    x = to_int16(scale(raw[first:last], ASSISTANT_RMS))
-    starts = [0.0] + [max(0.0, e - first / RATE) for e in ends[:-1]]
+    pieces, starts, at = [], [], 0
+    for part in domain.answer_parts(key):
+        ends = speak(Voice("flite", ASSISTANT), part, path)
+        raw = read_wav(path)
+        first, last = audible(raw)
+        starts += [at / RATE] + [at / RATE + max(0.0, e - first / RATE) for e in ends[:-1]]
+        pieces += [scale(raw[first:last], ASSISTANT_RMS), np.zeros(JOIN, np.float32)]
+        at += last - first + JOIN
+    x = to_int16(np.concatenate(pieces[:-1]))
     return x, {"key": key, "text": text, "voice": f"flite:{ASSISTANT}", "length": len(x), "starts": starts}
 
 
