@@ -55,6 +55,35 @@ describe("main", () => {
   });
 });
 
+describe("main with a broken stdout", () => {
+  const breaking = (code: string) => {
+    const { io, written } = world();
+    let listener = (_error: Error): void => {};
+    const stdout = {
+      write: () => {
+        listener(Object.assign(new Error(code), { code }));
+        return false;
+      },
+      on: (_event: "error", given: (error: Error) => void) => {
+        listener = given;
+      },
+    };
+    return { io: { ...io, stdout }, written };
+  };
+
+  it("takes a reader that left for an end, not for a failure", async () => {
+    const { io, written } = breaking("EPIPE");
+    expect(await main(["--help"], io)).toBe(0);
+    expect(written.err).toBe("");
+  });
+
+  it("tells of a full disk", async () => {
+    const { io, written } = breaking("ENOSPC");
+    expect(await main(["--help"], io)).toBe(1);
+    expect(written.err).toBe("microturn: the disk is full; free some space\n");
+  });
+});
+
 describe("failureText", () => {
   it("gives code and message in one line, and where it came from only on request", () => {
     const error = new DuplexError("AUDIO_INVALID", "wav: expected a WAV file, got no bytes", {

@@ -15,6 +15,19 @@ import { version } from "./version.js";
  * @returns the exit code: 0 done, 1 failed, 2 the command line cannot be followed, 130 stopped by Ctrl-C
  */
 export async function main(args: readonly string[], io: Io): Promise<number> {
+  // Without a listener, a stream whose reader left (`microturn … | head`) ends the program in the middle of its work.
+  let broken: NodeJS.ErrnoException | undefined;
+  io.stdout.on("error", (error) => {
+    broken ??= error;
+  });
+  io.stderr.on("error", () => {});
+  const code = await follow(args, io);
+  if (code !== exitCodes.done || broken === undefined || broken.code === "EPIPE") return code;
+  io.stderr.write(`${failureText(broken, false)}\n`);
+  return exitCodes.failed;
+}
+
+async function follow(args: readonly string[], io: Io): Promise<number> {
   let command: Command;
   try {
     command = readCommandLine(args);

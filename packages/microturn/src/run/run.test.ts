@@ -30,7 +30,14 @@ class Capture implements Output {
     callback?.();
     return true;
   }
-  on(): void {}
+  readonly listeners: ((error: Error) => void)[] = [];
+  on(_event: "error", listener: (error: Error) => void): void {
+    this.listeners.push(listener);
+  }
+  /** What a pipe says whose reader has left. */
+  leave(): void {
+    for (const listener of this.listeners) listener(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
+  }
   get bytes(): Buffer {
     return Buffer.concat(this.chunks);
   }
@@ -140,6 +147,7 @@ describe("microturn run with a file", () => {
     expect(await fails(`${input} --out ${folder}/missing/reply.wav`)).toBeInstanceOf(UsageError);
     expect(await fails(`${input} --out ${folder}/x --trace ${folder}/x`)).toBeInstanceOf(UsageError);
     expect(String(await fails(folder))).toContain("is a folder");
+    expect(String(await fails(`${input} --trace ${folder}`))).toContain("it is a folder; name a file in it");
     expect(await fails(join(folder, "none.wav"))).toMatchObject({ code: "ENOENT" });
   });
 
@@ -166,6 +174,40 @@ describe("microturn run with a file", () => {
     expect(written.channels[0].length).toBeGreaterThanOrEqual(6 * 3_200);
     expect(written.channels[0].length).toBeLessThan(20 * 16_000);
     expect(stdout.text).toContain("good");
+  });
+});
+
+describe("microturn run without a reader of its text", () => {
+  const leaving = (stdout: Capture) =>
+    scriptedEngine({
+      script: (turn, memory) => {
+        if (turn.index === 6) stdout.leave();
+        return script(turn, memory);
+      },
+    });
+
+  it("goes on for the files that it writes", async () => {
+    const input = await recording(4);
+    const { io, stdout } = world();
+    const out = join(folder, "reply.wav");
+    expect(await runConversation(parsed(`${input} --out ${out} --tail-ms 0`), io, open(leaving(stdout)))).toBe(0);
+    expect(readWav(await readFile(out)).channels[0].length).toBe(22 * 3_200);
+  });
+
+  it("ends when there is nothing else to do it for", async () => {
+    const input = await recording(20);
+    const { io, stdout } = world();
+    const made = leaving(stdout);
+    expect(await runConversation(parsed(input), io, open(made))).toBe(0);
+    expect(made.steps.length).toBeLessThan(20);
+  });
+
+  it("claims no reply that could not be written", async () => {
+    const input = await recording(1);
+    const { io, stdout } = world();
+    const failure = await runConversation(parsed(`${input} --out /dev/full`), io, open()).catch((error) => error);
+    expect(failure).toMatchObject({ code: "ENOSPC" });
+    expect(stdout.text).not.toContain("wrote");
   });
 });
 

@@ -1,6 +1,6 @@
 // `microturn run`: sound in, conversation out. Opens the session, feeds it, prints and writes what it gives, sums up.
 
-import { stat, writeFile } from "node:fs/promises";
+import { access, constants, stat, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DuplexError, DuplexSession, type Engine, writeTrace } from "@microturn/core";
 import type { RunOptions } from "../command/command-line.js";
@@ -57,7 +57,7 @@ class Conversation {
   }
 
   async hold(): Promise<number> {
-    const { seed, temperature, deadline, tailMs, realtime, trace } = this.#options;
+    const { seed, temperature, deadline, tailMs, realtime, trace, out } = this.#options;
     const capabilities = await this.#load();
     this.#print(
       this.#ink.dim(
@@ -76,6 +76,8 @@ class Conversation {
       void session.close();
     };
     this.#io.stop.addEventListener("abort", stop, { once: true });
+    // Nobody reads the text any more: go on for the sound and the files, if there are any.
+    if (sinks.length === 0 && trace === undefined) this.#text.on("error", stop);
     if (this.#io.stop.aborted) stop();
 
     const started = performance.now();
@@ -84,8 +86,9 @@ class Conversation {
       outputSampleRate: capabilities.outputSampleRate,
       turnMs: capabilities.turnDurationMs,
     });
-    const reading = this.#read(session, figures, sinks);
     const failures: unknown[] = [];
+    // It may fail while the input still waits; then nobody looks at it yet.
+    const reading = this.#read(session, figures, sinks).catch((error: unknown) => failures.push(error));
     try {
       await this.#feed(session);
     } catch (error) {
@@ -94,15 +97,22 @@ class Conversation {
       // What came before the bad piece is still answered.
       await session.finish({ tailMs: 0 }).catch(() => {});
     }
-    await reading.catch((error: unknown) => failures.push(error));
+    await reading;
     this.#io.stop.removeEventListener("abort", stop);
     await session.close();
     const wallMs = performance.now() - started;
     // Everything that was produced is written, whatever happened.
-    for (const sink of sinks) await sink.finish().catch((error: unknown) => failures.push(error));
+    let written = true;
+    for (const sink of sinks) {
+      await sink.finish().catch((error: unknown) => {
+        failures.push(error);
+        written = false;
+      });
+    }
     this.#print("");
     for (const line of figures.lines(wallMs)) this.#print(line);
-    await this.#writeResults(session).catch((error: unknown) => failures.push(error));
+    if (out !== undefined && written) this.#print(`wrote ${this.#ink.bold(resolve(out))}: the reply`);
+    await this.#writeTrace(session).catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw failures[0];
     return this.#io.stop.aborted ? exitCodes.stopped : exitCodes.done;
   }
@@ -173,9 +183,8 @@ class Conversation {
     }
   }
 
-  async #writeResults(session: DuplexSession): Promise<void> {
-    const { out, trace } = this.#options;
-    if (out !== undefined) this.#print(`wrote ${this.#ink.bold(resolve(out))}: the reply`);
+  async #writeTrace(session: DuplexSession): Promise<void> {
+    const { trace } = this.#options;
     if (trace === undefined) return;
     const json = await writeTrace(session.trace());
     await writeFile(trace, trace.endsWith(".json") ? json : renderTraceHtml(json));
@@ -201,8 +210,16 @@ async function checkPaths({ input, out, trace }: RunOptions): Promise<void> {
     const folder = await stat(dirname(resolve(path))).catch(() => undefined);
     if (!folder?.isDirectory())
       throw new UsageError(`cannot write ${path}: there is no folder ${dirname(resolve(path))}`);
+    await checkWritable(path);
   }
   if (out !== undefined && trace !== undefined && resolve(out) === resolve(trace)) {
     throw new UsageError(`--out and --trace both name ${out}`);
   }
+}
+
+/** @throws UsageError if it is a folder, or the file system's error if it, or its folder, may not be written to */
+async function checkWritable(path: string): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory()) throw new UsageError(`cannot write ${path}: it is a folder; name a file in it`);
+  await access(there === undefined ? dirname(resolve(path)) : path, constants.W_OK);
 }
