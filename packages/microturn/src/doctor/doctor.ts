@@ -15,9 +15,16 @@ export interface Instruments {
   readonly probe: () => Promise<readonly ProviderReport[]>;
   readonly open: (choice: EngineChoice) => Promise<OpenedEngine>;
   readonly nodeVersion: string;
+  /** A monotonic clock, ms. */
+  readonly now: () => number;
 }
 
-const ownInstruments: Instruments = { probe: probeProviders, open: openEngine, nodeVersion: process.versions.node };
+const ownInstruments: Instruments = {
+  probe: probeProviders,
+  open: openEngine,
+  nodeVersion: process.versions.node,
+  now: () => performance.now(),
+};
 
 /** Oldest Node that the packages say they run on. */
 const oldestNode = [20, 11] as const;
@@ -71,7 +78,7 @@ async function examine(
   choice: EngineChoice & DoctorOptions,
   io: Io,
   ink: Ink,
-  { open }: Instruments,
+  { open, now }: Instruments,
 ): Promise<{ lines: string[]; good: boolean }> {
   const provider = choice.providers[0];
   const progress = new ProgressLine(io.stderr);
@@ -85,7 +92,7 @@ async function examine(
     progress.clear();
     const files = Object.keys(identity?.files ?? {}).length;
     const model = `${identity?.model ?? "the model"}${files > 0 ? `, ${files} files with the right hashes` : ""}`;
-    const times = await timeSteps(opened.engine);
+    const times = await timeSteps(opened.engine, now);
     const p99 = percentile(times, 0.99);
     const keepsTime = p99 <= turnDurationMs;
     const headroom = turnDurationMs / percentile(times, 0.5);
@@ -103,7 +110,7 @@ async function examine(
 }
 
 /** Wall time of steps over quiet noise, ms, without the first few. */
-async function timeSteps(engine: Engine): Promise<number[]> {
+async function timeSteps(engine: Engine, now: () => number): Promise<number[]> {
   const session = await engine.open();
   const samples = Math.round((session.capabilities.inputSampleRate * session.capabilities.turnDurationMs) / 1000);
   const times: number[] = [];
@@ -112,9 +119,9 @@ async function timeSteps(engine: Engine): Promise<number[]> {
       { length: samples },
       (_, i) => (((i * 7919 + index * 104729) % 2003) / 2003 - 0.5) * 0.02,
     );
-    const started = performance.now();
+    const started = now();
     await session.step({ index, turns: 1, audio, images: [], text: [] });
-    if (index >= 5) times.push(performance.now() - started);
+    if (index >= 5) times.push(now() - started);
   }
   await session.close();
   return times;
