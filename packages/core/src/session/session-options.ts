@@ -43,7 +43,10 @@ export interface DuplexSessionOptions {
   readonly rewindMs?: number;
   /** Records a trace from the start; read it with `session.trace()`. Default false. */
   readonly trace?: boolean | TraceOptions;
-  /** Goes on from a snapshot of a session on the same engine. */
+  /**
+   * Goes on from a snapshot of a session on the same engine. Its random numbers and temperature go on too; `seed` and
+   * `temperature` have no effect then.
+   */
   readonly from?: SessionSnapshot;
 }
 
