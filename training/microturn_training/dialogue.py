@@ -436,7 +436,8 @@ class Generator:
         """Everything the model is shown and must yield for one dialogue."""
         audio = DMEL_20.levels(self.microphone(d)).reshape(self.turns, 4, 80)
         return {"audio": audio, "text": d.text, "heard": d.heard, "control": d.control, "speech": d.speech,
-                "weight": d.weight, "camera": np.array(d.camera)}
+                "weight": d.weight, "camera": np.array(d.camera),
+                "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS))}
 
     def batch(self, size: int) -> dict[str, np.ndarray]:
         """`size` dialogues, stacked; `images` holds only those with a camera, in order."""

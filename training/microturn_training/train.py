@@ -28,6 +28,7 @@ import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
 from .dialogue import Generator, VOCABULARY  # noqa: E402
+from .domain import COLORS  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
 from .muon import Muon  # noqa: E402
 
@@ -79,7 +80,7 @@ def fed_back(batch: dict) -> dict:
             "control": delayed(batch["control"], LISTEN), "speech": speech}
 
 
-def losses(net: Duplex, h, batch: dict, speech_share: float) -> dict[str, torch.Tensor]:
+def losses(net: Duplex, probe: torch.nn.Linear, h, batch: dict, speech_share: float) -> dict[str, torch.Tensor]:
     text, heard, control, weight = batch["text"], batch["heard"], batch["control"], batch["weight"]
     lt, lh, lc = (z.float() for z in net.heads(h))
     def each(logits, target):
@@ -87,6 +88,8 @@ def losses(net: Duplex, h, batch: dict, speech_share: float) -> dict[str, torch.
     speaking = control == SPEAK
     text_loss = (each(lt, text) * torch.where(text > 0, 2.0, 1.0) * torch.where(text > 0, weight, 1.0))[speaking].sum() / control.numel()
     out = {"text": text_loss, "heard": (each(lh, heard) * torch.where(heard > 0, 2.0, 1.0)).mean(), "control": (each(lc, control) * weight).mean()}
+    # one word in a dialogue says what is seen, too little to learn to look: every output position is asked for the colour
+    out["color"] = F.cross_entropy(probe(h).float().flatten(0, 1), batch["color"].flatten())
     sounding = batch["speech"].amax(-1) > 0
     chosen = (sounding & (torch.rand(sounding.shape) < speech_share)) | (speaking & (torch.rand(sounding.shape) < 0.25))
     logits = net.speech_logits(h[chosen]).float()
@@ -99,10 +102,10 @@ def losses(net: Duplex, h, batch: dict, speech_share: float) -> dict[str, torch.
     return out
 
 
-def synchronise(net: Duplex, metrics: torch.Tensor, count: int) -> torch.Tensor:
+def synchronise(net: Duplex, probe: torch.nn.Module, metrics: torch.Tensor, count: int) -> torch.Tensor:
     """Sums gradients, expert loads and metrics over the processes; gradients and metrics become means over `count` parts."""
     routers = [m.gate for m in net.modules() if isinstance(m, MixtureOfExperts)]
-    parameters = list(net.parameters())
+    parameters = [*net.parameters(), *probe.parameters()]
     flat = torch.cat([torch.zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in parameters]
                      + [r.load if r.load is not None else torch.zeros(r.c.num_experts) for r in routers] + [metrics])
     if dist.is_initialized():
@@ -118,7 +121,7 @@ def synchronise(net: Duplex, metrics: torch.Tensor, count: int) -> torch.Tensor:
     return flat[at:] / count
 
 
-METRICS = ["loss", "text", "heard", "control", "speech", "text_right", "heard_right", "switch_right"]
+METRICS = ["loss", "text", "heard", "control", "speech", "color", "text_right", "heard_right", "switch_right"]
 
 
 def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
@@ -128,11 +131,13 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
     folder = Path(a.work) / a.run
     config = Config(vocab_size=len(VOCABULARY))
     net = Duplex(config)
+    probe = torch.nn.Linear(config.hidden_size, len(COLORS) + 1)   # training only; the last class is "no camera"
     hidden = [(n, p) for n, p in net.named_parameters() if ".layers." in n and p.dim() > 1 and "sconv" not in n and "gate.weight" not in n and "rel_logits" not in n]
     names = {n for n, _ in hidden}
     others = [p for n, p in net.named_parameters() if n not in names]
     muon = Muon([(p, 2 if n.endswith("gate_up_proj") else 1) for n, p in hidden])
-    optimizer = torch.optim.AdamW([{"params": [p for p in others if p.dim() > 1], "weight_decay": 0.03}, {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0}],
+    optimizer = torch.optim.AdamW([{"params": [p for p in others if p.dim() > 1], "weight_decay": 0.03}, {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
+                                   {"params": list(probe.parameters()), "weight_decay": 0.0}],
                                   lr=a.rate, betas=(0.9, 0.98), fused=True)
     step, spent, path = 0, 0.0, folder / "checkpoint.pt"
     if path.exists():
@@ -140,6 +145,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
         muon.load_state_dict(saved["muon"])
+        probe.load_state_dict(saved["probe"])
         step, spent = saved["step"], saved["minutes"]
     elif a.initial:
         net.load_state_dict(torch.load(a.initial)["net"])
@@ -174,15 +180,15 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
             batch = queue.get()
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 h = net(batch["audio"], batch["camera"], batch["images"], **fed_back(batch))
-                part = losses(net, h, batch, speech_share=0.5)
-                part["loss"] = 4 * part["text"] + 2 * part["heard"] + part["speech"] + 2 * part["control"]
+                part = losses(net, probe, h, batch, speech_share=0.5)
+                part["loss"] = 4 * part["text"] + 2 * part["heard"] + part["speech"] + 2 * part["control"] + 0.5 * part["color"]
             part["loss"].backward()
             metrics += torch.nan_to_num(torch.stack([part[m].detach().float() for m in METRICS]))
             for total, r in zip(load, routers):
                 total += r.load
         for total, r in zip(load, routers):
             r.load = total
-        metrics = synchronise(net, metrics, a.parts)
+        metrics = synchronise(net, probe, metrics, a.parts)
         for group in optimizer.param_groups:
             group["lr"] = shared[0]
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -203,7 +209,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
                 log.write(json.dumps(row) + "\n")
                 log.flush()
             if step % 200 == 0 or last:
-                torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "muon": muon.state_dict(), "step": step, "minutes": minutes(),
+                torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "muon": muon.state_dict(), "probe": probe.state_dict(), "step": step, "minutes": minutes(),
                             "config": config.to_dict(), "vocabulary": VOCABULARY}, str(path) + ".new")
                 os.replace(str(path) + ".new", path)
         if a.processes > 1:
