@@ -44,12 +44,11 @@ await Promise.all(
       const one = cases[next++];
       const result = score(one, await play(one, engine));
       scores.push(result);
-      if (process.stderr.isTTY || scores.length % 50 === 0)
-        await writeFile(
-          join(values.out, `${one.id}.json`),
-          `${JSON.stringify({ ...result, expected: one.expected }, null, 1)}\n`,
-        );
-      process.stderr.write(`${scores.length} of ${cases.length} cases\n`);
+      if (process.stderr.isTTY || scores.length % 50 === 0) {
+        process.stderr.write(`${scores.length} of ${cases.length} cases\n`);
+      }
+      const file = join(values.out, `${one.id}.json`);
+      await writeFile(file, `${JSON.stringify({ ...result, expected: one.expected }, null, 1)}\n`);
     }
   }),
 );
