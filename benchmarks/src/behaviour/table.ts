@@ -52,7 +52,7 @@ function figures(row: string, scores: readonly Score[]): string {
     case "silence":
       return `silent ${share(scores, (s) => s.falseAlarm === false)}`;
     case "time":
-      return `${right}, |error| median / p90 ${spread(scores.flatMap((s) => (s.errorsMs ?? []).map(Math.abs)))}`;
+      return `${right}, absolute error median / p90 ${spread(scores.flatMap((s) => (s.errorsMs ?? []).map(Math.abs)))}`;
     case "color":
       return `${right}, reaction median / p90 ${spread(scores.map((s) => s.reactionMs))}, false alarms ${share(scores, (s) => s.falseAlarm === true)}`;
     default:
