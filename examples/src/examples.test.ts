@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -16,11 +16,7 @@ describe("the examples", () => {
     expect(block).toBe(source.replace(/^\/\/.*\n\n/, ""));
   });
 
-  const missing = ["packages/mini/microturn.json", "fixtures/speech/conversation.wav"].filter(
-    (path) => !existsSync(root + path),
-  );
-  const runnable = describe.skipIf(missing.length > 0);
-  runnable(`run${missing.length > 0 ? ` (skipped: ${missing.join(" and ")} not there)` : ""}`, () => {
+  describe("run", () => {
     it("ten-lines hears and says something", { timeout: 120_000 }, async () => {
       const { stdout } = await run("ten-lines");
       expect(stdout).toMatch(/heard: \w/);
