@@ -7,8 +7,8 @@ import type { Output } from "../io.js";
 /** Takes micro-turns one by one and, in the end, whatever belongs after the last. */
 export interface ReplySink {
   push(turn: TurnRecord): Promise<void>;
-  /** Completes what was begun; safe after a failure and when called twice. */
-  finish(): Promise<void>;
+  /** Completes what was begun; safe after a failure and when called twice. @returns whether a file was written */
+  finish(): Promise<boolean>;
 }
 
 /** Where and how to write a WAV file. */
@@ -24,14 +24,15 @@ export interface ReplyFileOptions {
 }
 
 /**
- * Opens a WAV file (16-bit) for a session.
+ * A WAV file (16-bit) of a session. It is opened when the first micro-turn comes, so that an input which holds none
+ * leaves an older file as it was.
  *
  * What a micro-turn gives sounds one micro-turn later, so the file begins with one micro-turn of silence and lies
  * exactly on the time line of the input. Should the program die, the file still reads to its end.
  *
  * @throws DuplexError `UNSUPPORTED` if `mix` is asked for and the rates differ
  */
-export async function replyFile(options: ReplyFileOptions): Promise<ReplySink> {
+export function replyFile(options: ReplyFileOptions): ReplySink {
   const { mix, inputSampleRate, outputSampleRate } = options;
   if (mix && inputSampleRate !== outputSampleRate) {
     throw new DuplexError(
@@ -39,21 +40,21 @@ export async function replyFile(options: ReplyFileOptions): Promise<ReplySink> {
       `--mix: expected one sample rate for both voices, got ${inputSampleRate} and ${outputSampleRate} Hz; leave --mix out`,
     );
   }
-  return new ReplyFile(await open(options.path, "w"), options);
+  return new ReplyFile(options);
 }
 
 class ReplyFile implements ReplySink {
-  readonly #file: FileHandle;
+  readonly #path: string;
+  #file: FileHandle | undefined;
   readonly #writer: WavWriter;
   readonly #mix: boolean;
   readonly #turnSamples: number;
   /** The assistant's samples that come next. */
   #pending: Float32Array;
-  #begun = false;
   #closed = false;
 
-  constructor(file: FileHandle, { outputSampleRate, turnMs, mix }: ReplyFileOptions) {
-    this.#file = file;
+  constructor({ path, outputSampleRate, turnMs, mix }: ReplyFileOptions) {
+    this.#path = path;
     this.#writer = new WavWriter({ sampleRate: outputSampleRate, channels: mix ? 2 : 1 });
     this.#mix = mix;
     this.#turnSamples = Math.round((outputSampleRate * turnMs) / 1000);
@@ -61,25 +62,30 @@ class ReplyFile implements ReplySink {
   }
 
   async push(turn: TurnRecord): Promise<void> {
-    await this.#write(turn.input.audio);
+    if (this.#file === undefined) {
+      this.#file = await open(this.#path, "w");
+      await this.#file.write(this.#writer.openHeader());
+    }
+    await this.#write(this.#file, turn.input.audio);
     this.#pending = turn.output.speech;
   }
 
-  async finish(): Promise<void> {
-    if (this.#closed) return;
+  async finish(): Promise<boolean> {
+    const file = this.#file;
+    if (file === undefined) return false;
+    if (this.#closed) return true;
     this.#closed = true;
     try {
-      await this.#write(new Float32Array(this.#turnSamples));
-      await this.#file.write(this.#writer.closedHeader(), 0, 44, 0);
+      await this.#write(file, new Float32Array(this.#turnSamples));
+      await file.write(this.#writer.closedHeader(), 0, 44, 0);
     } finally {
-      await this.#file.close();
+      await file.close();
     }
+    return true;
   }
 
-  async #write(user: Float32Array): Promise<void> {
-    if (!this.#begun) await this.#file.write(this.#writer.openHeader());
-    this.#begun = true;
-    await this.#file.write(this.#writer.encode(this.#mix ? [user, this.#pending] : this.#pending));
+  async #write(file: FileHandle, user: Float32Array): Promise<void> {
+    await file.write(this.#writer.encode(this.#mix ? [user, this.#pending] : this.#pending));
   }
 }
 
@@ -99,7 +105,7 @@ export function rawPcm(stream: Output, onGone: () => void): ReplySink {
           else reject(error);
         });
       }),
-    finish: async () => undefined,
+    finish: async () => false,
   };
 }
 

@@ -23,6 +23,8 @@ const script: Script = ({ index }) => {
   return {};
 };
 
+const rms = (samples: Float32Array) => Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
+
 class Capture implements Output {
   readonly chunks: Buffer[] = [];
   write(chunk: string | Uint8Array, callback?: (error?: Error | null) => void): boolean {
@@ -108,7 +110,6 @@ describe("microturn run with a file", () => {
     expect(await runConversation(parsed(`${input} --out ${out} --mix --tail-ms 400`), world().io, open())).toBe(0);
     const { channels } = readWav(await readFile(out));
     expect(channels.length).toBe(2);
-    const rms = (samples: Float32Array) => Math.sqrt(samples.reduce((sum, x) => sum + x * x, 0) / samples.length);
     expect(rms(channels[0].subarray(3_200, 12_800))).toBeCloseTo(0.3 / Math.SQRT2, 1);
     expect(rms(channels[1].subarray(0, 12_800))).toBe(0);
     expect(rms(channels[1].subarray(12_800, 16_000))).toBeGreaterThan(0.1);
@@ -123,8 +124,23 @@ describe("microturn run with a file", () => {
     const { io, stdout } = world();
     const failure = await runConversation(parsed(`${path} --out ${out}`), io, open()).catch((error: unknown) => error);
     expect(DuplexError.is(failure, "AUDIO_INVALID")).toBe(true);
-    expect(readWav(await readFile(out)).channels[0].length).toBeGreaterThanOrEqual(3_200);
+    // one second before the damage, in which the voice of micro-turns 3 and 4 is heard one micro-turn later
+    const reply = readWav(await readFile(out)).channels[0];
+    expect(reply.length).toBeGreaterThanOrEqual(16_000);
+    expect(rms(reply.subarray(12_800, 16_000))).toBeGreaterThan(0.1);
     expect(stdout.text).toContain("micro-turns");
+  });
+
+  it("leaves an older reply as it is when the input is no sound at all", async () => {
+    const path = join(folder, "letter.wav");
+    await writeFile(path, "not a WAV file, but long enough to have a header in it if it were one");
+    const out = join(folder, "reply.wav");
+    await writeFile(out, "the last reply");
+    const { io, stdout } = world();
+    const failure = await runConversation(parsed(`${path} --out ${out}`), io, open()).catch((error: unknown) => error);
+    expect(DuplexError.is(failure, "AUDIO_INVALID")).toBe(true);
+    expect(await readFile(out, "utf8")).toBe("the last reply");
+    expect(stdout.text).not.toContain("wrote");
   });
 
   it("says that a file was cut off and uses what is there", async () => {

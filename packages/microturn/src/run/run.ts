@@ -70,7 +70,7 @@ class Conversation {
       trace: trace !== undefined,
       ...{ seed, temperature, deadline, tailMs },
     });
-    const sinks = await this.#openSinks(session);
+    const sinks = this.#openSinks(session);
     const stop = () => {
       this.#stop.abort();
       void session.close();
@@ -102,12 +102,13 @@ class Conversation {
     await session.close();
     const wallMs = performance.now() - started;
     // Everything that was produced is written, whatever happened.
-    let written = true;
+    let written = false;
     for (const sink of sinks) {
-      await sink.finish().catch((error: unknown) => {
+      const wrote = await sink.finish().catch((error: unknown) => {
         failures.push(error);
-        written = false;
+        return false;
       });
+      written ||= wrote;
     }
     this.#print("");
     for (const line of figures.lines(wallMs)) this.#print(line);
@@ -126,12 +127,12 @@ class Conversation {
     }
   }
 
-  async #openSinks(session: DuplexSession): Promise<ReplySink[]> {
+  #openSinks(session: DuplexSession): ReplySink[] {
     const { out, mix, input } = this.#options;
     const { outputSampleRate, inputSampleRate, turnDurationMs } = session.capabilities;
     const sinks: ReplySink[] = [];
     if (out !== undefined) {
-      sinks.push(await replyFile({ path: out, outputSampleRate, inputSampleRate, turnMs: turnDurationMs, mix }));
+      sinks.push(replyFile({ path: out, outputSampleRate, inputSampleRate, turnMs: turnDurationMs, mix }));
     }
     if (input === "-" && this.#io.stdout.isTTY !== true) {
       sinks.push(
