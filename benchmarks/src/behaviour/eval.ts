@@ -1,6 +1,6 @@
 // `npm run eval`: plays recorded cases into mini, end to end through DuplexSession, and prints what it did as a table.
 // Options: --cases <folder>, --rows take,wait, --model <folder>, --weights float32|int8, --sessions 8, --out <folder>,
-// --card <file.md> (replaces the text between its `eval` markers).
+// --card <file.md> (replaces the text between its `eval` markers), --manifest <microturn.json> (sets its `evaluation`).
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { mini } from "@microturn/mini";
 import { readCases } from "./cases.js";
 import { play } from "./play.js";
 import { type Score, score } from "./score.js";
-import { markdown, table } from "./table.js";
+import { markdown, summary, table } from "./table.js";
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     sessions: { type: "string", default: "8" },
     out: { type: "string", default: "benchmarks/results/behaviour" },
     card: { type: "string" },
+    manifest: { type: "string" },
   },
 });
 
@@ -56,10 +57,10 @@ await engine.close();
 await backend.close();
 
 scores.sort((a, b) => a.id.localeCompare(b.id));
-const text = markdown(table(scores));
+const rows = table(scores);
 const voices = [...new Set(scores.map((s) => s.voice))].filter((voice) => voice !== "none").sort();
-const summary = `${text}\n\n${cases.length} cases, weights ${weights}; voices: ${voices.join(", ")}.`;
-console.log(summary);
+const text = `${markdown(rows)}\n\n${cases.length} cases, weights ${weights}; voices: ${voices.join(", ")}.`;
+console.log(text);
 await writeFile(join(values.out, "scores.json"), `${JSON.stringify(scores, null, 1)}\n`);
 if (values.card !== undefined) {
   const card = await readFile(values.card, "utf8");
@@ -67,6 +68,12 @@ if (values.card !== undefined) {
   if (!marked.test(card)) throw new Error(`${values.card} has no <!-- eval --> … <!-- /eval --> markers`);
   await writeFile(
     values.card,
-    card.replace(marked, () => `<!-- eval -->\n\n${summary}\n\n<!-- /eval -->`),
+    card.replace(marked, () => `<!-- eval -->\n\n${text}\n\n<!-- /eval -->`),
   );
+}
+if (values.manifest !== undefined) {
+  const manifest = JSON.parse(await readFile(values.manifest, "utf8")) as Record<string, unknown>;
+  const round = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toFixed(3)) : value);
+  const evaluation = JSON.parse(JSON.stringify({ weights, ...summary(rows) }, round));
+  await writeFile(values.manifest, `${JSON.stringify({ ...manifest, evaluation }, null, 2)}\n`);
 }

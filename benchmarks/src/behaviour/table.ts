@@ -2,65 +2,79 @@
 
 import type { Score } from "./score.js";
 
+/** What was measured: a share of the cases, or the median and 90th percentile in ms. Absent where no case has one. */
+export type Figure = number | { readonly medianMs: number; readonly p90Ms: number } | undefined;
+
 /** One printed row. */
 export interface TableRow {
   readonly behaviour: string;
   readonly condition: string;
   readonly count: number;
-  readonly figures: string;
+  readonly figures: Readonly<Record<string, Figure>>;
 }
 
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-
 /** Share of the scores for which something holds. */
-function share(scores: readonly Score[], holds: (score: Score) => boolean): string {
-  return scores.length === 0 ? "none" : percent(scores.filter(holds).length / scores.length);
+function share(scores: readonly Score[], holds: (score: Score) => boolean): Figure {
+  return scores.length === 0 ? undefined : scores.filter(holds).length / scores.length;
 }
 
 /** Median and 90th percentile of the values there are. */
-function spread(values: readonly (number | undefined)[], unit = " ms"): string {
+function spread(values: readonly (number | undefined)[]): Figure {
   const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b);
-  if (sorted.length === 0) return "none";
+  if (sorted.length === 0) return undefined;
   const at = (p: number) => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))]);
-  return `${at(0.5)} / ${at(0.9)}${unit}`;
+  return { medianMs: at(0.5), p90Ms: at(0.9) };
 }
 
-/** The figures that belong to a behaviour. */
-function figures(row: string, scores: readonly Score[]): string {
-  const right = `right reply ${share(scores, (s) => s.right === true)}`;
-  const latency = `latency median / p90 ${spread(scores.map((s) => s.latencyMs))}`;
+function wordErrorRate(scores: readonly Score[]): Figure {
+  const words = scores.reduce((sum, s) => sum + (s.words ?? 0), 0);
+  return words === 0 ? undefined : scores.reduce((sum, s) => sum + (s.wordErrors ?? 0), 0) / words;
+}
+
+/** The figures that belong to a behaviour, by name. */
+function figures(row: string, scores: readonly Score[]): Readonly<Record<string, Figure>> {
+  const right = share(scores, (s) => s.right === true);
+  const early = share(scores, (s) => s.early === true);
+  const latency = spread(scores.map((s) => s.latencyMs));
+  const speaking = scores.filter((s) => s.wasSpeaking === true);
+  const wasSpeaking = share(scores, (s) => s.wasSpeaking === true);
   switch (row) {
     case "take":
     case "out-of-domain":
-      return `take-over ${share(scores, (s) => s.took === true)}, ${latency}, too early ${share(scores, (s) => s.early === true)}, ${right}`;
+      return { "take-over": share(scores, (s) => s.took === true), latency, "too early": early, "right reply": right };
     case "wait":
-      return `take-over in the pause ${share(scores, (s) => s.early === true)}, ${latency}, ${right}`;
+      return { "take-over in the pause": early, latency, "right reply": right };
     case "yield-stop":
-    case "yield-barge": {
-      const speaking = scores.filter((s) => s.wasSpeaking === true);
-      return (
-        `was speaking ${share(scores, (s) => s.wasSpeaking === true)}, silence from onset median / p90 ${spread(speaking.map((s) => s.yieldMs))}, ` +
-        `from end ${spread(speaking.map((s) => s.yieldAfterEndMs))}, then ${right}`
-      );
-    }
+    case "yield-barge":
+      return {
+        "was speaking": wasSpeaking,
+        "silence from onset": spread(speaking.map((s) => s.yieldMs)),
+        "silence from end": spread(speaking.map((s) => s.yieldAfterEndMs)),
+        "then right reply": right,
+      };
     case "hold":
-      return `told word-exact to the end ${share(scores, (s) => s.right === true)}, was speaking ${share(scores, (s) => s.wasSpeaking === true)}`;
-    case "transcript": {
-      const errors = scores.reduce((sum, s) => sum + (s.wordErrors ?? 0), 0);
-      return `word error rate ${percent(errors / scores.reduce((sum, s) => sum + (s.words ?? 0), 0))}, whole recording exact ${share(scores, (s) => s.right === true)}`;
-    }
+      return { "told word-exact to the end": right, "was speaking": wasSpeaking };
+    case "transcript":
+      return { "word error rate": wordErrorRate(scores), "whole recording exact": right };
     case "silence":
-      return `silent ${share(scores, (s) => s.falseAlarm === false)}`;
+      return { silent: share(scores, (s) => s.falseAlarm === false) };
     case "time":
-      return `${right}, absolute error median / p90 ${spread(scores.flatMap((s) => (s.errorsMs ?? []).map(Math.abs)))}`;
+      return {
+        "right reply": right,
+        "absolute error": spread(scores.flatMap((s) => (s.errorsMs ?? []).map(Math.abs))),
+      };
     case "color":
-      return `${right}, reaction median / p90 ${spread(scores.map((s) => s.reactionMs))}, false alarms ${share(scores, (s) => s.falseAlarm === true)}`;
+      return {
+        "right reply": right,
+        reaction: spread(scores.map((s) => s.reactionMs)),
+        "false alarms": share(scores, (s) => s.falseAlarm === true),
+      };
     default:
-      return right;
+      return { "right reply": right };
   }
 }
 
-/** All rows: each behaviour over everything, then by noise, then by held-out phrasings. */
+/** All rows: each behaviour over everything, then by noise, by held-out phrasings and by natural voices. */
 export function table(scores: readonly Score[]): TableRow[] {
   const rows: TableRow[] = [];
   for (const behaviour of [...new Set(scores.map((s) => s.row))]) {
@@ -76,15 +90,29 @@ export function table(scores: readonly Score[]): TableRow[] {
       );
     const held = all.filter((s) => s.heldPhrasing);
     if (held.length < all.length) add("held-out phrasings", held);
+    const natural = all.filter((s) => s.voice.startsWith("kokoro:"));
+    if (natural.length < all.length) add("natural voices", natural);
   }
   return rows;
 }
 
+function inWords(name: string, figure: Figure): string {
+  if (figure === undefined) return `${name} none`;
+  if (typeof figure === "number") return `${name} ${(100 * figure).toFixed(1)} %`;
+  return `${name} median / p90 ${figure.medianMs} / ${figure.p90Ms} ms`;
+}
+
 /** The rows as a Markdown table. */
 export function markdown(rows: readonly TableRow[]): string {
-  const lines = rows.map(
-    (row) =>
-      `| ${row.condition === "all" ? `**${row.behaviour}**` : ""} | ${row.condition} | ${row.count} | ${row.figures} |`,
-  );
+  const lines = rows.map(({ behaviour, condition, count, figures }) => {
+    const text = Object.entries(figures).map(([name, figure]) => inWords(name, figure));
+    return `| ${condition === "all" ? `**${behaviour}**` : ""} | ${condition} | ${count} | ${text.join(", ")} |`;
+  });
   return ["| Behaviour | Condition | Cases | Figures |", "|---|---|---|---|", ...lines].join("\n");
+}
+
+/** The rows over everything, for the `evaluation` field of a model's manifest. */
+export function summary(rows: readonly TableRow[]): Readonly<Record<string, Readonly<Record<string, Figure>>>> {
+  const whole = rows.filter((row) => row.condition === "all");
+  return Object.fromEntries(whole.map(({ behaviour, count, figures }) => [behaviour, { cases: count, ...figures }]));
 }
