@@ -9,7 +9,7 @@ export interface Framing {
   readonly framing: "causal" | "centred";
 }
 
-/** Everything a {@link FrameBuffer} remembers; safe to keep, to copy and to store. */
+/** Everything a frame buffer remembers; safe to keep, to copy and to store. */
 export interface FrameBufferState {
   /** Samples since the stream began. */
   readonly samples: number;

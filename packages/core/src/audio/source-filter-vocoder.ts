@@ -27,6 +27,7 @@ export class SourceFilterVocoder implements Vocoder {
 
   /**
    * @param weights - the tensors named `microturn.vocoder.*` in docs/models.md, by name; others are ignored
+   * @param options - none is needed
    * @param options.seed - of the noise, an integer 0 to 2^32 - 1; default 1
    * @throws DuplexError `MODEL_INVALID` if a weight is missing or has a wrong shape
    * @throws RangeError if the seed is outside its range

@@ -76,6 +76,7 @@ export class SourceFilterSynthesis {
   );
 
   /**
+   * @param options - none is needed
    * @param options.seed - of the noise, an integer 0 to 2^32 - 1; default 1
    * @throws RangeError if the seed is outside its range
    */

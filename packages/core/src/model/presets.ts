@@ -121,6 +121,7 @@ export const inklingSmall: PresetWithGaps = {
 /**
  * `mini`, the bundled interaction model (docs/models.md). Its vocabulary is that of its tokenizer.
  *
+ * @param options - what the family leaves open
  * @param options.vocabSize - tokens of the tokenizer
  */
 export function miniConfig({ vocabSize }: { vocabSize: number }): ModelConfig {

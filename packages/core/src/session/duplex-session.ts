@@ -236,6 +236,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    * for it when the source can wait, ignore it when it cannot (its rejection is then told by `input-refused` only).
    *
    * @param samples - mono PCM in [-1, 1]; copied, unless more than `maxQueuedMs` (then leave it unchanged until it resolves)
+   * @param options - of this piece
    * @param options.sampleRate - Hz, 8000 to 192000; default `settings.sampleRate`, else the engine's. May change between writes
    * @throws DuplexError `AUDIO_INVALID`, `INPUT_OVERFLOW`, `SESSION_CLOSED` (after `finish` too)
    */
@@ -350,6 +351,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    * Ends the input: waiting writes are taken, the last micro-turn is padded with silence, the model hears `tailMs` of
    * silence in which it may answer, then the session ends. Resolves at the end; closing `session.audio` does the same.
    *
+   * @param options - how to end
    * @param options.tailMs - 0 … 600 000, rounded up to whole micro-turns; default `settings.tailMs`
    * @throws DuplexError whatever ended the session before its time
    */

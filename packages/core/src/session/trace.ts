@@ -66,7 +66,7 @@ export interface TraceTurnOutput {
   readonly fence: number;
   /** Mono PCM at the output rate, rounded to 16 bits, for listening; absent when every sample is 0. */
   readonly speech?: Int16Array;
-  /** {@link fingerprint} of the exact float32 samples, for comparing. */
+  /** Fingerprint of the exact float32 samples, for comparing. */
   readonly speechFingerprint: string;
 }
 
