@@ -20,6 +20,7 @@ NONE, LISTEN, SPEAK, DELEGATE = range(4)
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)   # published with CLIP, used by the family's image processor
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 MASKED = -30000.0
+ROW_BLOCK = 64   # rows of an expert's matmul in training come in multiples of this
 
 
 @dataclass
@@ -105,6 +106,17 @@ class RelativeLogits(nn.Module):
         self.proj = nn.Parameter(torch.empty(rel_dim, extent))
 
 
+@torch.compiler.disable
+def skewed(r, before: int, width: int, value: float):
+    """Rows of relative logits, newest distance last, shifted so that row i starts at column i.
+
+    r [..., rows, extent] -> [..., rows, width]: `value` `before` columns to the left of row 0 and to the right of every row.
+    It is two copies of memory; a compiler that fuses it computes an index for every score instead."""
+    rows, extent = r.shape[-2:]
+    padded = F.pad(r, (before, width + 1 - before - extent), value=value)
+    return padded.flatten(-2)[..., : rows * width].view(*r.shape[:-1], width)
+
+
 class Attention(nn.Module):
     def __init__(self, c: Config, is_global: bool):
         super().__init__()
@@ -119,12 +131,14 @@ class Attention(nn.Module):
         self.rel_logits_proj = RelativeLogits(c.rel_dim, self.extent)
 
     def project(self, x, state=None):
-        """Query [B, heads, T, D] (scaled by 1/D), key and value [B, kv, T, D], relative logits [B, heads, T, extent]."""
+        """Query [B, heads, T, D] (scaled by 1/D), key and value [B, kv, T, D], relative logits [B, heads, T, extent],
+        by distance with a cache, by distance backwards without one."""
         c, (b, t, _) = self.c, x.shape
         q = self.q_norm(self.q_proj(x).view(b, t, c.num_heads, c.head_dim)).transpose(1, 2) * (1 / c.head_dim)
         k = self.k_sconv(self.k_proj(x), state, "k").view(b, t, c.num_kv_heads, c.head_dim)
         v = self.v_sconv(self.v_proj(x), state, "v").view(b, t, c.num_kv_heads, c.head_dim)
-        r = self.r_proj(x).view(b, t, c.num_heads, c.rel_dim) @ self.rel_logits_proj.proj
+        table = self.rel_logits_proj.proj if state is not None else self.rel_logits_proj.proj.flip(-1)
+        r = self.r_proj(x).view(b, t, c.num_heads, c.rel_dim) @ table
         return q, self.k_norm(k).transpose(1, 2), v.transpose(1, 2), r.transpose(1, 2)
 
     def forward(self, x):
@@ -153,9 +167,8 @@ class Attention(nn.Module):
             return z.unfold(2, c + before, c).permute(0, 2, 1, 4, 3)   # [B, n, heads, c (+ before), D]
         q, r = blocks(q), blocks(r)
         k, v = blocks(k, c), blocks(v, c)
-        # row i of the block holds distance d at key column c + i - d: flip, then shift row i right by i + 1
-        bias = F.pad(r.flip(-1), (1, c), value=MASKED)
-        bias = bias.flatten(-2)[..., : 2 * c * c].view(*bias.shape[:-1], 2 * c)
+        # row i of the block holds distance d at key column c + i - d
+        bias = skewed(r, 1, 2 * c, MASKED)
         start = torch.zeros(n, 1, 1, 2 * c, dtype=bias.dtype, device=bias.device)
         start[0, :, :, :c] = MASKED
         y = self.attend(q, k, v, bias + start)                          # [B, n, heads, c, D]
@@ -170,10 +183,8 @@ class Attention(nn.Module):
             rows = torch.arange(a, z, device=q.device)[:, None]
             distance = rows - torch.arange(z, device=q.device)
             hidden = (distance < 0) | ((distance >= c.global_window) & (torch.arange(z, device=q.device) >= c.sink_positions))
-            # key column j of row i (from a) has distance a + i - j; column e - 1 + ... of the padded width is shifted per row
-            w = z + e - 1
-            bias = F.pad(r[:, :, a:z].flip(-1), (a, w + 1 - e - a))
-            bias = bias.flatten(-2)[..., : (z - a) * w].view(*bias.shape[:-1], w)[..., e - 1:]
+            # row i (from a) holds distance d at key column a + i - d
+            bias = skewed(r[:, :, a:z], a, z + e - 1, 0.0)[..., e - 1:]
             mask = torch.zeros(hidden.shape, dtype=bias.dtype, device=q.device).masked_fill_(hidden, MASKED)
             out.append(self.attend(q[:, :, a:z], k[:, :, :z], v[:, :, :z], bias + mask))
         return torch.cat(out, 2)
@@ -263,15 +274,20 @@ class MixtureOfExperts(nn.Module):
         shape, c = x.shape, self.c
         x = x.reshape(-1, shape[-1])
         chosen, weight, shared_weight = self.gate(x)
-        # sort (token, expert) pairs by expert: one matmul per expert over its own tokens
-        order = chosen.flatten().argsort(stable=True)
+        # (token, expert) pairs sorted by expert, one matmul per expert over its own tokens. Each expert's rows are padded to
+        # whole blocks: the matmul library compiles a kernel for every shape it meets, which took half of a step without this
+        pairs = chosen.flatten()
+        order = pairs.argsort(stable=True)
+        counts = torch.bincount(pairs, minlength=c.num_experts)
+        padded = (counts + ROW_BLOCK - 1) // ROW_BLOCK * ROW_BLOCK
+        shift = (padded.cumsum(0) - padded) - (counts.cumsum(0) - counts)
         place = torch.empty_like(order)
-        place[order] = torch.arange(len(order), device=x.device)
-        counts = torch.bincount(chosen.flatten(), minlength=c.num_experts).tolist()
+        place[order] = torch.arange(len(order), device=x.device) + shift[pairs[order]]
         low = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-        picked = x.to(low).index_select(0, order // c.experts_per_token)
+        sizes = padded.tolist()
+        picked = x.new_zeros(sum(sizes), shape[-1], dtype=low).index_copy(0, place, x.to(low).repeat_interleave(c.experts_per_token, 0))
         parts = []
-        for rows, gate_up, down in zip(picked.split(counts), self.experts.gate_up_proj.to(low).unbind(0), self.experts.down_proj.to(low).unbind(0)):
+        for rows, gate_up, down in zip(picked.split(sizes), self.experts.gate_up_proj.to(low).unbind(0), self.experts.down_proj.to(low).unbind(0)):
             gate, up = (rows @ gate_up.T).chunk(2, -1)
             parts.append((F.silu(gate) * up) @ down.T)
         y = torch.cat(parts).index_select(0, place).view(len(x), c.experts_per_token, -1)
@@ -465,7 +481,7 @@ class Duplex(nn.Module):
         return x
 
     def forward(self, audio, camera, images, text, heard, control, speech):
-        """Hidden states at the output positions, [B, N * 4, H].
+        """Hidden states at the audio and at the output positions, each [B, N * 4, H].
 
         audio [B, N, 4, 80]; text, heard, control [B, N * 4] and speech [B, N * 4, 160] are the *inputs* of the output
         positions, i.e. what the position before yielded."""
@@ -475,8 +491,8 @@ class Duplex(nn.Module):
         x = x.flatten(1, 2)
         for layer in self.layers:
             x = layer(x)
-        x = x.view(b, n, self.c.turn_positions, -1)[:, :, -OUTPUT_POSITIONS:]
-        return self.model.language_model.norm(x).flatten(1, 2)
+        x = self.model.language_model.norm(x).view(b, n, self.c.turn_positions, -1)
+        return x[:, :, -OUTPUT_POSITIONS - AUDIO_POSITIONS:-OUTPUT_POSITIONS].flatten(1, 2), x[:, :, -OUTPUT_POSITIONS:].flatten(1, 2)
 
     def step(self, x, state: list[LayerState]):
         """Hidden states of the next positions x [B, t, H] of a session."""
