@@ -103,8 +103,9 @@ class Cases:
             return sum(self.assistant.length(f"story:{i}") + STORY_GAP for i in range(len(domain.STORY))) * 0.05
         return 3.0
 
-    def noise_of(self, i: int) -> str:
-        return ["clean", "clean", "20dB", "10dB"][i % 4]
+    def noises(self, n: int) -> list[str]:
+        """Half clean, a quarter each with noise at 20 and 10 dB, in random order: independent of everything else in a row."""
+        return [["clean", "clean", "20dB", "10dB"][i % 4] for i in self.random.permutation(n)]
 
     SHORT = ["greet", "name", "how", "thanks", "bye"]
 
@@ -113,27 +114,30 @@ class Cases:
 
     def take(self, n: int) -> None:
         """The user asks once; the assistant takes the turn."""
+        noises = self.noises(n)
         intents = [*self.SHORT, "sum", "say", "digit", "count", "story"]
         for i in range(n):
             intent = intents[i % len(intents)]
-            held = i % 2 == 1
+            held = i // len(intents) % 2 == 1
             meta = self.clip(self.keys_of([intent]), lambda m: m["held"] == held)
             scene = Scene(self.random, 1 + 3 + 1 + self.reply_seconds(meta["key"]) + 1)
             scene.say(self.bank, meta, self.random.uniform(0.6, 1.4))
-            self.write("take", scene, self.noise_of(i), {"text": self.reply_text(meta["key"]), "takes": True})
+            self.write("take", scene, noises[i], {"text": self.reply_text(meta["key"]), "takes": True})
 
     def wait_inside(self, n: int) -> None:
         """The user pauses inside a request; nothing may be said before it ends."""
+        noises = self.noises(n)
         keys = self.keys_of(["sum", "count", "say", "digit", "color", "story", "name", "how", "watch", "wait", *self.SHORT])
         for i in range(n):
             meta = self.clip(keys, lambda m: m["gap"] is not None and not m["key"].startswith(("watch", "color", "wait")))
             pause = self.random.uniform(0.3, 1.2)
             scene = Scene(self.random, 1.5 + 3 + pause + 1 + self.reply_seconds(meta["key"]))
             scene.say(self.bank, meta, self.random.uniform(0.6, 1.4), pause)
-            self.write("wait", scene, self.noise_of(i), {"text": self.reply_text(meta["key"]), "takes": True, "pauseMs": round(pause * 1000)})
+            self.write("wait", scene, noises[i], {"text": self.reply_text(meta["key"]), "takes": True, "pauseMs": round(pause * 1000)})
 
     def during(self, row: str, n: int, kind: str) -> None:
         """Something is said while the assistant tells the story or counts: `stop`, `back`, or another request (`barge`)."""
+        noises = self.noises(n)
         for i in range(n):
             key = "story" if i % 2 == 0 else f"count:{self.random.integers(6, 10)}"
             first = self.clip([key])
@@ -150,35 +154,39 @@ class Cases:
                 expected = {"yields": True, "text": self.reply_text(second["key"])}
             scene.say(self.bank, second, at)
             scene.events[-1]["during"] = True
-            self.write(row, scene, self.noise_of(i), expected)
+            self.write(row, scene, noises[i], expected)
 
     def transcript(self, n: int) -> None:
         """Several requests one after the other; what counts is what was heard."""
+        noises = self.noises(n)
         keys = self.keys_of([*self.SHORT, "sum", "say", "digit", "stop"])
         for i in range(n):
             scene, t = Scene(self.random, 13), 0.8
             for _ in range(3):
                 meta = self.clip(keys)
                 t = scene.say(self.bank, meta, t) + 3.0
-            self.write("transcript", scene, self.noise_of(i), {"heard": " ".join(" ".join(domain.words(e["text"])) for e in scene.events)})
+            self.write("transcript", scene, noises[i], {"heard": " ".join(" ".join(domain.words(e["text"])) for e in scene.events)})
 
     def out_of_domain(self, n: int) -> None:
+        noises = self.noises(n)
         for i in range(n):
             meta = self.clip(["ood"], lambda m: m["held"])
             scene = Scene(self.random, 7.5)
             scene.say(self.bank, meta, self.random.uniform(0.6, 1.4))
-            self.write("out-of-domain", scene, self.noise_of(i), {"text": self.reply_text("ood"), "takes": True})
+            self.write("out-of-domain", scene, noises[i], {"text": self.reply_text("ood"), "takes": True})
 
     def silence(self, n: int) -> None:
         """Nothing for the assistant to answer: noise, "stop" and "uh huh" while it is silent."""
+        noises = self.noises(n)
         for i in range(n):
             scene = Scene(self.random, 8)
             if i % 3:
                 scene.say(self.bank, self.clip(["stop" if i % 3 == 1 else "back"]), self.random.uniform(1, 4))
-            self.write("silence", scene, self.noise_of(i), {"text": "", "takes": False})
+            self.write("silence", scene, noises[i], {"text": "", "takes": False})
 
     def timing(self, n: int) -> None:
         """Counting at a pace and waiting for seconds."""
+        noises = self.noises(n)
         for i in range(n):
             key = f"wait:{self.random.choice(domain.WAIT_SECONDS)}" if i % 2 else f"count:{self.random.choice(domain.COUNT_TO)}"
             meta = self.clip([key], lambda m: m["held"] == (i % 4 > 1))
@@ -189,17 +197,18 @@ class Cases:
                 first = OUTPUTS * reply_turn(int(end * RATE))
                 done = -(-(first + self.assistant.length("okay")) // OUTPUTS)
                 expected = {"text": self.reply_text(key), "seconds": int(key[5:]), "dueMs": 200 * (done + 5 * int(key[5:]) + 1)}
-            self.write("time", scene, self.noise_of(i), expected)
+            self.write("time", scene, noises[i], expected)
 
     def see(self, n: int) -> None:
         """The colour now, and telling when a colour appears (with other colours before it)."""
+        noises = self.noises(n)
         for i in range(n):
             now = int(self.random.integers(6))
             scene = Scene(self.random, 12)
             scene.color = [{"ms": 0, "rgb": domain.RGB[domain.COLORS[now]]}]
             if i % 2 == 0:
                 scene.say(self.bank, self.clip(["color"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.8, 1.6))
-                self.write("color", scene, self.noise_of(i), {"text": f"i see {domain.COLORS[now]}"})
+                self.write("color", scene, noises[i], {"text": f"i see {domain.COLORS[now]}"})
                 continue
             awaited, decoy = (int(c) for c in self.random.permutation([c for c in range(6) if c != now])[:2])
             end = scene.say(self.bank, self.clip([f"watch:{awaited}"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.6, 1.2))
@@ -207,7 +216,7 @@ class Cases:
             if i % 4 == 1:
                 scene.color.append({"ms": change - 200 * int(self.random.integers(6, 9)), "rgb": domain.RGB[domain.COLORS[decoy]]})
             scene.color.append({"ms": change, "rgb": domain.RGB[domain.COLORS[awaited]]})
-            self.write("color", scene, self.noise_of(i), {"text": f"okay now it is {domain.COLORS[awaited]}", "changeMs": change})
+            self.write("color", scene, noises[i], {"text": f"okay now it is {domain.COLORS[awaited]}", "changeMs": change})
 
 
 def main() -> None:

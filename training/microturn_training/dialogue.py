@@ -22,11 +22,13 @@ RATE, TURN, POSITION, FRAME = 16000, 3200, 800, 400
 OUTPUTS = 4                        # output positions per micro-turn
 REPLY_AFTER = 1920                 # 120 ms of silence are heard before a reply starts
 HEARD_AFTER = 2400                 # a transcribed word appears 150 ms after its end
+SPOKEN_AFTER = 4000                # training asks the audio positions which word is being said 250 ms ago
 STOP_AFTER, YIELD_AFTER = 1600, 4800   # silence 100 ms after "stop" ended, 300 ms after another request began
 COUNT_PACE = 4 * OUTPUTS           # 800 ms from number to number
 STORY_GAP = 6                      # output positions between two sentences of the story
 VOCODER_DELAY = FRAME
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
+NATURAL_COPIES = 5                 # in training; clips of natural voices are costly, so there are fewer of them
 CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
 IMAGE = (40, 39, 3)
 
@@ -55,15 +57,16 @@ def yield_turn(onset: int) -> int:
 
 
 class Bank:
-    """Clips of one bank file, by request key."""
+    """Clips of one bank file, by request key. Natural voices are listed `natural` times."""
 
-    def __init__(self, folder: Path, name: str, keep=lambda meta: True):
+    def __init__(self, folder: Path, name: str, keep=lambda meta: True, natural: int = 1):
         self.samples = np.load(folder / f"{name}.npy", mmap_mode="r")
         self.by_key: dict[str, list[dict]] = {}
         start = 0
         for meta in json.loads((folder / f"{name}.json").read_text()):
             if keep(meta):
-                self.by_key.setdefault(meta["key"], []).append(meta | {"start": start})
+                copies = natural if meta["voice"].startswith("kokoro") else 1
+                self.by_key.setdefault(meta["key"], []).extend([meta | {"start": start}] * copies)
             start += meta["length"]
 
     def wave(self, meta: dict) -> np.ndarray:
@@ -111,6 +114,7 @@ class Dialogue:
     played: np.ndarray = field(init=False)    # [samples] what the assistant's loudspeaker plays
     text: np.ndarray = field(init=False)      # [outputs]
     heard: np.ndarray = field(init=False)
+    spoken: np.ndarray = field(init=False)    # [audio positions] the word being said, for a probe; -1 where it has no token
     control: np.ndarray = field(init=False)
     speech: np.ndarray = field(init=False)    # [outputs, 160]
     weight: np.ndarray = field(init=False)    # [outputs] extra loss weight on text and control
@@ -121,7 +125,7 @@ class Dialogue:
         n = self.turns * OUTPUTS
         self.user = np.zeros(self.turns * TURN, np.float32)
         self.played = np.zeros((self.turns + 2) * TURN, np.float32)
-        self.text, self.heard = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self.text, self.heard, self.spoken = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.control = np.full(n, LISTEN, np.int64)
         self.speech = np.zeros((n, 160), np.uint8)
         self.weight = np.ones(n, np.float32)
@@ -139,10 +143,9 @@ class Generator:
                  keep=lambda meta: True):
         folder = Path(folder)
         self.random = np.random.default_rng(seed)
-        self.bank, self.assistant = Bank(folder, bank, keep), Assistant(folder)
+        self.bank, self.assistant = Bank(folder, bank, keep, NATURAL_COPIES if bank == "bank-train" else 1), Assistant(folder)
         self.turns, self.mix = turns, mix or Mix()
         self.intents = list(self.WEIGHTS)
-        self._complete = {t for k in domain.keys() if k not in ("ood", "back", "stop") for h in (False, True) for t in domain.texts(k, h)}
         self._pauses: dict[str, list[int]] = {}
         p = np.array(list(self.WEIGHTS.values()))
         self.probability = p / p.sum()
@@ -190,7 +193,7 @@ class Generator:
             middle = (a + b) // 2
             x = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]])
             words, gap = words[:split] + [w + extra for w in words[split:]], [a, b + extra]
-        elif self.mix.augment and r.random() < 0.18:
+        elif self.mix.augment and r.random() < 0.25:
             x, words, gap = self.hesitate(x, meta["text"], words)
         if self.mix.augment:
             speed = r.uniform(0.86, 1.16)
@@ -203,7 +206,7 @@ class Generator:
         """Cuts a clip after a word where its request cannot be over yet, at the quietest point nearby, and waits there."""
         r = self.random
         if text not in self._pauses:
-            self._pauses[text] = pause_points(text, self._complete) if text in self._complete else []
+            self._pauses[text] = pause_points(text) if domain.is_request(text) else []
         if not self._pauses[text]:
             return x, words, None
         split = int(r.choice(self._pauses[text]))
@@ -231,6 +234,14 @@ class Generator:
             if at < len(d.heard):
                 d.heard[at] = TOKEN.get(word, UNK)
         onset, end = start + CLIP_TAIL, start + len(x) - CLIP_TAIL
+        begin = onset
+        for word, word_end in zip(domain.words(meta["text"]), words):
+            first, last = ((sample + SPOKEN_AFTER) // POSITION for sample in (begin, start + word_end))
+            d.spoken[first:last] = TOKEN.get(word, -1)
+            begin = start + word_end
+        if gap:
+            first, last = ((start + sample + SPOKEN_AFTER) // POSITION for sample in gap)
+            d.spoken[first:last] = PAD
         d.events.append({"type": "user", "key": str(key), "text": meta["text"], "voice": meta["voice"], "held": meta["held"],
                          "onset": onset, "end": end, "pause": [start + g for g in gap] if gap else None})
         return onset, end
@@ -409,7 +420,7 @@ class Generator:
         snr = self.mix.snr_db
         if snr is None:
             kind = r.random()
-            snr = np.inf if kind < 0.12 else r.uniform(40, 60) if kind < 0.3 else r.uniform(10, 40)
+            snr = np.inf if kind < 0.1 else r.uniform(35, 60) if kind < 0.3 else r.uniform(4, 35)
         if np.isfinite(snr):
             db = -10 * r.uniform(0, 2) * np.log10(np.maximum(hz, 60) / 60) + np.interp(hz, knots, r.normal(0, 3, 9))
             offset = int(r.integers(len(self._noise) - len(hz)))
@@ -435,7 +446,7 @@ class Generator:
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
         """Everything the model is shown and must yield for one dialogue."""
         audio = DMEL_20.levels(self.microphone(d)).reshape(self.turns, 4, 80)
-        return {"audio": audio, "text": d.text, "heard": d.heard, "control": d.control, "speech": d.speech,
+        return {"audio": audio, "text": d.text, "heard": d.heard, "spoken": d.spoken, "control": d.control, "speech": d.speech,
                 "weight": d.weight, "camera": np.array(d.camera),
                 "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS))}
 

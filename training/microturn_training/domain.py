@@ -5,6 +5,9 @@ some that are only used in evaluation (`held=True`); the latter are made of word
 """
 from __future__ import annotations
 
+import functools
+import re
+
 DIGITS = "zero one two three four five six seven eight nine".split()
 NUMBERS = DIGITS + "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen".split()
 COLORS = "red green blue yellow white black".split()
@@ -17,63 +20,100 @@ STORY = ("once upon a time there was a little robot",
 COUNT_TO = range(3, 10)
 WAIT_SECONDS = range(2, 6)
 
-# intent -> (phrasings for training, phrasings for evaluation only)
+# What may come before or after any request in training, without changing it.
+OPENERS = ["um", "so", "well", "now", "okay", "mini", "hey mini", "okay mini", "uh", "and"]
+CLOSERS = ["mini", "please", "now", "then"]
+
+# intent -> (phrasings for training, phrasings for evaluation only). `(a|b|)` stands for each of its alternatives. A training
+# phrasing that is also an evaluation phrasing is left out of training.
 PHRASINGS: dict[str, tuple[list[str], list[str]]] = {
-    "greet": (["hello", "hi", "hi there", "hey mini", "good morning", "hello mini", "hello there", "good evening"],
-              ["hey there", "hi mini", "good morning mini"]),
-    "name": (["what is your name", "who are you", "tell me your name", "what are you called", "do you have a name",
-              "may i know your name"],
-             ["can you tell me your name", "please tell me your name"]),
-    "how": (["how are you", "how are you today", "how are you doing", "are you fine", "how do you do",
-             "how is it going"],
-            ["how are you doing today", "are you doing fine"]),
-    "thanks": (["thank you", "thanks", "thanks a lot", "thank you very much", "many thanks", "thank you mini"],
-               ["thanks mini", "thank you a lot"]),
-    "bye": (["goodbye", "bye", "bye bye", "see you later", "good night", "goodbye mini"],
-            ["bye mini", "good night mini"]),
-    "color": (["what color is it", "what color do you see", "which color is it", "tell me the color",
-               "what do you see", "do you see a color", "which color do you see"],
-              ["tell me what color it is", "tell me what you see"]),
-    "story": (["tell me a story", "can you tell me a story", "please tell me a story", "i want a story",
-               "i want to hear a story", "tell a story please"],
-              ["can you please tell me a story", "tell me a story please"]),
-    "count": (["count to {n}", "please count to {n}", "can you count to {n}", "count up to {n}",
-               "count from one to {n}", "i want you to count to {n}"],
-              ["please count from one to {n}", "can you count up to {n}"]),
-    "sum": (["what is {a} plus {b}", "{a} plus {b}", "how much is {a} plus {b}", "tell me {a} plus {b}",
-             "please add {a} and {b}", "what do you get for {a} plus {b}"],
-            ["can you add {a} and {b}", "can you tell me what is {a} plus {b}"]),
-    "say": (["say {w}", "please say {w}", "can you say {w}", "repeat {w}", "say the word {w}"],
-            ["please repeat {w}", "can you say the word {w}"]),
-    "digit": (["{d}", "say {d}", "please say {d}", "repeat {d}", "say the number {d}"],
-              ["please repeat {d}", "repeat the number {d}"]),
-    "watch": (["tell me when it turns {c}", "tell me when it is {c}", "say when it turns {c}",
-               "let me know when it turns {c}", "watch for {c}", "tell me when you see {c}"],
-              ["let me know when you see {c}", "say when it is {c}"]),
-    "wait": (["wait {n} seconds", "wait for {n} seconds", "please wait {n} seconds",
-              "tell me when {n} seconds are over", "can you wait {n} seconds", "set a timer for {n} seconds"],
-             ["please wait for {n} seconds", "let me know when {n} seconds are over"]),
-    "stop": (["stop", "stop it", "be quiet", "please stop", "stop talking", "quiet please", "that is enough"],
-             ["please be quiet", "stop it please"]),
-    "back": (["uh huh", "mm hmm", "yeah", "right", "okay"], []),
+    "greet": (["(hello|hi|hey)( there| mini| again|)", "good (morning|evening|afternoon)( mini|)", "hello hello",
+               "(hi|hello) how nice to see you"],
+              ["hey there", "hi mini", "good morning mini", "hello again mini"]),
+    "name": (["what is your name", "who are you", "(please|can you|could you|) tell me (your name|who you are)",
+              "what are you called", "do you have a name", "may i (know|ask|have) your name", "what (should|can|do) i call you",
+              "i (want|would like) to know your name", "tell me what your name is", "so what is your name again",
+              "what do they call you"],
+             ["can you tell me your name", "please tell me your name", "could i have your name", "what is your name please"]),
+    "how": (["how are you( today| doing| now|)", "are you (fine|well|okay)", "how do you do", "how is it going( today|)",
+             "how do you feel( today|)", "how are things", "are you doing (well|okay)( today|)", "tell me how you are",
+             "is everything okay", "and how are you"],
+            ["how are you doing today", "are you doing fine", "are you well today"]),
+    "thanks": (["thank you( very much| so much|)", "thanks( a lot| again|)", "many thanks", "thank you( mini| again)",
+                "i thank you", "thank you for that", "thanks for (that|telling me)", "that was nice thank you", "okay thank you"],
+               ["thanks mini", "thank you a lot", "thanks very much", "thank you for telling me"]),
+    "bye": (["goodbye( mini|)", "bye( bye|)( mini|)", "see you( later| soon| again|)", "good night", "bye for now", "i have to go( now|)",
+             "goodbye and good night", "okay goodbye"],
+            ["bye mini", "good night mini", "see you later mini"]),
+    "color": (["(what|which) color (is it|do you see|is this|is that)( now|)", "(tell me|can you tell me|say) the color", "what do you see( now|)",
+               "do you see a color", "(can you |please |)tell me which color it is", "what can you see", "what color can you see",
+               "tell me what color (this|that) is", "which color do you see right now", "please look and tell me the color"],
+              ["tell me what color it is", "tell me what you see", "can you see which color it is"]),
+    "story": (["(can you |could you |will you |please |)tell (me|us) a (story|little story|short story)",
+               "i (want|would like) (to hear |)a story", "do you know a (story|good story)", "let me hear a story",
+               "read me a story", "(tell|say) a story", "how about a story", "a story please", "i want you to tell a story"],
+              ["can you please tell me a story", "tell me a story please", "could you tell a short story"]),
+    "count": (["(please |can you |could you |i want you to |)count (to|up to|from one to) {n}", "let me hear you count to {n}",
+               "(count|please count) from one up to {n}", "start to count and stop at {n}", "count until {n}",
+               "do you know how to count to {n}"],
+              ["please count from one to {n}", "can you count up to {n}", "could you count until {n}"]),
+    "sum": (["(what is|how much is|tell me|what makes|and what is|) {a} plus {b}", "(please |can you |could you |)add {a} (and|to) {b}",
+             "what (do you get|do we get|do i get) for {a} plus {b}", "what does {a} plus {b} make", "what is the sum of {a} and {b}",
+             "(do you know |tell me |can you say |)what {a} plus {b} is", "i want to know {a} plus {b}", "how much do {a} and {b} make",
+             "if i add {a} and {b} what do i get", "{a} and {b} makes what"],
+            ["can you add {a} and {b}", "can you tell me what is {a} plus {b}", "please tell me how much is {a} plus {b}",
+             "how much does {a} plus {b} make"]),
+    "say": (["(please |can you |could you |) (say|repeat) {w}", "(please |can you |could you |now |)(say|repeat) the word {w}",
+             "i want (you to say|to hear) {w}", "say {w} for me", "repeat after me {w}", "let me hear {w}", "say it again {w}",
+             "let me hear you say {w}", "the word is {w}"],
+            ["please repeat {w}", "can you say the word {w}", "i want to hear the word {w}"]),
+    "digit": (["{d}", "(please |can you |could you |) (say|repeat) {d}", "(please |can you |could you |now |)(say|repeat) the number {d}",
+               "i want (you to say|to hear) {d}", "say {d} for me", "repeat after me {d}", "let me hear {d}", "let me hear you say {d}",
+               "the number is {d}"],
+              ["please repeat {d}", "repeat the number {d}", "i want to hear the number {d}"]),
+    "watch": (["(please |can you |) tell me when it (turns|is|gets) {c}", "(say|let me know) when it (turns|gets) {c}", "watch for {c}",
+               "(please |)(tell me|say so) (when|as soon as) you see {c}", "let me know when it is {c}", "wait until it (is|turns) {c}",
+               "wait for {c}", "call me when it turns {c}", "look out for {c}", "i want to know when it turns {c}"],
+              ["let me know when you see {c}", "say when it is {c}", "please watch for {c}"]),
+    "wait": (["(please |can you |could you |)wait (for |){n} seconds", "(tell me|say so|call me) when {n} seconds are over",
+              "(please |)set a timer (for|to) {n} seconds", "let me know (in|after) {n} seconds", "tell me in {n} seconds",
+              "start a timer for {n} seconds", "give me {n} seconds", "count {n} seconds for me"],
+             ["please wait for {n} seconds", "let me know when {n} seconds are over", "give me a timer for {n} seconds"]),
+    "stop": (["stop( it| now| talking| that|)", "(please |)stop( it|)", "be quiet( now|)", "quiet( please| now|)", "that is enough( now|)",
+              "(okay |)that will do", "enough", "stop stop", "no stop", "stop please", "please be quiet now", "you can stop( now|)", "okay stop",
+              "wait stop", "hold on", "stop right there", "no more", "silence please"],
+             ["please be quiet", "stop it please", "please stop talking", "enough now"]),
+    "back": (["uh huh", "mm hmm", "yeah", "right", "okay", "yes", "i see", "sure", "oh", "really", "yes yes", "oh okay", "oh really", "wow",
+              "nice", "go on", "good", "ah", "great", "yeah yeah"],
+             ["oh yeah", "yeah right", "okay sure", "oh i see"]),
 }
 
+# Speech that is none of the requests. Mostly whole sentences of their own kind, so that not their words but their sense is foreign.
 OUT_OF_DOMAIN = [
-    "the weather report said it might rain", "i left my keys on the kitchen table", "can you order a pizza",
-    "we should paint the fence next summer", "play some jazz", "the train leaves from platform nine",
-    "where did he put the big ladder", "my brother lives near the river", "open the garage door",
-    "she bought a new pair of shoes", "how far is the moon", "turn on the kitchen light",
-    "this soup needs more salt", "nobody knew the answer", "please call the office", "i want to book a flight",
-    "what time does the shop close", "they moved to another city last year", "remind me to water the plants",
-    "the old bridge was closed in winter", "how tall is the tower", "send a message to my sister",
-    "we had dinner by the lake", "the doctor will be back on monday", "find a cheap hotel for two nights",
-    "is there any milk in the fridge", "her bicycle has a flat tire", "show me the way to the museum",
-    "the children built a snowman", "who won the game yesterday", "it was a long and boring meeting",
+    "the weather report said it might rain", "i left my keys on the kitchen table", "(can you |please |)order (a|two) (pizza|coffee|sandwich)",
+    "we should paint the fence next summer", "play some (jazz|music|rock)", "the train leaves from platform (nine|two|seven)",
+    "where did he put the big ladder", "my (brother|sister|cousin) lives near the (river|station|beach)", "(open|close) the (garage|kitchen|back) door",
+    "she bought a new pair of (shoes|gloves|trousers)", "how far is the (moon|sun|next town)", "turn (on|off) the (kitchen|bedroom|bathroom) light",
+    "this soup needs more (salt|pepper)", "nobody knew the answer", "please call (the office|my mother|a taxi)", "i want to book a (flight|table|room)",
+    "what time does the (shop|bank|bakery) (close|open)", "they moved to another city last (year|month|week)", "remind me to (water the plants|buy milk|call mom)",
+    "the old bridge was closed in winter", "how tall is the (tower|mountain)", "send a message to my (sister|boss|neighbor)",
+    "we had (dinner|lunch|breakfast) by the lake", "the doctor will be back on (monday|tuesday|friday)", "find a cheap hotel for two nights",
+    "is there any (milk|juice|butter) in the fridge", "her bicycle has a flat tire", "show me the way to the (museum|airport|hospital)",
+    "the children built a snowman", "who won the (game|match|race) (yesterday|today)", "it was a long and boring meeting",
     "can you translate this letter", "he forgot his umbrella on the bus", "set the oven to medium heat",
-    "the cat is sleeping under the sofa", "how many people live in france", "please lock the front door",
-    "i need a bigger box for these books", "the market opens early on saturday", "what is the capital of spain",
-    "my phone battery is almost empty", "they are planning a trip to the mountains", "turn the volume down a bit",
+    "the cat is sleeping (under|on|behind) the sofa", "how many people live in (france|berlin|china)", "please lock the front door",
+    "i need a bigger box for these books", "the market opens early on saturday", "what is the capital of (spain|italy|norway|egypt)",
+    "my phone battery is almost empty", "they are planning a trip to the mountains", "turn the (volume|heating) (down|up) a bit",
     "the soup smells wonderful", "why is the sky so dark tonight", "buy two tickets for the concert",
+    "what is the weather like (today|tomorrow|in paris)", "who wrote this (book|song)", "tell me a joke", "what day is it( today|)", "what time is it( now|)",
+    "what is the (height|price|age) of that", "tell me about (dogs|history|the war)", "can you (sing|dance|swim|cook)", "do you know my (mother|teacher|friend)",
+    "i am (hungry|tired|very thirsty|cold)", "how old are you", "where are you from", "what is (five|six) times (three|nine)", "what is ten minus (two|four)",
+    "my name is (peter|anna|john|maria)", "i see a (house|tree|car|dog)", "the robot is broken", "look at the window over there", "my favorite color is purple",
+    "give me the (phone|keys|map)", "did you read the paper today", "the music is too loud", "an apple a day keeps the doctor away", "he has one banana left",
+    "she said she would come at (three|four|eight)", "there are (two|five|seven) birds on the roof", "we need (six|four|nine) eggs for the cake",
+    "can i have a glass of water", "this is not what i wanted", "i do not know what to do", "let us go for a walk", "where is the nearest station",
+    "read my (messages|mail|news)", "start the washing machine", "cancel my appointment", "that movie was really good", "the black dog ran over the green field",
+    "the red car stopped at the corner", "blue and white flags were everywhere", "a yellow taxi waited outside",
 ]
 OUT_OF_DOMAIN_HELD = [
     "the farmer sold his horses in spring", "can you check my email", "how deep is the ocean",
@@ -83,6 +123,14 @@ OUT_OF_DOMAIN_HELD = [
     "is the library open on sunday", "my uncle collects old coins", "switch off the heating in the hall",
     "the river rose after the storm",
 ]
+
+
+def expand(pattern: str) -> list[str]:
+    """Every sentence of a pattern in which `(a|b|)` stands for each of its alternatives."""
+    found = re.search(r"\(([^()]*)\)", pattern)
+    if not found:
+        return [" ".join(pattern.split())]
+    return [s for part in found[1].split("|") for s in expand(pattern[: found.start()] + part + pattern[found.end():])]
 
 
 def keys() -> list[str]:
@@ -97,10 +145,17 @@ def keys() -> list[str]:
     return out + ["ood"]
 
 
+@functools.cache
+def _patterns(intent: str, held: bool) -> list[str]:
+    """The phrasings of an intent, still with `{n}` and the like in them."""
+    train, kept = (OUT_OF_DOMAIN, OUT_OF_DOMAIN_HELD) if intent == "ood" else PHRASINGS[intent]
+    if held:
+        return kept
+    return [t for t in dict.fromkeys(t for p in train for t in expand(p)) if t not in kept]
+
+
 def texts(key: str, held: bool) -> list[str]:
     """The sentences that express `key`: those of training, or those kept for evaluation."""
-    if key == "ood":
-        return OUT_OF_DOMAIN_HELD if held else OUT_OF_DOMAIN
     intent, _, argument = key.partition(":")
     fill: dict[str, str] = {}
     if intent in ("count", "wait"):
@@ -114,7 +169,46 @@ def texts(key: str, held: bool) -> list[str]:
         fill["d"] = DIGITS[int(argument)]
     elif intent == "watch":
         fill["c"] = COLORS[int(argument)]
-    return [t.format(**fill) for t in PHRASINGS[intent][1 if held else 0]]
+    return [t.format(**fill) for t in _patterns(intent, held)]
+
+
+@functools.cache
+def requests() -> frozenset[str]:
+    """Every sentence that is a request, of training and of evaluation."""
+    return frozenset(t for k in keys() if k != "ood" for held in (False, True) for t in texts(k, held))
+
+
+def is_request(text: str) -> bool:
+    """Whether a text is a request, with or without words around it that do not change it."""
+    if text in requests():
+        return True
+    for opener in OPENERS:
+        if text.startswith(opener + " ") and is_request(text[len(opener) + 1:]):
+            return True
+    return any(text.endswith(" " + closer) and is_request(text[: -len(closer) - 1]) for closer in CLOSERS)
+
+
+def varied(text: str, random) -> str:
+    """A request with words before or after it that do not change it; never a phrasing that is kept for evaluation."""
+    new = text
+    if random.random() < 0.22:
+        new = f"{random.choice(OPENERS)} {new}"
+    if random.random() < 0.14 and len(text.split()) > 1:
+        new = f"{new} {random.choice(CLOSERS)}"
+    return text if new in requests() else new
+
+
+def jumble(random) -> str:
+    """Known words in an order that means nothing: heard word by word, answered like any other foreign speech."""
+    while True:
+        text = " ".join(random.choice(request_words()) for _ in range(random.choice([2, 3, 3, 4, 4, 5, 6])))
+        if not any(is_request(" ".join(text.split()[i:])) for i in range(len(text.split()))):
+            return text
+
+
+@functools.cache
+def request_words() -> list[str]:
+    return sorted({w for t in requests() for w in words(t)})
 
 
 def answers() -> dict[str, str]:
@@ -154,8 +248,8 @@ def words(text: str) -> list[str]:
 
 def vocabulary() -> list[str]:
     """Token list, index = id. `+a` is the character a, written without a space before it; the rest are whole words."""
-    known = {w for t in answers().values() for w in words(t)}
-    known |= {w for k in keys() if k != "ood" for t in texts(k, False) + texts(k, True) for w in words(t)}
+    known = {w for t in answers().values() for w in words(t)} | set(request_words())
+    known |= {w for t in OPENERS + CLOSERS for w in words(t)}
     return ["<pad>", "<end>", "<unk>"] + ["+" + c for c in "abcdefghijklmnopqrstuvwxyz'"] + sorted(known)
 
 

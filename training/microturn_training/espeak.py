@@ -9,7 +9,7 @@ import numpy as np
 from . import domain
 from .voices import Voice
 
-SYNCHRONOUS, WORD, RATE_PARAMETER, PITCH_PARAMETER, CHARACTER, UTF8 = 2, 1, 1, 3, 1, 1
+SYNCHRONOUS, WORD, RATE_PARAMETER, PITCH_PARAMETER, CHARACTER, UTF8, IPA = 2, 1, 1, 3, 1, 1, 2
 
 
 class Event(ctypes.Structure):
@@ -59,18 +59,37 @@ class Library:
         return np.concatenate(self.samples)
 
 
+    def phonemes(self, text: str, language: str) -> str:
+        self.lib.espeak_SetVoiceByName(language.encode())
+        self.lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        buffer, out = ctypes.create_string_buffer(text.encode(), len(text.encode()) + 16), []   # it looks ahead
+        at = ctypes.c_void_p(ctypes.addressof(buffer))
+        while at.value:
+            out.append(self.lib.espeak_TextToPhonemes(ctypes.byref(at), UTF8, IPA).decode())
+        return " ".join(out).strip()
+
+
 _library: Library | None = None
+
+
+def library() -> Library:
+    global _library
+    _library = _library or Library()
+    return _library
+
+
+def phonemes(text: str, language: str) -> str:
+    """IPA of a text, words apart."""
+    return library().phonemes(text, language)
 
 
 def speak(voice: Voice, text: str, path: str) -> list[float]:
     """Writes `text` as a WAV; returns the second at which each word ends."""
-    global _library
-    _library = _library or Library()
-    x = _library.speak(voice.name, int(165 * voice.speed), voice.pitch or 50, text)
+    x = library().speak(voice.name, int(165 * voice.speed), voice.pitch or 50, text)
     with wave.open(path, "wb") as f:
         f.setnchannels(1)
         f.setsampwidth(2)
-        f.setframerate(_library.rate)
+        f.setframerate(library().rate)
         f.writeframes(x.astype("<i2").tobytes())
     # a word without an event (espeak joins some) gets its place between its neighbours by length
     at, known = 0, {0: 0, len(text): len(x)}
@@ -80,5 +99,5 @@ def speak(voice: Voice, text: str, path: str) -> list[float]:
     for word in domain.words(text):
         at = text.index(word, at) + len(word)
         following = at + len(text[at:]) - len(text[at:].lstrip(", "))
-        ends.append(float(np.interp(following, places, times)) / _library.rate)
+        ends.append(float(np.interp(following, places, times)) / library().rate)
     return ends

@@ -5,6 +5,8 @@ it was made on purpose. Files: `bank-train`, `bank-held`, `bank-assistant` (.npy
 """
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import multiprocessing
 import os
@@ -19,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from . import domain, espeak
+from . import domain, espeak, kokoro
 from .voices import ASSISTANT, Voice, draw
 
 RATE = 16000
@@ -161,31 +163,63 @@ def festival_batch(jobs: list[tuple]) -> list[tuple[np.ndarray, dict] | None]:
         return out
 
 
-def pause_points(text: str, complete: set[str]) -> list[int]:
+def pause_points(text: str) -> list[int]:
     """Word borders at which a speaker may pause: what came before must not be a request by itself."""
     w = text.split()
-    return [i for i in range(1, len(w)) if " ".join(w[:i]) not in complete]
+    return [i for i in range(1, len(w)) if not domain.is_request(" ".join(w[:i]))]
 
 
-def plan(rng: random.Random, held_voices: bool) -> list[tuple]:
-    """The list of clips to make: (key, text, voice, held phrasing, words before the pause or 0)."""
-    complete = {t for k in domain.keys() if k != "ood" for h in (False, True) for t in domain.texts(k, h)}
+def kokoro_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] | None]:
+    """A few sentences of one voice in one run."""
+    try:
+        spoken = kokoro.speak(work, jobs[0][2], [(text, split) for _, text, _, _, split in jobs])
+        return [finish(resample_poly(x, RATE, kokoro.RATE).astype(np.float32), ends, key, text, voice, held, split)
+                for (x, ends), (key, text, voice, held, split) in zip(spoken, jobs)]
+    except ValueError:
+        return [None] * len(jobs)
+
+
+# clips per request for training: by each engine in turn
+ENGINES = {"espeak": 20, "flite": 8, "festival": 7, "kokoro": 3}
+CLIPS = {"sum": 48, "count": 140, "say": 130, "digit": 130, "watch": 130, "wait": 130, "ood": 2600, "back": 420, "stop": 500, "color": 560}
+OTHERS = 440
+JUMBLES = 0.3       # of the out-of-domain clips
+
+
+def planned(rng: random.Random, key: str, text: str, engine: str, held_voices: bool, held_phrasing: bool) -> tuple:
+    points = pause_points(text) if key not in ("ood", "back", "stop") else []
+    split = rng.choice(points) if points and rng.random() < 0.25 else 0
+    return key, text, draw(rng, engine, held_voices), held_phrasing, split
+
+
+def plan_training(rng: random.Random) -> list[tuple]:
+    """The list of clips to make: (key, text, voice, held phrasing, words before the pause or 0). All phrasings of a request in
+    turn, so that no engine knows only some of them."""
     jobs = []
     for key in domain.keys():
-        for held_phrasing in ((False, True) if held_voices else (False,)):
-            for text in domain.texts(key, held_phrasing):
-                if held_voices:
-                    engines = ["espeak", "flite", "festival"] if not key.startswith("sum") or rng.random() < 0.15 else [rng.choice(["espeak", "flite", "festival"])]
-                elif key.startswith("sum"):
-                    engines = ["espeak"] * 4 + ["flite"] * 2 + ["festival"] * 2
-                elif key.partition(":")[0] in ("digit", "count", "say", "watch", "wait"):
-                    engines = ["espeak"] * 9 + ["flite"] * 5 + ["festival"] * 4
-                else:
-                    engines = ["espeak"] * 22 + ["flite"] * 10 + ["festival"] * 8
-                for engine in engines:
-                    points = pause_points(text, complete) if key not in ("ood", "back", "stop") else []
-                    split = rng.choice(points) if points and rng.random() < 0.25 else 0
-                    jobs.append((key, text, draw(rng, engine, held_voices), held_phrasing, split))
+        count, texts = CLIPS.get(key.partition(":")[0], OTHERS), []
+        for _ in range(count):
+            texts = texts or rng.sample(domain.texts(key, False), len(domain.texts(key, False)))
+            text = texts.pop()
+            if key == "ood":
+                text = domain.jumble(rng) if rng.random() < JUMBLES else text
+            elif key != "back":
+                text = domain.varied(text, rng)
+            engine = rng.choices(list(ENGINES), list(ENGINES.values()))[0]
+            jobs.append(planned(rng, key, text, engine, False, False))
+    return jobs
+
+
+def plan_held(rng: random.Random) -> list[tuple]:
+    """Clips of voices that training never hears: each request as in training and as never in training."""
+    jobs = []
+    for key in domain.keys():
+        for held_phrasing in (False, True):
+            texts = domain.texts(key, held_phrasing)
+            for text in rng.sample(texts, min(len(texts), 12 if ":" not in key else 1 if key.startswith("sum") else 4)):
+                for engine in rng.sample(list(ENGINES), 1 if key.startswith("sum") else 3):
+                    if engine != "kokoro" or rng.random() < 0.6:
+                        jobs.append(planned(rng, key, text, engine, True, held_phrasing))
     return jobs
 
 
@@ -202,11 +236,17 @@ def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
         if j[2].engine == "festival":
             festival.setdefault(j[2].name, []).append(j)
     batches = [v[i:i + 100] for v in festival.values() for i in range(0, len(v), 100)]
-    singles = [j for j in jobs if j[2].engine != "festival"]
-    for result in pool.imap_unordered(festival_batch, batches):
+    singles = [j for j in jobs if j[2].engine in ("espeak", "flite")]
+    natural = {}
+    for j in jobs:
+        if j[2].engine == "kokoro":
+            natural.setdefault(j[2].label, []).append(j)
+    runs = [v[i:i + kokoro.SENTENCES] for v in natural.values() for i in range(0, len(v), kokoro.SENTENCES)]
+    for result in itertools.chain(pool.imap(festival_batch, batches), pool.imap(functools.partial(kokoro_batch, folder), runs)):
         clips += result
         done += len(result)
-        print(f"{name}: {done}/{len(jobs)} clips, {time.time() - started:.0f} s", flush=True)
+        if done // 50 > (done - len(result)) // 50:
+            print(f"{name}: {done}/{len(jobs)} clips, {time.time() - started:.0f} s", flush=True)
     for result in pool.imap(single, singles, chunksize=50):
         clips.append(result)
         done += 1
@@ -238,9 +278,10 @@ def main() -> None:
     with multiprocessing.Pool(2) as pool:
         if not (folder / "bank-assistant.json").exists():
             save(folder, "bank-assistant", pool.map(assistant_clip, list(domain.answers().items())))
-        for name, held in (("bank-train", False), ("bank-held", True)):
+        kokoro.fetch(folder)
+        for name, jobs in (("bank-train", plan_training(random.Random(1))), ("bank-held", plan_held(random.Random(2)))):
             if not (folder / f"{name}.json").exists():
-                make(folder, name, plan(random.Random(2 if held else 1), held), pool)
+                make(folder, name, jobs, pool)
 
 
 if __name__ == "__main__":

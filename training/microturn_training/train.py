@@ -26,6 +26,7 @@ if __name__ == "__main__" and any(k not in os.environ for k in ENVIRONMENT):
 import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 
 from .dialogue import Generator, VOCABULARY  # noqa: E402
 from .domain import COLORS  # noqa: E402
@@ -47,8 +48,9 @@ def arguments() -> argparse.Namespace:
     a.add_argument("--steps", type=int, default=10**9)
     a.add_argument("--threads", type=int, default=1)
     a.add_argument("--seed", type=int, default=0)
-    a.add_argument("--initial", default="", help="checkpoint to take weights (not optimiser state) from")
+    a.add_argument("--initial", default="", help="checkpoint or model folder to take weights (not optimiser state) from; its words keep their rows")
     a.add_argument("--compile", type=int, default=1)
+    a.add_argument("--spoken-weight", type=float, default=1.0, help="of the probe for the word being said")
     a.add_argument("--log-every", type=int, default=20)
     return a.parse_args()
 
@@ -80,7 +82,34 @@ def fed_back(batch: dict) -> dict:
             "control": delayed(batch["control"], LISTEN), "speech": speech}
 
 
-def losses(net: Duplex, probe: torch.nn.Linear, h, batch: dict, speech_share: float) -> dict[str, torch.Tensor]:
+class Probes(torch.nn.Module):
+    """Questions of training only, asked at every position: a word in a dialogue, said or heard at one position, is too little
+    to learn to look and to listen."""
+
+    def __init__(self, hidden_size: int, vocabulary: int):
+        super().__init__()
+        self.color = torch.nn.Linear(hidden_size, len(COLORS) + 1)   # at output positions: the colour seen; the last class is "no camera"
+        self.spoken = torch.nn.Linear(hidden_size, vocabulary)       # at audio positions: the word being said
+
+
+def initial_weights(net: Duplex, source: str) -> None:
+    """Takes the weights of a checkpoint or model folder. Rows of words go to where the words are now; new words start small."""
+    path = Path(source)
+    if path.is_dir():
+        old, vocabulary = load_file(path / "model.safetensors"), json.loads((path / "tokenizer.json").read_text())["tokens"]
+    else:
+        saved = torch.load(path)
+        old, vocabulary = saved["net"], saved["vocabulary"]
+    place = {w: i for i, w in enumerate(vocabulary)}
+    to, at = (torch.tensor(x) for x in zip(*[(i, place[w]) for i, w in enumerate(VOCABULARY) if w in place]))
+    for name, value in net.state_dict().items():
+        if name in ("lm_head.weight", "model.language_model.embed_tokens.weight", "microturn.heard_table.weight", "microturn.heard_head.weight"):
+            value[to] = old[name].float()[at]
+        else:
+            value.copy_(old[name])
+
+
+def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: float) -> dict[str, torch.Tensor]:
     text, heard, control, weight = batch["text"], batch["heard"], batch["control"], batch["weight"]
     lt, lh, lc = (z.float() for z in net.heads(h))
     def each(logits, target):
@@ -88,24 +117,26 @@ def losses(net: Duplex, probe: torch.nn.Linear, h, batch: dict, speech_share: fl
     speaking = control == SPEAK
     text_loss = (each(lt, text) * torch.where(text > 0, 2.0, 1.0) * torch.where(text > 0, weight, 1.0))[speaking].sum() / control.numel()
     out = {"text": text_loss, "heard": (each(lh, heard) * torch.where(heard > 0, 2.0, 1.0)).mean(), "control": (each(lc, control) * weight).mean()}
-    # one word in a dialogue says what is seen, too little to learn to look: every output position is asked for the colour
-    out["color"] = F.cross_entropy(probe(h).float().flatten(0, 1), batch["color"].flatten())
+    out["color"] = F.cross_entropy(probes.color(h).float().flatten(0, 1), batch["color"].flatten())
+    asked = probes.spoken(audio).float()
+    out["spoken"] = F.cross_entropy(asked.flatten(0, 1), batch["spoken"].flatten(), ignore_index=-1)
     sounding = batch["speech"].amax(-1) > 0
     chosen = (sounding & (torch.rand(sounding.shape) < speech_share)) | (speaking & (torch.rand(sounding.shape) < 0.25))
     logits = net.speech_logits(h[chosen]).float()
     out["speech"] = F.cross_entropy(logits.flatten(0, 1), batch["speech"][chosen].flatten().long())
     with torch.no_grad():
         out["text_right"] = (lt.argmax(-1) == text)[text > 0].float().mean()
+        out["spoken_right"] = (asked.argmax(-1) == batch["spoken"])[batch["spoken"] > 0].float().mean()
         out["heard_right"] = (lh.argmax(-1) == heard)[heard > 0].float().mean()
         switch = control != delayed(control, LISTEN)
         out["switch_right"] = (lc.argmax(-1) == control)[switch].float().mean()
     return out
 
 
-def synchronise(net: Duplex, probe: torch.nn.Module, metrics: torch.Tensor, count: int) -> torch.Tensor:
+def synchronise(net: Duplex, probes: torch.nn.Module, metrics: torch.Tensor, count: int) -> torch.Tensor:
     """Sums gradients, expert loads and metrics over the processes; gradients and metrics become means over `count` parts."""
     routers = [m.gate for m in net.modules() if isinstance(m, MixtureOfExperts)]
-    parameters = [*net.parameters(), *probe.parameters()]
+    parameters = [*net.parameters(), *probes.parameters()]
     flat = torch.cat([torch.zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in parameters]
                      + [r.load if r.load is not None else torch.zeros(r.c.num_experts) for r in routers] + [metrics])
     if dist.is_initialized():
@@ -121,7 +152,7 @@ def synchronise(net: Duplex, probe: torch.nn.Module, metrics: torch.Tensor, coun
     return flat[at:] / count
 
 
-METRICS = ["loss", "text", "heard", "control", "speech", "color", "text_right", "heard_right", "switch_right"]
+METRICS = ["loss", "text", "heard", "control", "speech", "color", "spoken", "text_right", "heard_right", "spoken_right", "switch_right"]
 
 
 def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
@@ -131,13 +162,13 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
     folder = Path(a.work) / a.run
     config = Config(vocab_size=len(VOCABULARY))
     net = Duplex(config)
-    probe = torch.nn.Linear(config.hidden_size, len(COLORS) + 1)   # training only; the last class is "no camera"
+    probes = Probes(config.hidden_size, len(VOCABULARY))
     hidden = [(n, p) for n, p in net.named_parameters() if ".layers." in n and p.dim() > 1 and "sconv" not in n and "gate.weight" not in n and "rel_logits" not in n]
     names = {n for n, _ in hidden}
     others = [p for n, p in net.named_parameters() if n not in names]
     muon = Muon([(p, 2 if n.endswith("gate_up_proj") else 1) for n, p in hidden])
     optimizer = torch.optim.AdamW([{"params": [p for p in others if p.dim() > 1], "weight_decay": 0.03}, {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
-                                   {"params": list(probe.parameters()), "weight_decay": 0.0}],
+                                   {"params": list(probes.parameters()), "weight_decay": 0.0}],
                                   lr=a.rate, betas=(0.9, 0.98), fused=True)
     step, spent, path = 0, 0.0, folder / "checkpoint.pt"
     if path.exists():
@@ -145,10 +176,10 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
         muon.load_state_dict(saved["muon"])
-        probe.load_state_dict(saved["probe"])
+        probes.load_state_dict(saved["probes"])
         step, spent = saved["step"], saved["minutes"]
     elif a.initial:
-        net.load_state_dict(torch.load(a.initial)["net"])
+        initial_weights(net, a.initial)
     first, routers = step, [m.gate for m in net.modules() if isinstance(m, MixtureOfExperts)]
     if rank == 0:
         print(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, step {step}, {spent:.1f} min", flush=True)
@@ -179,16 +210,17 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
                 ticket.value += 1
             batch = queue.get()
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                h = net(batch["audio"], batch["camera"], batch["images"], **fed_back(batch))
-                part = losses(net, probe, h, batch, speech_share=0.5)
-                part["loss"] = 4 * part["text"] + 2 * part["heard"] + part["speech"] + 2 * part["control"] + 0.5 * part["color"]
+                audio, h = net(batch["audio"], batch["camera"], batch["images"], **fed_back(batch))
+                part = losses(net, probes, audio, h, batch, speech_share=0.5)
+                part["loss"] = (4 * part["text"] + 2 * part["heard"] + part["speech"] + 2 * part["control"] + 0.5 * part["color"]
+                                + a.spoken_weight * part["spoken"])
             part["loss"].backward()
             metrics += torch.nan_to_num(torch.stack([part[m].detach().float() for m in METRICS]))
             for total, r in zip(load, routers):
                 total += r.load
         for total, r in zip(load, routers):
             r.load = total
-        metrics = synchronise(net, probe, metrics, a.parts)
+        metrics = synchronise(net, probes, metrics, a.parts)
         for group in optimizer.param_groups:
             group["lr"] = shared[0]
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -209,7 +241,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
                 log.write(json.dumps(row) + "\n")
                 log.flush()
             if step % 200 == 0 or last:
-                torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "muon": muon.state_dict(), "probe": probe.state_dict(), "step": step, "minutes": minutes(),
+                torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "muon": muon.state_dict(), "probes": probes.state_dict(), "step": step, "minutes": minutes(),
                             "config": config.to_dict(), "vocabulary": VOCABULARY}, str(path) + ".new")
                 os.replace(str(path) + ".new", path)
         if a.processes > 1:

@@ -26,7 +26,7 @@ def test_steps_with_a_cache_equal_teacher_forcing(turns):
               "control": torch.randint(1, 3, (batch, outputs)), "speech": torch.randint(0, 16, (batch, outputs, 160), dtype=torch.uint8) * live}
     stepped = generate(net, audio, camera, images, forced=labels, keep_logits=True)
     fed = {k: torch.cat([torch.full_like(v[:, :1], LISTEN if k == "control" else 0), v[:, :-1]], 1) for k, v in labels.items()}
-    h = net(audio, camera, images, **fed)
+    _, h = net(audio, camera, images, **fed)
     text, heard, control = net.heads(h)
     for ours, name in ((text, "text"), (heard, "heard"), (control, "control"), (net.speech_logits(h), "speech")):
         assert (ours - stepped[name + "_logits"]).abs().max() < 1e-5

@@ -1,5 +1,6 @@
 """The arithmetic of the timing labels, on a bank made of two tones instead of voices."""
 import json
+import random
 
 import numpy as np
 import pytest
@@ -95,8 +96,43 @@ def test_control_is_listen_wherever_there_is_no_text_and_no_sound_for_long(bank)
 
 
 def test_pauses_are_never_put_where_the_request_could_be_over():
-    complete = {"count to five", "five"}
-    assert pause_points("count to five please", complete) == [1, 2]
+    assert pause_points("count to five please") == [1, 2]
+    assert pause_points("hey mini what is five plus two now") == [3, 4, 5, 6]   # "hey mini" greets, the end is optional
+    assert pause_points("um stop talking") == [1]
+
+
+def test_no_phrasing_for_training_is_one_for_evaluation():
+    held = {t for k in domain.keys() for t in domain.texts(k, True)}
+    training = {t for k in domain.keys() for t in domain.texts(k, False)}
+    shared_by_keys = {t for t in held & training if not t.split()[-1] in domain.DIGITS}
+    assert not shared_by_keys
+    rng = random.Random(0)
+    assert not held & {domain.varied(t, rng) for t in sorted(training) for _ in range(20)}
+
+
+def test_every_sentence_means_one_thing():
+    seen = {}
+    for key in domain.keys():
+        for held in (False, True):
+            for text in domain.texts(key, held):
+                assert seen.setdefault(text, key) == key
+    assert not [t for held in (False, True) for t in domain.texts("ood", held) if domain.is_request(t)]
+    rng = random.Random(0)
+    for _ in range(200):
+        text = domain.jumble(rng).split()
+        assert not any(domain.is_request(" ".join(text[i:])) for i in range(len(text)))
+
+
+def test_every_word_of_a_held_phrasing_occurs_in_training():
+    assert not domain.untrained_words()
+
+
+def test_the_word_being_said_is_asked_250_ms_later(bank):
+    _, d = scripted(bank, [("thanks", "none")])
+    user = next(e for e in d.events if e["type"] == "user")
+    asked = np.flatnonzero(d.spoken)
+    assert asked[0] == (user["onset"] + 4000) // 800
+    assert [d.spoken[i] for i in asked if i == asked[0] or d.spoken[i] != d.spoken[i - 1]] == [TOKEN[w] for w in user["text"].split()]
 
 
 def test_a_gap_is_found_where_it_is_expected_only():
