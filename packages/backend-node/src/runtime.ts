@@ -28,7 +28,15 @@ interface Loaded {
   readonly outputs: readonly TensorSpec[];
   readonly state: readonly StateSpec[];
   readonly tools: DeviceTools | undefined;
-  readonly states: Map<number, StateStore>;
+  readonly states: Map<number, State>;
+}
+
+/** State of a batch of rows, and where its runs read their inputs. */
+interface State {
+  readonly store: StateStore;
+  /** Over `bytes`, which each run fills: nothing is made anew in it. */
+  readonly feeds: Record<string, ort.Tensor>;
+  readonly bytes: Uint8Array;
 }
 
 /** Everything the worker does, behind {@link Runtime.answer}. */
@@ -53,25 +61,25 @@ export class Runtime {
           tools === undefined
             ? new HostState(this.#runtime(), loaded.state, request.batch)
             : new DeviceState(this.#runtime(), tools, loaded.state, request.batch);
-        loaded.states.set(request.state, store);
+        loaded.states.set(request.state, this.#stateOver(loaded, store));
         return undefined;
       }
       case "clone-state": {
         const loaded = this.#get(request.executable);
-        loaded.states.set(request.state, await stateOf(loaded, request.from).clone());
+        loaded.states.set(request.state, this.#stateOver(loaded, await stateOf(loaded, request.from).store.clone()));
         return undefined;
       }
       case "read-row": {
-        const data = await stateOf(this.#get(request.executable), request.state).read(request.row);
+        const data = await stateOf(this.#get(request.executable), request.state).store.read(request.row);
         for (const array of data) transfer.push(array.buffer as ArrayBuffer);
         return data;
       }
       case "write-row":
-        await stateOf(this.#get(request.executable), request.state).write(request.row, request.data);
+        await stateOf(this.#get(request.executable), request.state).store.write(request.row, request.data);
         return undefined;
       case "dispose-state": {
         const states = this.#loaded.get(request.executable)?.states;
-        states?.get(request.state)?.dispose();
+        states?.get(request.state)?.store.dispose();
         states?.delete(request.state);
         return undefined;
       }
@@ -133,12 +141,9 @@ export class Runtime {
 
   async #run(request: RunRequest, transfer: ArrayBuffer[]): Promise<RunAnswer> {
     const loaded = this.#get(request.executable);
-    const state = stateOf(loaded, request.state);
-    const feeds: Record<string, ort.Tensor> = {};
-    for (const { name, type, shape, byteOffset, length } of feedLayout(loaded.inputs, state.batch).entries) {
-      feeds[name] = makeTensor(this.#runtime(), type, viewOf(request.feeds, type, byteOffset, length), shape);
-    }
-    state.feed(feeds);
+    const { store, feeds, bytes } = stateOf(loaded, request.state);
+    bytes.set(new Uint8Array(request.feeds));
+    store.feed(feeds);
     let results: ort.InferenceSession.OnnxValueMapType;
     let runMs: number;
     try {
@@ -150,8 +155,8 @@ export class Runtime {
     }
     let outputs: TensorData[];
     try {
-      outputs = loaded.outputs.map((spec) => outputData(spec, state.batch, results[spec.name] as ort.Tensor));
-      await state.renew(results, request.active);
+      outputs = loaded.outputs.map((spec) => outputData(spec, store.batch, results[spec.name] as ort.Tensor));
+      await store.renew(results, request.active);
     } catch (error) {
       for (const value of Object.values(results)) value.dispose();
       throw error;
@@ -165,10 +170,20 @@ export class Runtime {
     const loaded = this.#loaded.get(id);
     if (loaded === undefined) return;
     this.#loaded.delete(id);
-    for (const state of loaded.states.values()) state.dispose();
+    for (const { store } of loaded.states.values()) store.dispose();
     await loaded.session.release();
     await loaded.tools?.merge.release();
     await loaded.tools?.read.release();
+  }
+
+  #stateOver({ inputs }: Loaded, store: StateStore): State {
+    const { byteLength, entries } = feedLayout(inputs, store.batch);
+    const buffer = new ArrayBuffer(byteLength);
+    const feeds: Record<string, ort.Tensor> = {};
+    for (const { name, type, shape, byteOffset, length } of entries) {
+      feeds[name] = makeTensor(this.#runtime(), type, viewOf(buffer, type, byteOffset, length), shape);
+    }
+    return { store, feeds, bytes: new Uint8Array(buffer) };
   }
 
   #get(id: number): Loaded {
@@ -249,7 +264,7 @@ export async function tryProvider(
   }
 }
 
-function stateOf(loaded: Loaded, id: number): StateStore {
+function stateOf(loaded: Loaded, id: number): State {
   const state = loaded.states.get(id);
   if (state === undefined) throw new Fault("SESSION_CLOSED", "the state was disposed");
   return state;
