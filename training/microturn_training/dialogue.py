@@ -23,7 +23,7 @@ OUTPUTS = 4                        # output positions per micro-turn
 REPLY_AFTER = 1920                 # 120 ms of silence are heard before a reply starts
 HEARD_AFTER = 2400                 # a transcribed word appears 150 ms after its end
 SPOKEN_AFTER = 4000                # training asks the audio positions which word is being said 250 ms ago
-STOP_AFTER, YIELD_AFTER = 1600, 4800   # silence 100 ms after "stop" ended, 300 ms after another request began
+STOP_AFTER, YIELD_AFTER = 1600, 4800   # silence 300 ms after a request began that breaks in, after a short "stop" 100 ms after its end
 COUNT_PACE = 4 * OUTPUTS           # 800 ms from number to number
 STORY_GAP = 6                      # output positions between two sentences of the story
 VOCODER_DELAY = FRAME
@@ -46,9 +46,9 @@ def heard_turn(word_end: int) -> int:
     return (word_end + HEARD_AFTER) // TURN
 
 
-def stop_turn(end: int) -> int:
-    """The first silent micro-turn after a "stop" that ended at sample `end`."""
-    return (end + STOP_AFTER) // TURN
+def stop_turn(onset: int, end: int) -> int:
+    """The first silent micro-turn after a "stop": its first sounds cannot be told from those of another request."""
+    return min(yield_turn(onset), (end + STOP_AFTER) // TURN)
 
 
 def yield_turn(onset: int) -> int:
@@ -137,7 +137,7 @@ class Generator:
 
     TURNS = 80   # 16 s
     WEIGHTS = {"greet": 1.6, "name": 1.6, "how": 1.6, "thanks": 1.5, "bye": 1.5, "color": 5, "story": 2.4, "count": 3, "sum": 7,
-               "say": 2.5, "digit": 3, "watch": 4, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
+               "say": 2.5, "digit": 3, "watch": 7, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
 
     def __init__(self, folder: str | Path, seed: int, bank: str = "bank-train", turns: int = TURNS, mix: Mix | None = None,
                  keep=lambda meta: True):
@@ -177,7 +177,9 @@ class Generator:
         while True:
             intent = self.random.choice(among) if among else self.random.choice(self.intents, p=self.probability)
             if d.camera or intent not in ("color", "watch") or (intent == "color" and self.random.random() < 0.3):
-                return self.pick(intent, d, turn)
+                key = self.pick(intent, d, turn)
+                if key in self.bank.by_key:   # a small bank lacks some sums
+                    return key
 
     # ---- the user -----------------------------------------------------------------------------------------------
 
@@ -196,7 +198,7 @@ class Generator:
         elif self.mix.augment and r.random() < 0.25:
             x, words, gap = self.hesitate(x, meta["text"], words)
         if self.mix.augment:
-            speed = r.uniform(0.86, 1.16)
+            speed = r.uniform(0.82, 1.2)
             x = np.interp(np.arange(0, len(x) - 1, speed), np.arange(len(x)), x).astype(np.float32)
             words = [int(w / speed) for w in words]
             gap = [int(g / speed) for g in gap] if gap else None
@@ -322,7 +324,7 @@ class Generator:
             sound = (items[0][1] + 1 + OUTPUTS) * POSITION, (last + OUTPUTS) * POSITION
             long = sound[1] - sound[0] > 1.8 * RATE
             if interrupt is None:
-                interrupt = "none" if depth > 1 or not long else r.choice(["none", "stop", "back", "barge"], p=[.25, .25, .2, .3])
+                interrupt = "none" if depth > 1 or not long else r.choice(["none", "stop", "back", "barge"], p=[.2, .25, .25, .3])
             if interrupt != "none" and long:
                 t = int(r.integers(sound[0] + 6400, max(sound[0] + 6401, min(sound[1] - 6400, sound[0] + 80000))))
                 if t < len(d.user) - 8000:
@@ -340,10 +342,11 @@ class Generator:
             return max((self.reply(d, items) + OUTPUTS) * POSITION, e)
         if what == "stop":
             onset, e = self.user(d, "stop", t, gain)
-            cut = OUTPUTS * stop_turn(e)
+            quiet = stop_turn(onset, e)
+            cut = OUTPUTS * quiet
             self.reply(d, items, cut)
             d.events.append({"type": "stop", "onset": onset, "end": e, "cut": cut})
-            return (self.reply(d, [("okay", cut + 2 * OUTPUTS)]) + OUTPUTS) * POSITION
+            return (self.reply(d, [("okay", OUTPUTS * max(quiet + 2, reply_turn(e)))]) + OUTPUTS) * POSITION
         n = len(d.events)
         key = self.draw(d, t // TURN, ["greet", "name", "how", "thanks", "bye", "sum", "sum", "digit", "digit", "say", "color", "count", "story", "ood"])
         over = self.exchange(d, key, t, gain, depth=depth + 1)
@@ -420,7 +423,7 @@ class Generator:
         snr = self.mix.snr_db
         if snr is None:
             kind = r.random()
-            snr = np.inf if kind < 0.1 else r.uniform(35, 60) if kind < 0.3 else r.uniform(4, 35)
+            snr = np.inf if kind < 0.1 else r.uniform(35, 60) if kind < 0.25 else r.uniform(4, 30)
         if np.isfinite(snr):
             db = -10 * r.uniform(0, 2) * np.log10(np.maximum(hz, 60) / 60) + np.interp(hz, knots, r.normal(0, 3, 9))
             offset = int(r.integers(len(self._noise) - len(hz)))

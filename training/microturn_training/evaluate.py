@@ -119,9 +119,10 @@ def scripts(generator: Generator, row: str, n: int, camera: bool) -> list[Dialog
             script = [("story", LONG[row])]
         else:
             script = [(generator.pick(row, blank, 0), "none")]
-        if script[0][0] not in generator.bank.by_key:
+        if not any(k.partition(":")[0] == row or k == script[0][0] for k in generator.bank.by_key):
             break
-        out.append(generator.dialogue(script, camera))
+        if script[0][0] in generator.bank.by_key:
+            out.append(generator.dialogue(script, camera))
     return out
 
 

@@ -41,7 +41,8 @@ def test_a_word_is_transcribed_150_ms_after_its_end():
 
 
 def test_silence_follows_stop_by_100_ms_and_a_new_request_by_300_ms():
-    assert stop_turn(1599) == 0 and stop_turn(1600) == 1
+    assert stop_turn(0, 1599) == 0 and stop_turn(0, 1600) == 1   # a short one is over before it yields
+    assert stop_turn(0, 20000) == yield_turn(0)
     assert yield_turn(1599) == 1 and yield_turn(1600) == 2
 
 
@@ -62,7 +63,7 @@ def test_nothing_sounds_and_nothing_is_said_after_a_stop(bank):
     _, d = scripted(bank, [("story", "stop")], turns=100)
     event = next(e for e in d.events if e["type"] == "stop")
     cut = event["cut"]
-    assert cut == OUTPUTS * stop_turn(event["end"])
+    assert cut == OUTPUTS * stop_turn(event["onset"], event["end"])
     assert d.control[cut - 1] == SPEAK
     assert (d.control[cut:cut + 2 * OUTPUTS] == LISTEN).all() and d.speech[cut:cut + 2 * OUTPUTS].max() == 0
     assert d.text[cut + 2 * OUTPUTS] == TOKEN["okay"]
