@@ -5,14 +5,20 @@ import { type BenchContext, benchEngine } from "./model.js";
 import { type BenchSection, inWords, percentiles } from "./report.js";
 import { speechLike } from "./speech-like.js";
 
-const warmUpTurns = 20;
+/** Not measured at all: the first run allocates. */
+const firstTurns = 20;
+/** V8 still compiles, on threads that take the cores from the session: shown on a line of its own. */
+const warmUpTurns = 600;
 
 /** Percentiles of each stage over a session; the goal is a whole micro-turn within a fifth of the tick. */
 export async function turnStagesSection(context: BenchContext): Promise<BenchSection> {
   const turns = context.quick ? 100 : 1_500;
   const engine = benchEngine(context);
-  const timings = await runTurns(engine, turns);
+  const all = await runTurns(engine, firstTurns + warmUpTurns + turns);
   await engine.close();
+  const warmUp = all.slice(firstTurns, firstTurns + warmUpTurns);
+  const timings = all.slice(firstTurns + warmUpTurns);
+  const outsideModel = (timing: TurnTiming) => timing.stepMs - timing.runMs;
   const of = (stage: (timing: TurnTiming) => number) => percentiles(timings.map(stage));
   const figures = {
     step: of((timing) => timing.stepMs),
@@ -21,10 +27,12 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
     model: of((timing) => timing.runMs),
     decode: of((timing) => timing.decodeMs),
     session: of((timing) => timing.sessionMs),
-    outsideModel: of((timing) => timing.stepMs - timing.runMs),
+    outsideModel: of(outsideModel),
+    outsideModelWarmUp: percentiles(warmUp.map(outsideModel)),
+    jitter: percentiles(fixedComputations(turns)),
   };
   return {
-    title: `One micro-turn (${turns} in one session)`,
+    title: `One micro-turn (${turns} in one session, after ${firstTurns + warmUpTurns})`,
     rows: [
       {
         name: "whole step",
@@ -37,6 +45,16 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
       { name: "  decode", value: inWords(figures.decode, 2) },
       { name: "  session", value: inWords(figures.session, 2) },
       { name: "outside the model", value: inWords(figures.outsideModel, 2), note: "everything but the model run" },
+      {
+        name: "  while V8 compiles",
+        value: inWords(figures.outsideModelWarmUp, 2),
+        note: `the ${warmUpTurns} turns before those`,
+      },
+      {
+        name: "the same sum each time",
+        value: inWords(figures.jitter, 2),
+        note: "what this machine adds to any p99 by itself",
+      },
     ],
     figures,
   };
@@ -47,10 +65,22 @@ async function runTurns(engine: ReturnType<typeof benchEngine>, turns: number): 
   const sound = speechLike((session.capabilities.inputSampleRate * session.capabilities.turnDurationMs) / 1000);
   const timings: TurnTiming[] = [];
   const reading = (async () => {
-    for await (const turn of session) if (turn.index >= warmUpTurns) timings.push(turn.timing);
+    for await (const turn of session) timings.push(turn.timing);
   })();
-  for (let turn = 0; turn < turns + warmUpTurns; turn++) await session.writeAudio(sound(turn));
+  for (let turn = 0; turn < turns; turn++) await session.writeAudio(sound(turn));
   await session.finish();
   await reading;
   return timings;
+}
+
+/** Milliseconds of one computation, again and again: with nothing else running, all that varies is the machine. */
+function fixedComputations(times: number): number[] {
+  let sum = 0;
+  const milliseconds = Array.from({ length: times }, () => {
+    const startedMs = performance.now();
+    for (let i = 1; i < 80_000; i++) sum += 1 / i;
+    return performance.now() - startedMs;
+  });
+  if (!(sum > 0)) throw new Error("the sum was left out");
+  return milliseconds;
 }

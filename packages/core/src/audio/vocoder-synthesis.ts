@@ -68,8 +68,8 @@ export class SourceFilterSynthesis {
   readonly #im = new Float64Array(fftSize);
   readonly #sumRe = new Float64Array(fftSize);
   readonly #sumIm = new Float64Array(fftSize);
-  readonly #harmonic = new Float64Array(envelopePoints + 1);
-  readonly #breath = new Float64Array(envelopePoints + 1);
+  readonly #harmonic = new Float64Array(envelopePoints);
+  readonly #breath = new Float64Array(envelopePoints);
   readonly #window = Float64Array.from(
     { length: windowSamples },
     (_, n) => 0.5 - 0.5 * Math.cos((2 * Math.PI * n) / windowSamples),
@@ -275,22 +275,33 @@ export class SourceFilterSynthesis {
 
   // Separates the two spectra, weighs them, and adds their sum Y to the frame's spectrum: as Y, or as iY if `imaginary`.
   #filter(imaginary: boolean): void {
+    const harmonic = this.#harmonic;
+    const breath = this.#breath;
+    this.#filterBin(0, harmonic[0], breath[0], imaginary);
+    for (let point = 0; point < envelopePoints - 1; point++) {
+      const harmonicStep = (harmonic[point + 1] - harmonic[point]) / binsPerPoint;
+      const breathStep = (breath[point + 1] - breath[point]) / binsPerPoint;
+      for (let i = point === 0 ? 1 : 0; i < binsPerPoint; i++) {
+        const bin = point * binsPerPoint + i;
+        this.#filterBin(bin, harmonic[point] + i * harmonicStep, breath[point] + i * breathStep, imaginary);
+      }
+    }
+    this.#filterBin(bins, harmonic[envelopePoints - 1], breath[envelopePoints - 1], imaginary);
+  }
+
+  #filterBin(bin: number, harmonic: number, breath: number, imaginary: boolean): void {
     const re = this.#re;
     const im = this.#im;
-    for (let bin = 0; bin <= bins; bin++) {
-      const mirror = (fftSize - bin) % fftSize;
-      const point = Math.floor(bin / binsPerPoint);
-      const between = bin / binsPerPoint - point;
-      const harmonic = this.#harmonic[point] + between * (this.#harmonic[point + 1] - this.#harmonic[point]);
-      const breath = this.#breath[point] + between * (this.#breath[point + 1] - this.#breath[point]);
-      const outRe = 0.5 * (harmonic * (re[bin] + re[mirror]) + breath * (im[bin] + im[mirror]));
-      const outIm = 0.5 * (harmonic * (im[bin] - im[mirror]) + breath * (re[mirror] - re[bin]));
-      this.#sumRe[bin] += imaginary ? -outIm : outRe;
-      this.#sumIm[bin] += imaginary ? outRe : outIm;
-      if (mirror === bin) continue;
-      this.#sumRe[mirror] += imaginary ? outIm : outRe;
-      this.#sumIm[mirror] += imaginary ? outRe : -outIm;
-    }
+    const sumRe = this.#sumRe;
+    const sumIm = this.#sumIm;
+    const mirror = (fftSize - bin) & (fftSize - 1);
+    const outRe = 0.5 * (harmonic * (re[bin] + re[mirror]) + breath * (im[bin] + im[mirror]));
+    const outIm = 0.5 * (harmonic * (im[bin] - im[mirror]) + breath * (re[mirror] - re[bin]));
+    sumRe[bin] += imaginary ? -outIm : outRe;
+    sumIm[bin] += imaginary ? outRe : outIm;
+    if (mirror === bin) return;
+    sumRe[mirror] += imaginary ? outIm : outRe;
+    sumIm[mirror] += imaginary ? outRe : -outIm;
   }
 
   // What the filter put before the next sample to leave comes too late and is dropped.
@@ -337,11 +348,9 @@ function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
-// The last point is doubled, so that the bin at half the sample rate needs no case of its own.
 function amplitudes(controls: Float32Array, start: number, gain: number, out: Float64Array): void {
   const { lowest, highest } = geometry.logAmplitude;
   for (let point = 0; point < envelopePoints; point++) {
     out[point] = gain * Math.exp(Math.min(highest, Math.max(lowest, controls[start + point])));
   }
-  out[envelopePoints] = out[envelopePoints - 1];
 }
