@@ -1,10 +1,10 @@
 #!/bin/sh
 # Makes `mini` from nothing: voices, vocoder, training, evaluation, export. Every step that is done already is skipped and
 # training resumes, so the command can be stopped and given again. Needs the Debian packages and Python packages of README.md.
-#   MINUTES=100 PYTHON=python3 OUT=../packages/mini ./run.sh
+#   MINUTES=150 PYTHON=python3 OUT=../packages/mini ./run.sh
 set -eu
 cd "$(dirname "$0")"
-PYTHON=${PYTHON:-python3}; MINUTES=${MINUTES:-100}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}
+PYTHON=${PYTHON:-python3}; MINUTES=${MINUTES:-150}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}
 mkdir -p "$WORK"
 echo "1/5 voices";     [ -f "$WORK/bank-held.json" ] || nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK"
 echo "2/5 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder

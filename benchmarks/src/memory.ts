@@ -24,6 +24,20 @@ export function slopeOf(x: readonly number[], y: readonly number[]): { slope: nu
   return { slope, error: Math.sqrt(rest / Math.max(1, n - 2) / xx) };
 }
 
+/** Means of `count` equal stretches: neighbouring readings repeat each other, and a line through them all would look too sure. */
+export function stretchMeans(values: readonly number[], count: number): number[] {
+  return Array.from({ length: count }, (_, i) => {
+    const stretch = values.slice(
+      Math.floor((i * values.length) / count),
+      Math.floor(((i + 1) * values.length) / count),
+    );
+    return stretch.reduce((sum, value) => sum + value, 0) / stretch.length;
+  });
+}
+
+/** Stretches that the line is laid through. */
+const stretches = 9;
+
 /** Growth of memory per hour of conversation. */
 export async function memorySection(context: BenchContext): Promise<BenchSection> {
   const minutes = context.quick ? 4 : 60;
@@ -55,8 +69,9 @@ export async function memorySection(context: BenchContext): Promise<BenchSection
   await session.finish();
   await reading;
   await engine.close();
-  const growth = slopeOf(hours, resident);
-  const heapGrowth = slopeOf(hours, heap);
+  const grown = (values: readonly number[]) => slopeOf(stretchMeans(hours, stretches), stretchMeans(values, stretches));
+  const growth = grown(resident);
+  const heapGrowth = grown(heap);
   const words = ({ slope, error }: { slope: number; error: number }) =>
     `${slope.toFixed(2)} MiB per hour (standard error ${error.toFixed(2)})`;
   return {
@@ -65,10 +80,12 @@ export async function memorySection(context: BenchContext): Promise<BenchSection
       {
         name: "resident",
         value: words(growth),
-        note: `${resident[0].toFixed(0)} MiB at first, ${resident[resident.length - 1].toFixed(0)} MiB at last`,
+        note: `means of ${stretches} stretches: ${stretchMeans(resident, stretches)
+          .map((mean) => mean.toFixed(1))
+          .join(", ")} MiB`,
       },
       { name: "heap", value: words(heapGrowth) },
     ],
-    figures: { minutes, resident: growth, heap: heapGrowth },
+    figures: { minutes, resident: growth, heap: heapGrowth, residentMeans: stretchMeans(resident, stretches) },
   };
 }

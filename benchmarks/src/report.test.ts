@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { slopeOf } from "./memory.js";
+import { slopeOf, stretchMeans } from "./memory.js";
 import { inWords, percentiles, table } from "./report.js";
 
 describe("percentiles", () => {
@@ -29,6 +29,12 @@ describe("slopeOf", () => {
     );
     expect(growing.slope).toBeGreaterThan(10 * growing.error);
   });
+});
+
+it("takes the means of equal stretches, every value in one", () => {
+  expect(stretchMeans([1, 3, 5, 7, 9, 11], 3)).toEqual([2, 6, 10]);
+  const seven = stretchMeans([1, 1, 1, 2, 2, 3, 3], 3);
+  expect(seven).toEqual([1, 1.5, 8 / 3]);
 });
 
 it("aligns the columns of a table", () => {
