@@ -1,6 +1,7 @@
 """Writes evaluation cases for any engine: a WAV of what the user says and, beside it, the truth as JSON.
 
-Voices and phrasings are those left out of training. Times are milliseconds from the start of the file. No case contains the
+Voices and phrasings are those left out of training; so that this holds of a clip bank made by older rules too, phrasings that
+stand inside a sentence of the training bank are left out here. Times are milliseconds from the start of the file. No case contains the
 assistant's voice. Cases that need the assistant to be talking (yield, hold) place the second utterance where the reply of an
 assistant that answers within half a second is under way.
 """
@@ -55,7 +56,9 @@ class Scene:
 class Cases:
     def __init__(self, work: Path, out: Path, seed: int):
         self.random = np.random.default_rng(seed)
-        self.bank, self.assistant = Bank(work, "bank-held"), Assistant(work)
+        trained = {key: {m["text"] for m in clips} for key, clips in Bank(work, "bank-train").by_key.items()}
+        self.bank = Bank(work, "bank-held", lambda m: not m["held"] or not any(domain.contains(t, [m["text"]]) for t in trained[m["key"]]))
+        self.assistant = Assistant(work)
         self.out, self.count = out, 0
         self.answers = domain.answers()
 

@@ -151,7 +151,12 @@ def _patterns(intent: str, held: bool) -> list[str]:
     train, kept = (OUT_OF_DOMAIN, OUT_OF_DOMAIN_HELD) if intent == "ood" else PHRASINGS[intent]
     if held:
         return kept
-    return [t for t in dict.fromkeys(t for p in train for t in expand(p)) if t not in kept]
+    return [t for t in dict.fromkeys(t for p in train for t in expand(p)) if not contains(t, kept)]
+
+
+def contains(text: str, phrasings) -> bool:
+    """Whether one of the phrasings stands in a text, word by word: words around it do not make it a new one."""
+    return any(f" {p} " in f" {text} " for p in phrasings)
 
 
 def texts(key: str, held: bool) -> list[str]:
@@ -195,7 +200,13 @@ def varied(text: str, random) -> str:
         new = f"{random.choice(OPENERS)} {new}"
     if random.random() < 0.14 and len(text.split()) > 1:
         new = f"{new} {random.choice(CLOSERS)}"
-    return text if new in requests() else new
+    return text if new in requests() or contains(new, held_requests()) else new
+
+
+@functools.cache
+def held_requests() -> frozenset[str]:
+    """Every request in a phrasing kept for evaluation."""
+    return frozenset(t for k in keys() if k not in ("ood", "back") for t in texts(k, True))
 
 
 def jumble(random) -> str:

@@ -40,7 +40,7 @@ def test_a_word_is_transcribed_150_ms_after_its_end():
     assert heard_turn(799) == 0 and heard_turn(800) == 1
 
 
-def test_silence_follows_stop_by_100_ms_and_a_new_request_by_300_ms():
+def test_silence_follows_300_ms_after_what_breaks_in_began_or_100_ms_after_a_short_stop_ended():
     assert stop_turn(0, 1599) == 0 and stop_turn(0, 1600) == 1   # a short one is over before it yields
     assert stop_turn(0, 20000) == yield_turn(0)
     assert yield_turn(1599) == 1 and yield_turn(1600) == 2
@@ -103,12 +103,13 @@ def test_pauses_are_never_put_where_the_request_could_be_over():
 
 
 def test_no_phrasing_for_training_is_one_for_evaluation():
-    held = {t for k in domain.keys() for t in domain.texts(k, True)}
-    training = {t for k in domain.keys() for t in domain.texts(k, False)}
-    shared_by_keys = {t for t in held & training if not t.split()[-1] in domain.DIGITS}
-    assert not shared_by_keys
     rng = random.Random(0)
-    assert not held & {domain.varied(t, rng) for t in sorted(training) for _ in range(20)}
+    for key in domain.keys():
+        held = domain.texts(key, True)
+        for text in domain.texts(key, False):
+            assert not domain.contains(text, held)
+            if key not in ("ood", "back"):
+                assert not any(domain.contains(domain.varied(text, rng), held) for _ in range(20))
 
 
 def test_every_sentence_means_one_thing():
