@@ -192,6 +192,24 @@ describe("DuplexSession, deadlines", () => {
     expect(await reading).toHaveLength(20);
     expect(events.some((event) => event.type === "turn-late")).toBe(false);
   });
+
+  it.each([0.2, 2.048, 3, 9])(
+    "paces writes of %d s that wait for room: none late, nothing skipped (rule 3)",
+    async (seconds) => {
+      const { session, clock, events } = await live({ tailMs: 0 });
+      const reading = readAll(session);
+      const writing = (async () => {
+        for (let rest = 30 * 16_000; rest > 0; rest -= seconds * 16_000) {
+          await session.writeAudio(new Float32Array(Math.min(rest, Math.round(seconds * 16_000))));
+        }
+        await session.finish();
+      })();
+      await clock.advance(32_000);
+      await writing;
+      expect(events.filter((event) => event.type === "turn-late")).toEqual([]);
+      expect(await reading).toHaveLength(150);
+    },
+  );
 });
 
 describe("DuplexSession, bad input and back-pressure", () => {

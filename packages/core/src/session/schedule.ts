@@ -19,7 +19,7 @@ export function acceptAudio(state: SessionState, samples: number, nowMs: number)
   const { turnSamples, turnDurationMs, pauseMs } = state.rules;
   const received = state.received + samples;
   const complete = Math.floor(received / turnSamples);
-  const paused = nowMs - state.lastAudioMs > pauseMs;
+  const paused = nowMs - Math.max(state.lastAudioMs, scheduledMs(state, state.complete)) > pauseMs;
   // What the first write brings was captured before it came; of a long write (a file), at most one micro-turn is.
   const capturedMs = Math.min(turnDurationMs, (samples / turnSamples) * turnDurationMs);
   const startMs = nowMs - capturedMs - ((state.received % turnSamples) / turnSamples) * turnDurationMs;
@@ -32,14 +32,19 @@ export function acceptAudio(state: SessionState, samples: number, nowMs: number)
   return { ...state, received, complete, arrivals, anchor, lastAudioMs: nowMs };
 }
 
+/** Wall time of a micro-turn on the schedule, whether or not its input has come. A source that is held back is not behind it. */
+function scheduledMs({ anchor, rules }: SessionState, turn: number): number {
+  if (anchor === undefined) return Number.NEGATIVE_INFINITY;
+  return anchor.atMs + ((turn - anchor.turn) * rules.turnDurationMs) / scheduleRate;
+}
+
 /** Wall time at which a complete micro-turn may start. */
 export function releaseMs(state: SessionState, turn: number): number {
   const { turnDurationMs, pace } = state.rules;
   const { arrivals, anchor, next } = state;
   const arrival = arrivals[Math.min(turn - next, arrivals.length - 1)] ?? Number.NEGATIVE_INFINITY;
   if (pace === "as-fast-as-input" || anchor === undefined) return arrival;
-  const scheduled = anchor.atMs + ((turn - anchor.turn) * turnDurationMs) / scheduleRate;
-  return Math.max(arrival, scheduled - jitter * turnDurationMs);
+  return Math.max(arrival, scheduledMs(state, turn) - jitter * turnDurationMs);
 }
 
 /** Deadline of a complete micro-turn; infinite without deadlines. */
