@@ -8,15 +8,16 @@ import { nodeBackend } from "@microturn/backend-node";
 import { DuplexSession, floatToInt16, int16ToFloat, localEngine } from "@microturn/core";
 import { mini } from "@microturn/mini";
 
+const backend = await nodeBackend();
+const session = await DuplexSession.open({ engine: localEngine({ model: mini, backend }), sampleRate: 16_000 });
+
+// Only now: what the microphone gave before would delay the whole conversation.
 const format = ["-q", "-f", "S16_LE", "-r", "16000", "-c", "1", "-t", "raw"];
 const microphone = spawn("arecord", format, { stdio: ["ignore", "pipe", "inherit"] });
 const speaker = spawn("aplay", format, { stdio: ["pipe", "ignore", "inherit"] });
 for (const [name, child] of Object.entries({ microphone, speaker })) {
   child.on("error", (error) => console.error(`${name}: ${error.message}; install alsa-utils`));
 }
-
-const backend = await nodeBackend();
-const session = await DuplexSession.open({ engine: localEngine({ model: mini, backend }), sampleRate: 16_000 });
 
 session.on("speech", (pcm) => speaker.stdin.write(Buffer.from(floatToInt16(pcm).buffer)));
 session.on("heard-delta", ({ text }) => process.stdout.write(`\u001b[34m${text}\u001b[0m `));

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import wave
 from pathlib import Path
 
@@ -229,6 +230,7 @@ def main() -> None:
     a.add_argument("-n", type=int, default=120, help="cases of each main row; the others get half")
     a.add_argument("--seed", type=int, default=11)
     args = a.parse_args()
+    shutil.rmtree(args.out, ignore_errors=True)   # or two sets would be one
     cases = Cases(args.work, args.out, args.seed)
     cases.take(args.n)
     cases.wait_inside(args.n)

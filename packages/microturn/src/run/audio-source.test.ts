@@ -2,9 +2,9 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
-import { WavWriter } from "@microturn/core";
+import { WavWriter, writeWav } from "@microturn/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { paced, rawPcmStream, wavFile } from "./audio-source.js";
+import { paced, soundStream, wavFile } from "./audio-source.js";
 
 let folder = "";
 beforeEach(async () => {
@@ -33,18 +33,24 @@ describe("wavFile", () => {
     expect(largest).toBeLessThan(sampleRate * 15);
   });
 
-  it("notes an empty file", async () => {
+  it("refuses a file without samples", async () => {
     const path = join(folder, "empty.wav");
     const file = await open(path, "w");
     await file.write(new WavWriter({ sampleRate: 16_000 }).closedHeader());
     await file.close();
     const notes: string[] = [];
-    for await (const piece of wavFile(path, (note) => notes.push(note))) expect(piece.samples.length).toBe(0);
-    expect(notes).toEqual(["the file holds no samples"]);
+    const reading = (async () => {
+      for await (const piece of wavFile(path, (note) => notes.push(note))) expect(piece.samples.length).toBe(0);
+    })();
+    await expect(reading).rejects.toMatchObject({
+      code: "AUDIO_INVALID",
+      message: expect.stringContaining("without samples"),
+    });
+    expect(notes).toEqual([]);
   });
 });
 
-describe("rawPcmStream", () => {
+describe("soundStream", () => {
   it("joins samples that were cut between two chunks, and drops half a sample at the end", async () => {
     const bytes = Uint8Array.of(0x00, 0x80, 0xff, 0x7f, 0x00, 0x40, 0x01);
     const chunks = [bytes.subarray(0, 1), bytes.subarray(1, 2), bytes.subarray(2, 5), bytes.subarray(5)].map((part) =>
@@ -52,14 +58,39 @@ describe("rawPcmStream", () => {
     );
     const got: number[] = [];
     const options = { sampleRate: 16_000, stop: never };
-    for await (const { samples } of rawPcmStream(Readable.from(chunks), options)) got.push(...samples);
+    for await (const { samples } of soundStream(Readable.from(chunks), options)) got.push(...samples);
     expect(got).toEqual([-1, 32_767 / 32_768, 0.5]);
+  });
+
+  it("reads a WAV file by its own header, however its bytes are cut, also without a length", async () => {
+    const wav = Buffer.from(
+      writeWav(
+        Float32Array.from({ length: 300 }, (_, i) => i / 300),
+        { sampleRate: 8_000 },
+      ),
+    );
+    wav.writeUInt32LE(0xffffffff, 40);
+    for (const size of [1, 3, 44, 1_000]) {
+      const cut = Array.from({ length: Math.ceil(wav.length / size) }, (_, i) =>
+        wav.subarray(i * size, (i + 1) * size),
+      );
+      const got: number[] = [];
+      for await (const { samples, sampleRate } of soundStream(Readable.from(cut), {
+        sampleRate: 16_000,
+        stop: never,
+      })) {
+        expect(sampleRate).toBe(8_000);
+        got.push(...samples);
+      }
+      expect(got).toHaveLength(300);
+      expect(got[150]).toBeCloseTo(0.5, 3);
+    }
   });
 
   it("ends without an error when it is stopped", async () => {
     const stop = new AbortController();
     setImmediate(() => stop.abort());
-    for await (const piece of rawPcmStream(new PassThrough(), { sampleRate: 16_000, stop: stop.signal })) {
+    for await (const piece of soundStream(new PassThrough(), { sampleRate: 16_000, stop: stop.signal })) {
       throw new Error(`gave ${piece.samples.length} samples`);
     }
   });

@@ -1,8 +1,8 @@
-// Where a conversation's sound comes from: a WAV file read piece by piece, or raw PCM on stdin.
+// Where a conversation's sound comes from: a WAV file read piece by piece, or stdin with raw PCM or a WAV file.
 
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { WavReader } from "@microturn/core";
+import { DuplexError, WavReader } from "@microturn/core";
 
 /** A stretch of mono PCM. */
 export interface SoundPiece {
@@ -11,41 +11,80 @@ export interface SoundPiece {
   readonly sampleRate: number;
 }
 
-/** Bytes read at a time: a second of 48 kHz stereo or so. */
+/** Bytes read from a file at a time: a second of 48 kHz stereo or so. */
 const readBytes = 192 * 1024;
-/** Bytes understood at a time, 10 to 250 ms: a damaged sample costs the stretch it is in. */
+/** Bytes understood at a time: damage costs the piece it is in and what comes after, never what came before. */
 const pieceBytes = 4096;
 
 /**
- * Reads a WAV file in pieces, so that hours need no more memory than seconds, and so that damage costs no more than the
- * piece it is in.
+ * Reads a WAV file in pieces, so that hours need no more memory than seconds.
  *
  * @param onNote - gets a sentence about what is odd, for people
- * @throws DuplexError `AUDIO_INVALID`, or the file system's own error
+ * @throws DuplexError `AUDIO_INVALID` if it is no WAV file, damaged, or holds no samples; or the file system's own error
  */
 export async function* wavFile(path: string, onNote: (note: string) => void): AsyncGenerator<SoundPiece> {
   const reader = new WavReader();
-  for await (const chunk of createReadStream(path, { highWaterMark: readBytes })) {
-    const bytes = chunk as Buffer;
-    for (let at = 0; at < bytes.length; at += pieceBytes) {
-      const samples = reader.push(bytes.subarray(at, at + pieceBytes));
+  yield* wavPieces(createReadStream(path, { highWaterMark: readBytes }) as AsyncIterable<Buffer>, reader);
+  const { truncated, samples } = reader.end();
+  if (samples === 0) {
+    throw new DuplexError(
+      "AUDIO_INVALID",
+      "wav: expected sound, got a file without samples; check how it was recorded",
+    );
+  }
+  if (truncated) onNote("the file ends before its header says so; what is there was used");
+}
+
+/**
+ * Sound from a stream: a WAV file if it begins as one, else raw mono 16-bit little-endian PCM. Half a sample at the end is
+ * dropped; `stop` ends the stream.
+ *
+ * @param options - of the stream
+ * @param options.sampleRate - of raw PCM, Hz; a WAV file states its own
+ * @param options.stop - ends it
+ * @throws DuplexError `AUDIO_INVALID` for a WAV file that is damaged or coded in a way that is not read
+ */
+export async function* soundStream(
+  stream: Readable,
+  { sampleRate, stop }: { sampleRate: number; stop: AbortSignal },
+): AsyncGenerator<SoundPiece> {
+  const bytes = chunks(stream, stop);
+  let head = Buffer.alloc(0);
+  while (head.length < wavMarks[0].length) {
+    const next = await bytes.next();
+    if (next.done === true) break;
+    head = Buffer.concat([head, next.value]);
+  }
+  const all = joined(head, bytes);
+  if (wavMarks.some((mark) => head.subarray(0, mark.length).equals(mark))) {
+    // A recorder that is stopped leaves a header that promises more: no note about that.
+    yield* wavPieces(all, new WavReader());
+  } else {
+    yield* rawPieces(all, sampleRate);
+  }
+}
+
+const wavMarks = [Buffer.from("RIFF"), Buffer.from("RF64")];
+
+async function* joined(head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  if (head.length > 0) yield head;
+  yield* rest;
+}
+
+async function* wavPieces(bytes: AsyncIterable<Buffer>, reader: WavReader): AsyncGenerator<SoundPiece> {
+  for await (const chunk of bytes) {
+    for (let at = 0; at < chunk.length; at += pieceBytes) {
+      const samples = reader.push(chunk.subarray(at, at + pieceBytes));
       if (samples.length > 0 && reader.format !== undefined) {
         yield { samples: samples.slice(), sampleRate: reader.format.sampleRate };
       }
     }
   }
-  const { truncated, samples } = reader.end();
-  if (truncated) onNote("the file ends before its header says so; what is there was used");
-  if (samples === 0) onNote("the file holds no samples");
 }
 
-/** Raw mono 16-bit little-endian PCM from a stream. Half a sample at the end is dropped; `stop` ends the stream. */
-export async function* rawPcmStream(
-  stream: Readable,
-  { sampleRate, stop }: { sampleRate: number; stop: AbortSignal },
-): AsyncGenerator<SoundPiece> {
+async function* rawPieces(stream: AsyncIterable<Buffer>, sampleRate: number): AsyncGenerator<SoundPiece> {
   let odd: number | undefined;
-  for await (const bytes of chunks(stream, stop)) {
+  for await (const bytes of stream) {
     const count = bytes.length + (odd === undefined ? 0 : 1);
     const samples = new Float32Array(count >> 1);
     const byte = (i: number) => (odd === undefined ? bytes[i] : i === 0 ? odd : bytes[i - 1]);

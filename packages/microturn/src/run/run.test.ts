@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { link, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
@@ -160,6 +160,14 @@ describe("microturn run with a file", () => {
       return failure;
     };
     expect(String(await fails(`${input} --out ${input}`))).toContain("would destroy");
+    for (const [make, name] of [
+      [symlink, "soft.wav"],
+      [link, "hard.wav"],
+    ] as const) {
+      await make(input, join(folder, name));
+      expect(String(await fails(`${input} --out ${join(folder, name)}`))).toContain("would destroy");
+      expect(String(await fails(`${join(folder, name)} --trace ${input}`))).toContain("would destroy");
+    }
     expect(await fails(`${input} --out ${folder}/missing/reply.wav`)).toBeInstanceOf(UsageError);
     expect(await fails(`${input} --out ${folder}/x --trace ${folder}/x`)).toBeInstanceOf(UsageError);
     expect(String(await fails(folder))).toContain("is a folder");
@@ -242,6 +250,34 @@ describe("microturn run with a pipe", () => {
     expect(heard.length).toBe(32_000);
     expect(heard[1]).toBeCloseTo(pcm.readInt16LE(2) / 32_768, 9);
     expect(heard[31_999]).toBeCloseTo(pcm.readInt16LE(2 * 31_999) / 32_768, 9);
+  });
+
+  it("leaves out what a microphone gave while the model was loaded", async () => {
+    const stdin = new PassThrough();
+    const { io, stderr } = world(stdin);
+    const made = scriptedEngine({ script });
+    const load = made.load.bind(made);
+    let loaded = () => {};
+    const slow = new Promise<void>((resolve) => {
+      loaded = resolve;
+    });
+    made.load = (options) => slow.then(() => load(options));
+    const running = runConversation(parsed("- --realtime --tail-ms 0"), io, open(made));
+    stdin.write(Buffer.alloc(32_000, 1)); // the program has run for longer than this second
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    loaded();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    stdin.end(pcm.subarray(0, 6_400));
+    expect(await running).toBe(0);
+    expect(stderr.text).toContain("left out 1.0 s that came before the model was ready");
+    expect(made.steps.flatMap((step) => [...step.audio])[1]).toBeCloseTo(pcm.readInt16LE(2) / 32_768, 9);
+  });
+
+  it("says so when no sound comes at all", async () => {
+    const { io, stderr } = world(Readable.from([]));
+    const out = join(folder, "reply.wav");
+    expect(await runConversation(parsed(`- --tail-ms 0 --out ${out}`), io, open())).toBe(0);
+    expect(stderr.text).toContain("no reply was written");
   });
 
   it("lets go of a silent microphone on Ctrl-C", async () => {

@@ -10,7 +10,8 @@ import { exitCodes } from "../failure.js";
 import { type Ink, type Io, inkFor, type Output } from "../io.js";
 import { ProgressLine } from "../progress.js";
 import { renderTraceHtml } from "../viewer/render.js";
-import { paced, rawPcmStream, type SoundPiece, wavFile } from "./audio-source.js";
+import { paced, type SoundPiece, soundStream, wavFile } from "./audio-source.js";
+import { EarlySound } from "./early-sound.js";
 import { Figures } from "./figures.js";
 import { type ReplySink, rawPcm, replyFile } from "./reply-file.js";
 import { TurnLines } from "./turn-lines.js";
@@ -57,8 +58,12 @@ class Conversation {
   }
 
   async hold(): Promise<number> {
-    const { seed, temperature, deadline, tailMs, realtime, trace, out } = this.#options;
-    const capabilities = await this.#load();
+    const { input, seed, temperature, deadline, tailMs, realtime, trace, out } = this.#options;
+    const live = input === "-" && realtime ? new EarlySound(this.#stdin()) : undefined;
+    const capabilities = await this.#load().catch((error: unknown) => {
+      this.#stop.abort(); // lets go of stdin
+      throw error;
+    });
     this.#print(
       this.#ink.dim(
         `${capabilities.identity?.model ?? "the model"} on ${capabilities.identity?.backend ?? "its engine"}`,
@@ -90,7 +95,7 @@ class Conversation {
     // It may fail while the input still waits; then nobody looks at it yet.
     const reading = this.#read(session, figures, sinks).catch((error: unknown) => failures.push(error));
     try {
-      await this.#feed(session);
+      await this.#feed(session, live === undefined ? this.#source() : live.rest((ms) => this.#tellDropped(ms)));
     } catch (error) {
       // A session that has ended tells its readers why; to a writer it only says that it is closed.
       if (!DuplexError.is(error, "SESSION_CLOSED")) failures.push(error);
@@ -112,7 +117,9 @@ class Conversation {
     }
     this.#print("");
     for (const line of figures.lines(wallMs)) this.#print(line);
-    if (out !== undefined && written) this.#print(`wrote ${this.#ink.bold(resolve(out))}: the reply`);
+    if (out !== undefined) {
+      this.#print(written ? `wrote ${this.#ink.bold(resolve(out))}: the reply` : "no sound came: no reply was written");
+    }
     await this.#writeTrace(session).catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw failures[0];
     return this.#io.stop.aborted ? exitCodes.stopped : exitCodes.done;
@@ -145,8 +152,8 @@ class Conversation {
     return sinks;
   }
 
-  async #feed(session: DuplexSession): Promise<void> {
-    for await (const { samples, sampleRate } of this.#source()) {
+  async #feed(session: DuplexSession, source: AsyncIterable<SoundPiece>): Promise<void> {
+    for await (const { samples, sampleRate } of source) {
       if (this.#stop.signal.aborted || session.closed) break;
       await session.writeAudio(samples, { sampleRate });
     }
@@ -155,10 +162,18 @@ class Conversation {
   }
 
   #source(): AsyncIterable<SoundPiece> {
-    const { input, rate, realtime } = this.#options;
-    if (input === "-") return rawPcmStream(this.#io.stdin, { sampleRate: rate, stop: this.#stop.signal });
+    const { input, realtime } = this.#options;
+    if (input === "-") return this.#stdin();
     const file = wavFile(input, (note) => this.#print(this.#ink.dim(`note: ${note}`)));
     return realtime ? paced(file, { stop: this.#stop.signal }) : file;
+  }
+
+  #stdin(): AsyncIterable<SoundPiece> {
+    return soundStream(this.#io.stdin, { sampleRate: this.#options.rate, stop: this.#stop.signal });
+  }
+
+  #tellDropped(ms: number): void {
+    this.#print(this.#ink.dim(`note: left out ${(ms / 1000).toFixed(1)} s that came before the model was ready`));
   }
 
   async #read(session: DuplexSession, figures: Figures, sinks: readonly ReplySink[]): Promise<void> {
@@ -205,7 +220,7 @@ async function checkPaths({ input, out, trace }: RunOptions): Promise<void> {
   if (input !== "-" && (await stat(input)).isDirectory()) throw new UsageError(`${input} is a folder; name a WAV file`);
   for (const path of [out, trace]) {
     if (path === undefined) continue;
-    if (input !== "-" && resolve(path) === resolve(input)) {
+    if (input !== "-" && (await isSameFile(path, input))) {
       throw new UsageError(`${path} is the input too; writing it would destroy what is read`);
     }
     const folder = await stat(dirname(resolve(path))).catch(() => undefined);
@@ -213,9 +228,16 @@ async function checkPaths({ input, out, trace }: RunOptions): Promise<void> {
       throw new UsageError(`cannot write ${path}: there is no folder ${dirname(resolve(path))}`);
     await checkWritable(path);
   }
-  if (out !== undefined && trace !== undefined && resolve(out) === resolve(trace)) {
+  if (out !== undefined && trace !== undefined && (await isSameFile(out, trace))) {
     throw new UsageError(`--out and --trace both name ${out}`);
   }
+}
+
+/** Whether two names are one file, also by a link. */
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  if (resolve(one) === resolve(other)) return true;
+  const [a, b] = await Promise.all([one, other].map((path) => stat(path).catch(() => undefined)));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino && a.ino !== 0;
 }
 
 /** @throws UsageError if it is a folder, or the file system's error if it, or its folder, may not be written to */
