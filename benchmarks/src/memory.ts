@@ -26,6 +26,7 @@ export function slopeOf(x: readonly number[], y: readonly number[]): { slope: nu
 
 /** Means of `count` equal stretches: neighbouring readings repeat each other, and a line through them all would look too sure. */
 export function stretchMeans(values: readonly number[], count: number): number[] {
+  if (values.length < count) throw new RangeError(`expected at least ${count} values, got ${values.length}`);
   return Array.from({ length: count }, (_, i) => {
     const stretch = values.slice(
       Math.floor((i * values.length) / count),

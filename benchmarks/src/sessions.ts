@@ -10,7 +10,7 @@ const budgetMs = 200;
 /** Time from the tick to the last session's output, for growing counts of sessions, and how many hold the tick. */
 export async function sessionsSection(context: BenchContext): Promise<BenchSection> {
   const ticks = context.quick ? 30 : 200;
-  const counts = [1, 4, 8, 16, 32].filter((count) => count <= context.backend.capabilities.maxBatch);
+  const counts = [1, 4, 8, 16, 32, 64].filter((count) => count <= context.backend.capabilities.maxBatch);
   const rows: BenchRow[] = [];
   const figures: Record<string, Percentiles> = {};
   let held = 0;

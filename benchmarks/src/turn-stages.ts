@@ -7,12 +7,12 @@ import { speechLike } from "./speech-like.js";
 
 /** Not measured at all: the first run allocates. */
 const firstTurns = 20;
-/** V8 still compiles, on threads that take the cores from the session: shown on a line of its own. */
-const warmUpTurns = 600;
 
 /** Percentiles of each stage over a session; the goal is a whole micro-turn within a fifth of the tick. */
 export async function turnStagesSection(context: BenchContext): Promise<BenchSection> {
   const turns = context.quick ? 100 : 1_500;
+  // V8 still compiles, on threads that take the cores from the session: shown on a line of its own.
+  const warmUpTurns = context.quick ? 100 : 600;
   const engine = benchEngine(context);
   const all = await runTurns(engine, firstTurns + warmUpTurns + turns);
   await engine.close();
@@ -29,7 +29,7 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
     session: of((timing) => timing.sessionMs),
     outsideModel: of(outsideModel),
     outsideModelWarmUp: percentiles(warmUp.map(outsideModel)),
-    jitter: percentiles(fixedComputations(turns)),
+    jitter: percentiles(machineJitter(turns)),
   };
   return {
     title: `One micro-turn (${turns} in one session, after ${firstTurns + warmUpTurns})`,
@@ -51,7 +51,7 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
         note: `the ${warmUpTurns} turns before those`,
       },
       {
-        name: "the same sum each time",
+        name: "machine jitter (a fixed sum)",
         value: inWords(figures.jitter, 2),
         note: "what this machine adds to any p99 by itself",
       },
@@ -74,13 +74,14 @@ async function runTurns(engine: ReturnType<typeof benchEngine>, turns: number): 
 }
 
 /** Milliseconds of one computation, again and again: with nothing else running, all that varies is the machine. */
-function fixedComputations(times: number): number[] {
+function machineJitter(times: number): number[] {
+  const compiling = 50;
   let sum = 0;
-  const milliseconds = Array.from({ length: times }, () => {
+  const milliseconds = Array.from({ length: compiling + times }, () => {
     const startedMs = performance.now();
     for (let i = 1; i < 80_000; i++) sum += 1 / i;
     return performance.now() - startedMs;
   });
   if (!(sum > 0)) throw new Error("the sum was left out");
-  return milliseconds;
+  return milliseconds.slice(compiling);
 }

@@ -24,11 +24,14 @@ REPLY_AFTER = 1920                 # 120 ms of silence are heard before a reply 
 HEARD_AFTER = 2400                 # a transcribed word appears 150 ms after its end
 SPOKEN_AFTER = 4000                # training asks the audio positions which word is being said 250 ms ago
 STOP_AFTER, YIELD_AFTER = 1600, 4800   # silence 300 ms after a request began that breaks in, after a short "stop" 100 ms after its end
+LATE = (0.8, 0.14, 0.04, 0.02)     # how often a reply starts 0, 1, ... micro-turns after it could
+LATE_YIELD = (0.75, 0.2, 0.05)     # the same for silence when the user breaks in
+DECISION = 5                       # weight of the positions where something starts or ends, and of those where it only might have
 COUNT_PACE = 4 * OUTPUTS           # 800 ms from number to number
 STORY_GAP = 6                      # output positions between two sentences of the story
 VOCODER_DELAY = FRAME
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
-NATURAL_COPIES = 5                 # in training; clips of natural voices are costly, so there are fewer of them
+NATURAL_COPIES = 3                 # in training; clips of natural voices are costly, so there are fewer of them
 CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
 IMAGE = (40, 39, 3)
 
@@ -104,6 +107,7 @@ class Mix:
     augment: bool = True
     snr_db: float | None = None      # of the speech in the mix; inf = no noise
     echo: float = 0.3                # probability that the assistant's own voice leaks in
+    late: bool = True                # replies and silence start late at times
 
 
 @dataclass
@@ -244,11 +248,27 @@ class Generator:
         if gap:
             first, last = ((start + sample + SPOKEN_AFTER) // POSITION for sample in gap)
             d.spoken[first:last] = PAD
+            if gap[1] - gap[0] >= REPLY_AFTER:
+                turn = reply_turn(start + gap[0])
+                self.decide(d, *range(turn, max(turn + 1, (start + gap[1]) // TURN)))
         d.events.append({"type": "user", "key": str(key), "text": meta["text"], "voice": meta["voice"], "held": meta["held"],
                          "onset": onset, "end": end, "pause": [start + g for g in gap] if gap else None})
         return onset, end
 
     # ---- the assistant ------------------------------------------------------------------------------------------
+
+    def decide(self, d: Dialogue, *turns: int) -> None:
+        """Makes the first output positions of micro-turns count as decisions. Where only what is done counts and what is left
+        undone does not, a model acts as soon as it might be right."""
+        for turn in turns:
+            d.weight[OUTPUTS * turn: OUTPUTS * turn + 1] = DECISION
+
+    def late(self, d: Dialogue, turn: int, shares: tuple[float, ...]) -> int:
+        """The micro-turn in which something is done that could be done in `turn`. Being late at times teaches two things: to wait
+        for more evidence when it is weak, and that a missed moment is not the last."""
+        done = turn + int(self.random.choice(len(shares), p=shares)) if self.mix.late else turn
+        self.decide(d, *range(turn, done))
+        return done
 
     def reply(self, d: Dialogue, items: list[tuple[str, int]], cut: int | None = None) -> int:
         """Says the answers at their output positions as one reply; silent from position `cut` on. Returns its end."""
@@ -276,7 +296,7 @@ class Generator:
         if end <= stop:
             d.text[end - 1] = END
         for at in (first, min(end, stop)):
-            d.weight[at:at + 1] = 5
+            d.weight[at:at + 1] = DECISION
         if cut is not None and cut < end:
             d.weight[cut:cut + OUTPUTS] = 4
         d.events.append({"type": "reply", "keys": [k for k, _ in items], "start": first, "end": min(end, stop), "cut": cut})
@@ -284,7 +304,7 @@ class Generator:
 
     def plan(self, d: Dialogue, key: str, end: int) -> list[list[tuple[str, int]]]:
         """The replies to a request that ended at sample `end`: each a list of (answer key, output position)."""
-        at = OUTPUTS * reply_turn(end)
+        at = OUTPUTS * self.late(d, reply_turn(end), LATE)
         intent, _, argument = key.partition(":")
         if intent in ("greet", "name", "how", "thanks", "bye", "ood", "sum", "say"):
             return [[(key, at)]]
@@ -305,7 +325,7 @@ class Generator:
         if intent == "wait":
             done = -(-(at + self.assistant.length("okay")) // OUTPUTS)
             return [[("okay", at)], [("time", OUTPUTS * (done + 5 * int(argument)))]]
-        return []
+        raise ValueError(f"plan: {key} has no reply")
 
     # ---- one exchange -------------------------------------------------------------------------------------------
 
@@ -315,16 +335,16 @@ class Generator:
         `interrupt` is `none`, `stop`, `back` or `barge`; `None` draws one. Returns the sample at which all is over."""
         r = self.random
         onset, end = self.user(d, key, start, gain)
-        replies = self.plan(d, key, end)
-        if not replies:
+        if key in ("stop", "back"):
             return end + 4800
+        replies = self.plan(d, key, end)
         if len(replies) == 1 and key.partition(":")[0] in ("story", "count", "sum"):
             items = replies[0]
             last = items[-1][1] + self.assistant.length(items[-1][0])
             sound = (items[0][1] + 1 + OUTPUTS) * POSITION, (last + OUTPUTS) * POSITION
             long = sound[1] - sound[0] > 1.8 * RATE
             if interrupt is None:
-                interrupt = "none" if depth > 1 or not long else r.choice(["none", "stop", "back", "barge"], p=[.2, .25, .25, .3])
+                interrupt = "none" if depth > 1 or not long else r.choice(["none", "stop", "back", "barge"], p=[.15, .25, .32, .28])
             if interrupt != "none" and long:
                 t = int(r.integers(sound[0] + 6400, max(sound[0] + 6401, min(sound[1] - 6400, sound[0] + 80000))))
                 if t < len(d.user) - 8000:
@@ -337,21 +357,23 @@ class Generator:
 
     def _interrupted(self, d: Dialogue, items: list, what: str, t: int, gain: float, depth: int) -> int:
         if what == "back":
-            _, e = self.user(d, "back", t, gain)
+            onset, e = self.user(d, "back", t, gain)
             d.events[-1]["during"] = True
-            return max((self.reply(d, items) + OUTPUTS) * POSITION, e)
+            over = (self.reply(d, items) + OUTPUTS) * POSITION
+            self.decide(d, stop_turn(onset, e), yield_turn(onset), yield_turn(onset) + 1)
+            return max(over, e)
         if what == "stop":
             onset, e = self.user(d, "stop", t, gain)
-            quiet = stop_turn(onset, e)
+            quiet = self.late(d, stop_turn(onset, e), LATE_YIELD)
             cut = OUTPUTS * quiet
             self.reply(d, items, cut)
             d.events.append({"type": "stop", "onset": onset, "end": e, "cut": cut})
-            return (self.reply(d, [("okay", OUTPUTS * max(quiet + 2, reply_turn(e)))]) + OUTPUTS) * POSITION
+            return (self.reply(d, [("okay", OUTPUTS * self.late(d, max(quiet + 2, reply_turn(e)), LATE))]) + OUTPUTS) * POSITION
         n = len(d.events)
         key = self.draw(d, t // TURN, ["greet", "name", "how", "thanks", "bye", "sum", "sum", "digit", "digit", "say", "color", "count", "story", "ood"])
         over = self.exchange(d, key, t, gain, depth=depth + 1)
         onset = d.events[n]["onset"]
-        cut = min(OUTPUTS * yield_turn(onset), OUTPUTS * reply_turn(d.events[n]["end"]))
+        cut = OUTPUTS * min(self.late(d, yield_turn(onset), LATE_YIELD), reply_turn(d.events[n]["end"]))
         self.reply(d, items, cut)
         d.events.append({"type": "barge", "onset": onset, "end": d.events[n]["end"], "cut": cut})
         return over
@@ -364,7 +386,9 @@ class Generator:
         now = d.color[min(first, self.turns - 1)]
         if change - first > 6 and r.random() < 0.5:
             others = [c for c in range(6) if c not in (color, now)]
-            d.color[int(r.integers(first, change - 5)):] = r.choice(others)
+            decoy = int(r.integers(first, change - 5))
+            d.color[decoy:] = r.choice(others)
+            self.decide(d, decoy, decoy + 1)
         if change >= self.turns - 1:
             return len(d.user)
         d.color[change:] = color

@@ -130,7 +130,7 @@ def evaluate(net, folder: Path, groups: list[str], n: int, seed: int = 5, rows: 
     table: dict[str, dict] = {}
     for group in groups:
         bank, keep = GROUPS[group]
-        generator = Generator(folder, seed, bank, turns=70, mix=Mix(augment=False, snr_db=30, echo=0), keep=keep)
+        generator = Generator(folder, seed, bank, turns=70, mix=Mix(augment=False, snr_db=30, echo=0, late=False), keep=keep)
         jobs = []
         for row in rows or [*SIMPLE, *LONG, "watch"]:
             jobs += [(row, d) for d in scripts(generator, row, n, row in ("color", "watch"))]

@@ -24,7 +24,7 @@ def main() -> None:
     a.add_argument("-n", type=int, default=60)
     args = a.parse_args()
     net, _ = load(args.checkpoint)
-    generator = Generator(args.work, 21, "bank-train", turns=40, mix=Mix(augment=False, snr_db=30, echo=0))
+    generator = Generator(args.work, 21, "bank-train", turns=40, mix=Mix(augment=False, snr_db=30, echo=0, late=False))
     blank = generator.dialogue([("back", "none")], camera=False)
     keys = [("color" if i == "blind" else generator.pick(i, blank, 0)) for i in (INTENTS[k % len(INTENTS)] for k in range(args.n))]
     dialogues = [generator.dialogue([(k, "none")], camera=False) for k in keys]

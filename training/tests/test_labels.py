@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from microturn_training import domain
-from microturn_training.dialogue import (END, LISTEN, OUTPUTS, SPEAK, TOKEN, TURN, Dialogue, Generator, Mix, heard_turn, reply_turn,
+from microturn_training.dialogue import (DECISION, END, LISTEN, OUTPUTS, SPEAK, TOKEN, TURN, Dialogue, Generator, Mix, heard_turn, reply_turn,
                                          stop_turn, yield_turn)
 from microturn_training.evaluate import errors
 from microturn_training.synthesis import gap_at, pause_points
@@ -26,7 +26,7 @@ def bank(tmp_path_factory):
 
 
 def scripted(bank, script, turns=80, seed=0):
-    generator = Generator(bank, seed, turns=turns, mix=Mix(augment=False, snr_db=None, echo=0))
+    generator = Generator(bank, seed, turns=turns, mix=Mix(augment=False, snr_db=None, echo=0, late=False))
     return generator, generator.dialogue(script, camera=False)
 
 
@@ -74,6 +74,40 @@ def test_a_backchannel_changes_nothing_in_the_story(bank):
     _, d = scripted(bank, [("story", "back")], turns=100)
     assert any(e.get("during") for e in d.events)
     assert [t for t in d.text if t] == [t for t in plain.text if t]
+
+
+def test_what_is_left_undone_counts_as_much_as_what_is_done(bank):
+    _, d = scripted(bank, [("story", "back")], turns=100)
+    onset = next(e for e in d.events if e.get("during"))["onset"]
+    undone = OUTPUTS * yield_turn(onset)
+    assert d.control[undone] == SPEAK and d.weight[undone] == DECISION
+    _, d = scripted(bank, [("bye", "none")])
+    start = int(np.flatnonzero(d.control == SPEAK)[0])
+    assert d.weight[start] == DECISION and (d.weight[:start] == 1).all()
+
+
+def test_a_pause_inside_a_request_is_a_decision_to_wait(bank):
+    generator, _ = scripted(bank, [("bye", "none")])
+    x = np.full(16000, 0.1, np.float32)
+    generator.clip = lambda key: (x, {"text": "what is", "voice": "tone", "held": False}, [4000, 16000], [4000, 12000])
+    d = Dialogue(20, False)
+    generator.user(d, "name", 3200, 1.0)
+    decided = np.flatnonzero(d.weight > 1)
+    first, last = reply_turn(7200), 15200 // TURN
+    assert list(decided) == [OUTPUTS * t for t in range(first, last)] and last - first == 2
+
+
+def test_a_late_reply_is_the_same_reply_later_and_the_moment_it_missed_counts(bank):
+    starts = set()
+    generator = Generator(bank, 0, mix=Mix(augment=False, snr_db=None, echo=0))
+    for _ in range(30):
+        d = generator.dialogue([("bye", "none")], camera=False)
+        due = OUTPUTS * reply_turn(next(e for e in d.events if e["type"] == "user")["end"])
+        start = int(np.flatnonzero(d.control == SPEAK)[0])
+        assert (d.weight[due:start + 1:OUTPUTS] == DECISION).all() and (start - due) % OUTPUTS == 0
+        assert d.text[start] == TOKEN["goodbye"]
+        starts.add(start - due)
+    assert 0 in starts and OUTPUTS in starts
 
 
 def test_numbers_are_counted_every_800_ms(bank):

@@ -26,6 +26,9 @@ const { values } = parseArgs({
   },
 });
 
+if (values.rows !== undefined && (values.card ?? values.manifest) !== undefined) {
+  throw new Error("--rows would leave rows out of the card or manifest: give --card and --manifest without it");
+}
 const cases = await readCases(values.cases, values.rows?.split(","));
 const backend = await nodeBackend();
 const sessions = Number(values.sessions);

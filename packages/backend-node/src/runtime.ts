@@ -34,7 +34,7 @@ interface Loaded {
 /** State of a batch of rows, and where its runs read their inputs. */
 interface State {
   readonly store: StateStore;
-  /** Over `bytes`, which each run fills: nothing is made anew in it. */
+  /** Over `bytes`, which each run fills; runs never overlap (worker.ts). */
   readonly feeds: Record<string, ort.Tensor>;
   readonly bytes: Uint8Array;
 }
@@ -142,6 +142,12 @@ export class Runtime {
   async #run(request: RunRequest, transfer: ArrayBuffer[]): Promise<RunAnswer> {
     const loaded = this.#get(request.executable);
     const { store, feeds, bytes } = stateOf(loaded, request.state);
+    if (request.feeds.byteLength !== bytes.length) {
+      throw new Fault(
+        "SHAPE_MISMATCH",
+        `run: expected ${bytes.length} bytes of inputs, got ${request.feeds.byteLength}`,
+      );
+    }
     bytes.set(new Uint8Array(request.feeds));
     store.feed(feeds);
     let results: ort.InferenceSession.OnnxValueMapType;

@@ -10,7 +10,7 @@ export type ProviderName = (typeof providerNames)[number];
 
 /** Options of `microturn run`. */
 export interface RunOptions {
-  /** Path of a WAV file, or `-` for raw PCM on stdin. */
+  /** Path of a WAV file, or `-` for raw PCM or WAV on stdin. */
   readonly input: string;
   readonly out?: string;
   readonly trace?: string;
@@ -52,14 +52,14 @@ const common: Flags = {
 const runFlags: Flags = {
   out: { value: "reply.wav", short: "o", help: "write the assistant's voice, on the time line of the input" },
   mix: { help: "make --out stereo: user left, assistant right" },
-  trace: { value: "session.html", help: "write the whole session as a page to look at and listen to" },
+  trace: { value: "session.html", help: "write the session as a page to look at and listen to; its first 15 minutes" },
   model: { value: "folder", help: "model folder or npm package; default: the bundled mini" },
   providers: { value: "cuda,cpu", help: "execution providers in order of preference; default cpu" },
   weights: { value: "int8", help: "float32 or int8; default: what suits the provider" },
   threads: { value: "2", help: "CPU threads of the model run" },
   realtime: { help: "keep time like a live conversation, with deadlines" },
   deadline: { value: "catch-up", help: "when a step is late: catch-up, shed-video or strict" },
-  rate: { value: "16000", help: "sample rate of raw PCM on stdin, Hz; default 16000" },
+  rate: { value: "16000", help: "sample rate of raw 16-bit mono PCM on stdin, Hz; default 16000; WAV on stdin states its own" },
   seed: { value: "0", help: "seed of every random choice; default 0" },
   temperature: { value: "0", help: "0 is greedy (default), up to 2" },
   "tail-ms": { value: "6000", help: "time to answer after the end of the input; default 6000" },

@@ -16,6 +16,9 @@ import { Figures } from "./figures.js";
 import { type ReplySink, rawPcm, replyFile } from "./reply-file.js";
 import { TurnLines } from "./turn-lines.js";
 
+/** A page of more, about 6 MB each, is slow to open. */
+const traceMinutes = 15;
+
 /**
  * Holds one conversation.
  *
@@ -72,7 +75,7 @@ class Conversation {
     const session = await DuplexSession.open({
       engine: this.#engine,
       pace: realtime ? "realtime" : "as-fast-as-input",
-      trace: trace !== undefined,
+      trace: trace === undefined ? false : { maxMs: traceMinutes * 60_000 },
       ...{ seed, temperature, deadline, tailMs },
     });
     const sinks = this.#openSinks(session);
@@ -204,7 +207,7 @@ class Conversation {
     if (trace === undefined) return;
     const json = await writeTrace(session.trace());
     await writeFile(trace, trace.endsWith(".json") ? json : renderTraceHtml(json));
-    if (session.trace().header.truncated) this.#print("note: the trace holds the first hour only");
+    if (session.trace().header.truncated) this.#print(`note: the trace holds the first ${traceMinutes} minutes only`);
     this.#print(
       `wrote ${this.#ink.bold(resolve(trace))}: the session${trace.endsWith(".json") ? "" : ", open it in a browser"}`,
     );

@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import type { Score } from "./score.js";
+import { markdown, summary, table } from "./table.js";
+
+const take = (id: number, more: Partial<Score>): Score => ({
+  ...{ id: `take-${id}`, row: "take", noise: "clean", voice: "flite:rms", heldPhrasing: false, said: "", heard: "" },
+  ...more,
+});
+
+const scores: readonly Score[] = [
+  take(0, { right: true, took: true, early: false, latencyMs: 200 }),
+  take(1, { right: false, took: true, early: false, latencyMs: 400, noise: "10dB" }),
+  take(2, { right: false, took: false, early: true, heldPhrasing: true }),
+  take(3, { right: true, took: true, early: false, latencyMs: 300, voice: "kokoro:af_nova" }),
+];
+
+test("a behaviour has a row over everything and one for each condition that is not everything", () => {
+  const rows = table(scores);
+  expect(rows.map(({ condition, count }) => [condition, count])).toEqual([
+    ["all", 4],
+    ["clean", 3],
+    ["10dB", 1],
+    ["held-out phrasings", 1],
+    ["natural voices", 1],
+  ]);
+  expect(rows[0].figures).toEqual({
+    "take-over": 0.75,
+    latency: { medianMs: 300, p90Ms: 400 },
+    "too early": 0.25,
+    "right reply": 0.5,
+  });
+});
+
+test("a row whose every case is of one kind is not shown twice", () => {
+  expect(table(scores.slice(2, 3)).map((row) => row.condition)).toEqual(["all", "clean"]);
+});
+
+test("the table says shares in percent and says where there was nothing to measure", () => {
+  const lines = markdown(table(scores)).split("\n");
+  expect(lines[2]).toBe(
+    "| **take** | all | 4 | take-over 75.0 %, latency median / p90 300 / 400 ms, too early 25.0 %, right reply 50.0 % |",
+  );
+  expect(lines[5]).toContain("| held-out phrasings | 1 | take-over 0.0 %, latency none,");
+});
+
+test("times of yielding leave out cases in which nobody was speaking", () => {
+  const yields = (speaking: boolean, yieldMs?: number): Score =>
+    take(0, {
+      row: "yield-stop",
+      wasSpeaking: speaking,
+      right: speaking,
+      ...(yieldMs === undefined ? {} : { yieldMs }),
+    });
+  const [all] = table([yields(true, 320), yields(true, 480), yields(false, 5)]);
+  expect(all.figures["silence from onset"]).toEqual({ medianMs: 480, p90Ms: 480 });
+  expect(all.figures["was speaking"]).toBeCloseTo(2 / 3);
+});
+
+test("word error rate counts words, not recordings", () => {
+  const heard = (words: number, wordErrors: number): Score => take(0, { row: "transcript", words, wordErrors });
+  expect(table([heard(9, 0), heard(1, 1)])[0].figures["word error rate"]).toBeCloseTo(0.1);
+});
+
+test("a manifest gets the rows over everything, with their counts", () => {
+  const { take: row } = summary(table(scores));
+  expect(row).toMatchObject({ cases: 4, "take-over": 0.75, latency: { medianMs: 300, p90Ms: 400 } });
+});
