@@ -40,8 +40,8 @@ export interface SynthesisState {
 /**
  * Turns controls into PCM and carries phase, noise and overlap from call to call. Calls of any size give the same samples.
  *
- * A frame whose levels are all 0 is silence: it costs next to nothing, and once the last sound has died away (53 ms) the
- * samples are exactly 0. Sound begins and ends with half a Hann window, 12.5 ms. The PCM lags the frames by 400 samples.
+ * A frame whose levels are all 0 is silence: it costs next to nothing, and once the last sound has died away, 22 ms after
+ * the PCM of its last frame, the samples are exactly 0. Sound begins and ends with half a Hann window, 12.5 ms. The PCM lags the frames by 400 samples.
  * Infinite controls are clamped like all that are out of range, and no sample leaves [-1, 1]. `render` allocates nothing.
  *
  * @see Engel et al. 2020, "DDSP: Differentiable Digital Signal Processing", arXiv:2001.04643
@@ -225,21 +225,64 @@ export class SourceFilterSynthesis {
   }
 
   // Band-limited pulses of unit power, the pitch gliding from where it was. The sum of all cosines has a closed form; the
-  // harmonic that is about to fit below the highest frequency fades in, so that a glide never clicks.
+  // harmonic that is about to fit below the highest frequency fades in, so that a glide never clicks. Sines and cosines are
+  // turned on from sample to sample and made afresh when the number of harmonics changes. A phase that wraps flips the
+  // sign of all four, which no product or ratio of two notices.
   #makePulses(out: Float64Array, pitch: number): void {
     const glide = (pitch - this.#pitch) / subHopSamples;
     let phase = this.#phase;
+    let harmonics = -1;
+    let sine = 0;
+    let cosine = 0;
+    let upperSine = 0;
+    let upperCosine = 0;
+    let turnSine = 0;
+    let turnCosine = 0;
+    let upperTurnSine = 0;
+    let upperTurnCosine = 0;
+    let glideSine = 0;
+    let glideCosine = 0;
+    let upperGlideSine = 0;
+    let upperGlideCosine = 0;
     for (let i = 0; i < subHopSamples; i++) {
       const hertz = this.#pitch + glide * (i + 1);
       phase += hertz / sampleRate;
       if (phase >= 1) phase -= 1;
       const ratio = highestHarmonic / hertz;
       const whole = Math.floor(ratio);
-      const half = Math.PI * phase;
-      const sine = Math.sin(half);
-      const argument = (2 * whole + 1) * half;
-      const upperSine = Math.sin(argument);
-      const next = Math.cos(argument) * Math.cos(half) - upperSine * sine;
+      if (whole === harmonics) {
+        let turned = turnCosine * glideCosine - turnSine * glideSine;
+        turnSine = turnSine * glideCosine + turnCosine * glideSine;
+        turnCosine = turned;
+        turned = upperTurnCosine * upperGlideCosine - upperTurnSine * upperGlideSine;
+        upperTurnSine = upperTurnSine * upperGlideCosine + upperTurnCosine * upperGlideSine;
+        upperTurnCosine = turned;
+        turned = cosine * turnCosine - sine * turnSine;
+        sine = sine * turnCosine + cosine * turnSine;
+        cosine = turned;
+        turned = upperCosine * upperTurnCosine - upperSine * upperTurnSine;
+        upperSine = upperSine * upperTurnCosine + upperCosine * upperTurnSine;
+        upperCosine = turned;
+      } else {
+        harmonics = whole;
+        const order = 2 * whole + 1;
+        const half = Math.PI * phase;
+        const turn = (Math.PI * hertz) / sampleRate;
+        const faster = (Math.PI * glide) / sampleRate;
+        sine = Math.sin(half);
+        cosine = Math.cos(half);
+        upperSine = Math.sin(order * half);
+        upperCosine = Math.cos(order * half);
+        turnSine = Math.sin(turn);
+        turnCosine = Math.cos(turn);
+        upperTurnSine = Math.sin(order * turn);
+        upperTurnCosine = Math.cos(order * turn);
+        glideSine = Math.sin(faster);
+        glideCosine = Math.cos(faster);
+        upperGlideSine = Math.sin(order * faster);
+        upperGlideCosine = Math.cos(order * faster);
+      }
+      const next = upperCosine * cosine - upperSine * sine;
       const series = Math.abs(sine) < 1e-4 ? whole : (upperSine / sine - 1) / 2;
       out[i] = (series + (ratio - whole) * next) * Math.sqrt(2 / ratio);
     }

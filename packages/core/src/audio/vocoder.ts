@@ -43,7 +43,7 @@ export const sourceFilterGeometry = {
   /** The second sub-frame of frame k is centred this many samples after sample 400 k, the first 200 samples earlier. */
   centreOffsetSamples: 100,
   /** Size of the Fourier transform that filters a sub-frame. */
-  fftSize: 1024,
+  fftSize: 512,
   /** Points of an envelope, 0 to 8000 Hz in equal steps. */
   envelopePoints: 65,
   /** Controls of a sub-frame: pitch, voicing, log amplitudes of the pulses, log amplitudes of the noise. */

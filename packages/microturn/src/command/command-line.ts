@@ -59,7 +59,10 @@ const runFlags: Flags = {
   threads: { value: "2", help: "CPU threads of the model run" },
   realtime: { help: "keep time like a live conversation, with deadlines" },
   deadline: { value: "catch-up", help: "when a step is late: catch-up, shed-video or strict" },
-  rate: { value: "16000", help: "sample rate of raw 16-bit mono PCM on stdin, Hz; default 16000; WAV on stdin states its own" },
+  rate: {
+    value: "16000",
+    help: "sample rate of raw 16-bit mono PCM on stdin, Hz; default 16000; WAV on stdin states its own",
+  },
   seed: { value: "0", help: "seed of every random choice; default 0" },
   temperature: { value: "0", help: "0 is greedy (default), up to 2" },
   "tail-ms": { value: "6000", help: "time to answer after the end of the input; default 6000" },
