@@ -7,8 +7,8 @@ Geometry, fixed here and in the TypeScript twin (`packages/core/src/audio/vocode
 * A frame has two sub-frames, centred on samples 400 k - 200 + OFFSET and 400 k + OFFSET. Each holds 132 controls: pitch,
   voicing, 65 log amplitudes of the pulses, 65 of the noise (0 to 8000 Hz in steps of 125 Hz).
 * A sub-frame is 400 samples of source under a Hann window, filtered without phase shift (FFT of 512) and added in.
-  Envelopes this smooth ring for less than the 56 samples that the transform leaves on either side: a transform of 4096
-  differs 44 dB below the speech. What ends up before the sample that leaves next would be dropped; with 512 nothing does.
+  Envelopes this smooth fit the transform: one of 4096 differs by 43 to 46 dB below the speech. It begins after the sample
+  that leaves next, so nothing comes too late.
 * Pitch reaches a sub-frame's value at the end of its window, so the source of its second half can be made at once.
 """
 
@@ -106,12 +106,6 @@ def pulses(phase, pitch):
     return (series + (ratio - whole) * torch.cos(2 * (whole + 1) * half)) * torch.sqrt(2 / ratio)
 
 
-def kept_part():
-    """1 where a sub-frame's filtered samples still can leave, 0 before: `[2, 512]` for the first and second of a frame."""
-    place = torch.arange(FFT)
-    return torch.stack([place >= FFT // 2 - SUB_HOP * (1 + sub) - OFFSET for sub in range(2)]).float()
-
-
 def synthesise(pitch, voicing, harmonic, noise, white, start_phase, gate):
     """Controls to samples, in one differentiable piece.
 
@@ -134,7 +128,6 @@ def synthesise(pitch, voicing, harmonic, noise, white, start_phase, gate):
 
     filtered = spectrum[0] * response(harmonic, voicing) + spectrum[1] * response(noise, torch.ones_like(voicing))
     pieces = torch.roll(torch.fft.irfft(filtered, FFT), (FFT - HOP) // 2, -1)
-    pieces = (pieces.reshape(batch, -1, 2, FFT) * kept_part().to(pieces.dtype)).reshape(batch, count, FFT)
     length = SUB_HOP * (count - 1) + FFT
     return F.fold(pieces.transpose(1, 2), (1, length), (1, FFT), stride=(1, SUB_HOP))[:, 0, 0]
 
@@ -204,7 +197,7 @@ class Synthesis:
         spectrum += np.fft.rfft(np.concatenate([noise_before, self.noise]) * self.window, FFT) * noise
         piece = np.roll(np.fft.irfft(spectrum, FFT), (FFT - HOP) // 2)
         start = SUB_HOP * (1 + sub) + OFFSET - FFT // 2
-        self.tail[max(0, start) : start + FFT] += piece[max(0, -start) :]
+        self.tail[start : start + FFT] += piece
 
 
 def render(network, levels, seed=1, silence=0):

@@ -41,7 +41,8 @@ export interface SynthesisState {
  * Turns controls into PCM and carries phase, noise and overlap from call to call. Calls of any size give the same samples.
  *
  * A frame whose levels are all 0 is silence: it costs next to nothing, and once the last sound has died away, 22 ms after
- * the PCM of its last frame, the samples are exactly 0. Sound begins and ends with half a Hann window, 12.5 ms. The PCM lags the frames by 400 samples.
+ * the PCM of its last frame, the samples are exactly 0. Sound begins and ends with half a Hann window, 12.5 ms. The PCM
+ * lags the frames by 400 samples.
  * Infinite controls are clamped like all that are out of range, and no sample leaves [-1, 1]. `render` allocates nothing.
  *
  * @see Engel et al. 2020, "DDSP: Differentiable Digital Signal Processing", arXiv:2001.04643
@@ -347,10 +348,10 @@ export class SourceFilterSynthesis {
     sumIm[mirror] += imaginary ? outRe : -outIm;
   }
 
-  // What the filter put before the next sample to leave comes too late and is dropped.
+  // A piece begins after the next sample to leave: nothing comes too late.
   #overlap(piece: Float64Array, sub: number): void {
     const start = subHopSamples * (1 + sub) + centreOffsetSamples - fftSize / 2;
-    for (let i = Math.max(0, -start); i < fftSize; i++) this.#tail[start + i] += piece[i];
+    for (let i = 0; i < fftSize; i++) this.#tail[start + i] += piece[i];
   }
 
   #emit(out: Float32Array, at: number): void {

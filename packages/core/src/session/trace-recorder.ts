@@ -13,7 +13,10 @@ import type { TurnRecord } from "./turn.js";
 
 /** How a trace is recorded. */
 export interface TraceOptions {
-  /** The recording stops after this much session time, ms; default 3 600 000 (230 to 350 MB of memory when both talk: resampled input is kept in full). */
+  /**
+   * The recording stops after this much session time, ms; default 3 600 000 (230 to 350 MB of memory when both talk, as
+   * resampled input is kept in full).
+   */
   readonly maxMs?: number;
   /** Keeps images too; default true. Without them a session with a camera does not replay. */
   readonly images?: boolean;
