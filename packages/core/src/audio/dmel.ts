@@ -32,10 +32,7 @@ export class DmelEncoder {
   readonly #filterbank: MelFilterbank;
   /** Energies halfway between neighbouring levels; above threshold j means above level j. */
   readonly #thresholds: Float64Array;
-  readonly #padded: Float64Array;
-  readonly #re: Float64Array;
-  readonly #im: Float64Array;
-  readonly #magnitudes: Float64Array;
+  readonly #spectrum: Float64Array;
   readonly #energies: Float64Array;
 
   /** @throws RangeError if the preset describes an impossible geometry */
@@ -54,10 +51,7 @@ export class DmelEncoder {
     this.#filterbank = new MelFilterbank(preset);
     this.#thresholds = new Float64Array(levels - 1);
     for (let j = 0; j < levels - 1; j++) this.#thresholds[j] = 10 ** (preset.low + preset.step * (j + 0.5));
-    this.#padded = new Float64Array(fftSize);
-    this.#re = new Float64Array(this.#fft.bins);
-    this.#im = new Float64Array(this.#fft.bins);
-    this.#magnitudes = new Float64Array(this.#fft.bins);
+    this.#spectrum = new Float64Array(this.#fft.bins);
     this.#energies = new Float64Array(preset.melBins);
   }
 
@@ -145,20 +139,11 @@ export class DmelEncoder {
   }
 
   #analyse(window: Float32Array): void {
-    const padded = this.#padded;
-    const hann = this.#hann;
-    for (let i = 0; i < hann.length; i++) padded[i] = window[i] * hann[i];
-    const re = this.#re;
-    const im = this.#im;
-    this.#fft.forward(padded, re, im);
-    const magnitudes = this.#magnitudes;
+    const spectrum = this.#spectrum;
+    this.#fft.power(window, this.#hann, spectrum);
     const floor = this.preset.magnitudeFloor ** 2;
-    const { firstBin, endBin } = this.#filterbank;
-    for (let k = firstBin; k < endBin; k++) {
-      const power = re[k] * re[k] + im[k] * im[k];
-      magnitudes[k] = Math.sqrt(Math.max(power, floor));
-    }
-    this.#filterbank.apply(magnitudes, this.#energies);
+    for (let k = 0; k < spectrum.length; k++) spectrum[k] = Math.sqrt(Math.max(spectrum[k], floor));
+    this.#filterbank.apply(spectrum, this.#energies);
   }
 
   // The nearest level without a logarithm: the count of thresholds below the energy. On a threshold, the lower level.

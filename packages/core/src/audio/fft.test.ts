@@ -95,4 +95,33 @@ describe("real transform", () => {
     const plan = new RealFft(16);
     expect(() => plan.forward(new Float64Array(16), new Float64Array(8), new Float64Array(9))).toThrow(RangeError);
   });
+
+  test.each(even)("of %i samples: power equals that of the spectrum of the windowed samples", (size) => {
+    const plan = new RealFft(size);
+    // Whole frames, and frames that zeros follow, of an even and of an odd length.
+    for (const count of [size, size - 1, Math.ceil(size / 3)]) {
+      const samples = Float32Array.from(noise(count, 7));
+      const window = noise(count, 8);
+      const padded = new Float64Array(size);
+      for (let i = 0; i < count; i++) padded[i] = samples[i] * window[i];
+      const [re, im] = [new Float64Array(plan.bins), new Float64Array(plan.bins)];
+      plan.forward(padded, re, im);
+      const power = new Float64Array(plan.bins).fill(9);
+      plan.power(samples, window, power);
+      expect(
+        largestDifference(
+          power,
+          re.map((value, k) => value * value + im[k] * im[k]),
+        ),
+      ).toBeLessThan(1e-10);
+    }
+  });
+
+  test.each([
+    [new Float32Array(7), new Float64Array(8), 5],
+    [new Float32Array(9), new Float64Array(9), 5],
+    [new Float32Array(8), new Float64Array(8), 4],
+  ])("power refuses lengths that do not fit, case %#", (samples, window, bins) => {
+    expect(() => new RealFft(8).power(samples, window, new Float64Array(bins))).toThrow(/real fft: expected/);
+  });
 });

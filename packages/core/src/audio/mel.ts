@@ -108,9 +108,15 @@ export class MelFilterbank {
     for (let mel = 0; mel < ends.length; mel++) {
       const end = ends[mel];
       let bin = firsts[mel];
-      let sum = 0;
-      while (at < end) sum += weights[at++] * spectrum[bin++];
-      energies[mel] = sum;
+      // Two sums, so that one addition does not wait for the other.
+      let even = 0;
+      let odd = 0;
+      for (; at + 1 < end; at += 2, bin += 2) {
+        even += weights[at] * spectrum[bin];
+        odd += weights[at + 1] * spectrum[bin + 1];
+      }
+      if (at < end) even += weights[at++] * spectrum[bin];
+      energies[mel] = even + odd;
     }
   }
 }

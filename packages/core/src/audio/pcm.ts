@@ -68,9 +68,10 @@ export function mixToMono(channels: readonly Float32Array[], output?: Float32Arr
  * @throws DuplexError `AUDIO_INVALID` naming the first such sample; `details` has `index` in `samples` and `streamIndex`
  */
 export function checkFinite(operation: string, samples: Float32Array, streamPosition: number): void {
+  if (allFinite(samples)) return;
   for (let index = 0; index < samples.length; index++) {
     const value = samples[index];
-    if (value - value !== 0) {
+    if (!Number.isFinite(value)) {
       const streamIndex = streamPosition + index;
       throw new DuplexError(
         "AUDIO_INVALID",
@@ -79,6 +80,24 @@ export function checkFinite(operation: string, samples: Float32Array, streamPosi
       );
     }
   }
+}
+
+// x - x is 0 for finite numbers and NaN for others. Four sums that do not wait for each other take half the time of one.
+function allFinite(samples: Float32Array): boolean {
+  const count = samples.length;
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let i = 0;
+  for (; i + 3 < count; i += 4) {
+    a += samples[i] - samples[i];
+    b += samples[i + 1] - samples[i + 1];
+    c += samples[i + 2] - samples[i + 2];
+    d += samples[i + 3] - samples[i + 3];
+  }
+  for (; i < count; i++) a += samples[i] - samples[i];
+  return a + b + c + d === 0;
 }
 
 function checkRoom(operation: string, needed: number, got: number): void {
