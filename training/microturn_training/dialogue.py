@@ -368,7 +368,11 @@ class Generator:
             cut = OUTPUTS * quiet
             self.reply(d, items, cut)
             d.events.append({"type": "stop", "onset": onset, "end": e, "cut": cut})
-            return (self.reply(d, [("okay", OUTPUTS * self.late(d, max(quiet + 2, reply_turn(e)), LATE))]) + OUTPUTS) * POSITION
+            over = self.reply(d, [("okay", OUTPUTS * self.late(d, max(quiet + 2, reply_turn(e)), LATE))])
+            # So does a timer begin; but here nothing is to follow, however long it is quiet.
+            done = -(-over // OUTPUTS)
+            self.decide(d, *(done + 5 * n for n in domain.WAIT_SECONDS))
+            return (over + OUTPUTS) * POSITION + (int(self.random.uniform(1, 6) * RATE) if self.random.random() < 0.6 else 0)
         n = len(d.events)
         key = self.draw(d, t // TURN, ["greet", "name", "how", "thanks", "bye", "sum", "sum", "digit", "digit", "say", "color", "count", "story", "ood"])
         over = self.exchange(d, key, t, gain, depth=depth + 1)
