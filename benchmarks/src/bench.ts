@@ -1,5 +1,8 @@
 // `npm run bench`: prints speed and memory as ratios and percentiles, with the machine they were taken on.
 
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { codecsSection } from "./codec-section.js";
 import { machineSection } from "./machine.js";
@@ -10,7 +13,9 @@ import { sessionsSection } from "./sessions.js";
 import { turnStagesSection } from "./turn-stages.js";
 import { weightsSection } from "./weights.js";
 
+/** Each runs in a process of its own: what one compiles, loads and leaves behind is not measured by the next. */
 const sections: Readonly<Record<string, (context: BenchContext) => Promise<BenchSection>>> = {
+  machine: machineSection,
   codecs: codecsSection,
   turn: turnStagesSection,
   weights: weightsSection,
@@ -18,10 +23,12 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   memory: memorySection,
 };
 
+const sectionNames = Object.keys(sections).filter((name) => name !== "machine");
+
 const help = `npm run bench -- [flags]
 
   --quick            short runs: shows that everything works, not to be quoted
-  --only turn,memory sections to run: ${Object.keys(sections).join(", ")}
+  --only turn,memory sections to run: ${sectionNames.join(", ")}
   --model folder     model to time; default the bundled mini
   --providers cpu    execution providers in order of preference
   --threads 2        CPU threads of a model run
@@ -41,15 +48,47 @@ const { values } = parseArgs({
 });
 
 if (values.help) process.stdout.write(help);
-else process.exitCode = await bench();
+else process.exitCode = process.send === undefined ? await bench() : await measure(values.only ?? "");
 
 async function bench(): Promise<number> {
-  const wanted = values.only?.split(",") ?? Object.keys(sections);
+  const wanted = values.only?.split(",") ?? sectionNames;
   const unknown = wanted.find((name) => !Object.hasOwn(sections, name));
   if (unknown !== undefined) {
-    process.stderr.write(`bench: there is no section "${unknown}"; there are ${Object.keys(sections).join(", ")}\n`);
+    process.stderr.write(`bench: there is no section "${unknown}"; there are ${sectionNames.join(", ")}\n`);
     return 2;
   }
+  const results: Record<string, BenchSection> = {};
+  let failed = false;
+  for (const name of new Set(["machine", ...wanted])) {
+    const section = await inItsOwnProcess(name);
+    if (process.stderr.isTTY) process.stderr.write("\r\u001b[2K");
+    failed = section === undefined;
+    if (section === undefined) break;
+    results[name] = section;
+    if (!values.json) process.stdout.write(`${table(section)}\n\n`);
+  }
+  if (values.json) {
+    const figures = Object.fromEntries(
+      Object.entries(results).map(([name, section]) => [name, section.figures ?? section.rows]),
+    );
+    process.stdout.write(`${JSON.stringify({ quick: values.quick, ...figures }, null, 2)}\n`);
+  }
+  return failed ? 1 : 0;
+}
+
+/** `undefined` if it failed; why is on stderr then. */
+async function inItsOwnProcess(name: string): Promise<BenchSection | undefined> {
+  const child = fork(fileURLToPath(import.meta.url), [...process.argv.slice(2), "--only", name]);
+  let section: BenchSection | undefined;
+  child.on("message", (message) => {
+    section = message as BenchSection;
+  });
+  const [code] = await once(child, "exit");
+  return code === 0 ? section : undefined;
+}
+
+/** Runs one section and sends it to the process that asked for it. */
+async function measure(name: string): Promise<number> {
   const context = await benchContext({
     model: values.model,
     providers: values.providers.split(",") as ("cuda" | "webgpu" | "cpu")[],
@@ -57,27 +96,15 @@ async function bench(): Promise<number> {
     quick: values.quick,
     say: (text) => process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${text}` : `${text}\n`),
   });
-  const results: Record<string, BenchSection> = {};
-  const report = (name: string, section: BenchSection) => {
-    results[name] = section;
-    if (process.stderr.isTTY) process.stderr.write("\r\u001b[2K");
-    if (!values.json) process.stdout.write(`${table(section)}\n\n`);
-  };
   try {
-    const { provider, device } = context.backend.capabilities;
-    report("machine", machineSection({ device: `${provider}: ${device}`, model: context.modelName }));
-    for (const name of wanted) report(name, await sections[name](context));
+    const section = await sections[name](context);
+    await new Promise<void>((sent) => process.send?.(section, () => sent()));
   } catch (error) {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   } finally {
     await context.backend.close();
-    if (values.json) {
-      const figures = Object.fromEntries(
-        Object.entries(results).map(([name, section]) => [name, section.figures ?? section.rows]),
-      );
-      process.stdout.write(`${JSON.stringify({ quick: values.quick, ...figures }, null, 2)}\n`);
-    }
+    process.disconnect();
   }
   return 0;
 }

@@ -3,10 +3,12 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import type { BenchContext } from "./model.js";
 import type { BenchSection } from "./report.js";
 
 /** Machine and versions. */
-export function machineSection({ device, model }: { device: string; model: string }): BenchSection {
+export async function machineSection({ backend, modelName: model }: BenchContext): Promise<BenchSection> {
+  const device = `${backend.capabilities.provider}: ${backend.capabilities.device}`;
   const figures = {
     cpu: cpus()[0]?.model.trim() ?? process.arch,
     cores: availableParallelism(),
