@@ -1,5 +1,7 @@
 // One micro-turn, split in stages, as an application gets it: through DuplexSession.
 
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import { DuplexSession, type TurnTiming } from "@microturn/core";
 import { type BenchContext, benchEngine } from "./model.js";
 import { type BenchSection, inWords, percentiles } from "./report.js";
@@ -19,6 +21,7 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
   const warmUp = all.slice(firstTurns, firstTurns + warmUpTurns);
   const timings = all.slice(firstTurns + warmUpTurns);
   const outsideModel = (timing: TurnTiming) => timing.stepMs - timing.runMs;
+  const ownCode = (timing: TurnTiming) => timing.encodeMs + timing.decodeMs + timing.sessionMs;
   const of = (stage: (timing: TurnTiming) => number) => percentiles(timings.map(stage));
   const figures = {
     step: of((timing) => timing.stepMs),
@@ -28,7 +31,9 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
     decode: of((timing) => timing.decodeMs),
     session: of((timing) => timing.sessionMs),
     outsideModel: of(outsideModel),
+    ownCode: of(ownCode),
     outsideModelWarmUp: percentiles(warmUp.map(outsideModel)),
+    message: percentiles(await threadMessages(Math.min(turns, 500))),
     jitter: percentiles(machineJitter(turns)),
   };
   return {
@@ -46,9 +51,19 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
       { name: "  session", value: inWords(figures.session, 2) },
       { name: "outside the model", value: inWords(figures.outsideModel, 2), note: "everything but the model run" },
       {
+        name: "  our own code",
+        value: inWords(figures.ownCode, 2),
+        note: "encode, decode and session; the rest is wait",
+      },
+      {
         name: "  while V8 compiles",
         value: inWords(figures.outsideModelWarmUp, 2),
         note: `the ${warmUpTurns} turns before those`,
+      },
+      {
+        name: "a message to a thread and back",
+        value: inWords(figures.message, 2),
+        note: "with nothing in it: what waiting costs on this machine at least",
       },
       {
         name: "machine jitter (a fixed sum)",
@@ -84,4 +99,27 @@ function machineJitter(times: number): number[] {
   });
   if (!(sum > 0)) throw new Error("the sum was left out");
   return milliseconds.slice(compiling);
+}
+
+/** Milliseconds that a message to a thread and its answer are on the way, the thread being busy for 15 ms between them. */
+async function threadMessages(times: number): Promise<number[]> {
+  const busyMs = 15;
+  const worker = new Worker(
+    `const { parentPort } = require("node:worker_threads");
+    parentPort.on("message", () => {
+      const startedMs = performance.now();
+      while (performance.now() - startedMs < ${busyMs});
+      parentPort.postMessage(performance.now() - startedMs);
+    });`,
+    { eval: true },
+  );
+  const milliseconds: number[] = [];
+  for (let i = 0; i < times; i++) {
+    const startedMs = performance.now();
+    worker.postMessage(null);
+    const [busy] = (await once(worker, "message")) as [number];
+    milliseconds.push(performance.now() - startedMs - busy);
+  }
+  await worker.terminate();
+  return milliseconds;
 }
