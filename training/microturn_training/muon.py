@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 
 
-def orthogonalise(m: torch.Tensor, steps: int = 5) -> torch.Tensor:
+def orthogonalise(m: torch.Tensor, steps: int = 5, precision: torch.dtype = torch.bfloat16) -> torch.Tensor:
     """Nearest semi-orthogonal matrices, roughly (singular values in about 0.7 .. 1.2); m `[n, rows, columns]`."""
     a, b, c = 3.4445, -4.7750, 2.0315
     wide = m.shape[-2] <= m.shape[-1]
-    x = (m if wide else m.mT).bfloat16()
+    x = (m if wide else m.mT).to(precision)
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
         g = x @ x.mT
@@ -23,8 +23,9 @@ def orthogonalise(m: torch.Tensor, steps: int = 5) -> torch.Tensor:
 class Muon:
     """`parameters`: matrices `[rows, columns]` or stacks `[n, rows, columns]`. `split` cuts the rows into that many matrices."""
 
-    def __init__(self, parameters: list[tuple[torch.nn.Parameter, int]], momentum: float = 0.95, weight_decay: float = 0.03):
-        self.parameters, self.momentum, self.weight_decay = parameters, momentum, weight_decay
+    def __init__(self, parameters: list[tuple[torch.nn.Parameter, int]], momentum: float = 0.95, weight_decay: float = 0.03,
+                 precision: torch.dtype = torch.bfloat16):
+        self.parameters, self.momentum, self.weight_decay, self.precision = parameters, momentum, weight_decay, precision
         self.buffers = [torch.zeros_like(p) for p, _ in parameters]
 
     @torch.no_grad()
@@ -36,7 +37,7 @@ class Muon:
             m = update.reshape(-1, p.shape[-2] // split, p.shape[-1])
             groups.setdefault(tuple(m.shape[1:]), []).append((p, m))
         for (rows, columns), members in groups.items():
-            done = orthogonalise(torch.cat([m for _, m in members])) * max(1.0, rows / columns) ** 0.5
+            done = orthogonalise(torch.cat([m for _, m in members]), precision=self.precision) * max(1.0, rows / columns) ** 0.5
             for (p, _), update in zip(members, done.split([len(m) for _, m in members])):
                 p.mul_(1 - rate * self.weight_decay).add_(update.reshape(p.shape).to(p.dtype), alpha=-rate)
 

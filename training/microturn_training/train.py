@@ -50,6 +50,8 @@ def arguments() -> argparse.Namespace:
     a.add_argument("--seed", type=int, default=0)
     a.add_argument("--initial", default="", help="checkpoint or model folder to take weights (not optimiser state) from; its words keep their rows")
     a.add_argument("--compile", type=int, default=1)
+    a.add_argument("--precision", choices=["auto", "bfloat16", "float32"], default="auto",
+                   help="of matrix products; a CPU without instructions for bfloat16 takes 100 times as long with it, auto is float32 there")
     a.add_argument("--spoken-weight", type=float, default=1.0, help="of the probe for the word being said")
     a.add_argument("--log-every", type=int, default=20)
     return a.parse_args()
@@ -159,6 +161,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
     """One training process. All processes hold the same weights and take parts of each batch as they become free."""
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
+    low = a.precision == "bfloat16" or (a.precision == "auto" and torch.cpu._is_avx512_bf16_supported())
     folder = Path(a.work) / a.run
     config = Config(vocab_size=len(VOCABULARY))
     net = Duplex(config)
@@ -166,7 +169,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
     hidden = [(n, p) for n, p in net.named_parameters() if ".layers." in n and p.dim() > 1 and "sconv" not in n and "gate.weight" not in n and "rel_logits" not in n]
     names = {n for n, _ in hidden}
     others = [p for n, p in net.named_parameters() if n not in names]
-    muon = Muon([(p, 2 if n.endswith("gate_up_proj") else 1) for n, p in hidden])
+    muon = Muon(precision=torch.bfloat16 if low else torch.float32, parameters=[(p, 2 if n.endswith("gate_up_proj") else 1) for n, p in hidden])
     optimizer = torch.optim.AdamW([{"params": [p for p in others if p.dim() > 1], "weight_decay": 0.03}, {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
                                    {"params": list(probes.parameters()), "weight_decay": 0.0}],
                                   lr=a.rate, betas=(0.9, 0.98), fused=True)
@@ -209,7 +212,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
                     break
                 ticket.value += 1
             batch = queue.get()
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
                 audio, h = net(batch["audio"], batch["camera"], batch["images"], **fed_back(batch))
                 part = losses(net, probes, audio, h, batch, speech_share=0.5)
                 part["loss"] = (4 * part["text"] + 2 * part["heard"] + part["speech"] + 2 * part["control"] + 0.5 * part["color"]
