@@ -17,8 +17,9 @@ ENVIRONMENT = {
     # large blocks stay in the heap: page faults were 9/10 of a step without this
     "MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_TOP_PAD_": "536870912",
     "TORCHINDUCTOR_COMPILE_THREADS": "1", "OMP_NUM_THREADS": "1",
-    "ATEN_CPU_CAPABILITY": "avx512",
 }
+if "avx512f" in Path("/proc/cpuinfo").read_text():   # told so elsewhere, torch believes it and dies of an illegal instruction
+    ENVIRONMENT["ATEN_CPU_CAPABILITY"] = "avx512"
 if __name__ == "__main__" and any(k not in os.environ for k in ENVIRONMENT):
     os.environ.update({k: os.environ.get(k, v) for k, v in ENVIRONMENT.items()})
     os.execv(sys.executable, [sys.executable, "-m", "microturn_training.train", *sys.argv[1:]])
