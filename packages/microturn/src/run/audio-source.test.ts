@@ -87,6 +87,32 @@ describe("soundStream", () => {
     }
   });
 
+  it("knows every kind of WAV file, and refuses what is damaged instead of playing it as raw sound", async () => {
+    const wav = Buffer.from(writeWav(new Float32Array(300).fill(0.5), { sampleRate: 8_000 }));
+    const marked = (mark: string) => Buffer.concat([Buffer.from(mark), wav.subarray(4)]);
+    const read = async (bytes: Buffer) => {
+      let samples = 0;
+      for await (const piece of soundStream(Readable.from([bytes]), { sampleRate: 16_000, stop: never })) {
+        expect(piece.sampleRate).toBe(8_000);
+        samples += piece.samples.length;
+      }
+      return samples;
+    };
+    expect(await read(marked("BW64"))).toBe(300);
+    const refused = [
+      { bytes: marked("RIFX"), message: "big-endian" },
+      { bytes: wav.subarray(0, 20), message: "ends after 20 bytes" },
+      { bytes: wav.subarray(0, 44), message: "without samples" },
+    ];
+    for (const { bytes, message } of refused) {
+      await expect(read(bytes)).rejects.toMatchObject({
+        code: "AUDIO_INVALID",
+        message: expect.stringContaining(message),
+      });
+    }
+    expect(await read(wav.subarray(0, 44 + 100))).toBe(50);
+  });
+
   it("ends without an error when it is stopped", async () => {
     const stop = new AbortController();
     setImmediate(() => stop.abort());

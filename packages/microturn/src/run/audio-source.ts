@@ -25,14 +25,7 @@ const pieceBytes = 4096;
 export async function* wavFile(path: string, onNote: (note: string) => void): AsyncGenerator<SoundPiece> {
   const reader = new WavReader();
   yield* wavPieces(createReadStream(path, { highWaterMark: readBytes }) as AsyncIterable<Buffer>, reader);
-  const { truncated, samples } = reader.end();
-  if (samples === 0) {
-    throw new DuplexError(
-      "AUDIO_INVALID",
-      "wav: expected sound, got a file without samples; check how it was recorded",
-    );
-  }
-  if (truncated) onNote("the file ends before its header says so; what is there was used");
+  if (wavEnd(reader).truncated) onNote("the file ends before its header says so; what is there was used");
 }
 
 /**
@@ -42,7 +35,8 @@ export async function* wavFile(path: string, onNote: (note: string) => void): As
  * @param options - of the stream
  * @param options.sampleRate - of raw PCM, Hz; a WAV file states its own
  * @param options.stop - ends it
- * @throws DuplexError `AUDIO_INVALID` for a WAV file that is damaged or coded in a way that is not read
+ * @throws DuplexError `AUDIO_INVALID` for a WAV file that is damaged, coded in a way that is not read, or over before its
+ *   first sample; not if `stop` ended it
  */
 export async function* soundStream(
   stream: Readable,
@@ -57,14 +51,24 @@ export async function* soundStream(
   }
   const all = joined(head, bytes);
   if (wavMarks.some((mark) => head.subarray(0, mark.length).equals(mark))) {
+    const reader = new WavReader();
+    yield* wavPieces(all, reader);
     // A recorder that is stopped leaves a header that promises more: no note about that.
-    yield* wavPieces(all, new WavReader());
+    if (!stop.aborted) wavEnd(reader);
   } else {
     yield* rawPieces(all, sampleRate);
   }
 }
 
-const wavMarks = [Buffer.from("RIFF"), Buffer.from("RF64")];
+/** First bytes of every kind of WAV file, also of those that the reader refuses: they are no raw sound. */
+const wavMarks = ["RIFF", "RF64", "BW64", "RIFX"].map((mark) => Buffer.from(mark));
+
+/** The end of a WAV file that has to hold sound. */
+function wavEnd(reader: WavReader): { truncated: boolean } {
+  const { truncated, samples } = reader.end();
+  if (samples > 0) return { truncated };
+  throw new DuplexError("AUDIO_INVALID", "wav: expected sound, got a file without samples; check how it was recorded");
+}
 
 async function* joined(head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   if (head.length > 0) yield head;
