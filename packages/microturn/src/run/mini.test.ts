@@ -1,0 +1,76 @@
+// What the bundled model does, on the recordings that ship with the repository: real weights, the default graph of the CPU,
+// from samples to samples. The figures of its model card come from `npm run eval`; this is the part that must never break.
+
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { nodeBackend } from "@microturn/backend-node";
+import { DuplexSession, localEngine, mixToMono, readWav } from "@microturn/core";
+import { mini } from "@microturn/mini";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const engine = localEngine({ model: mini, backend: () => nodeBackend({ threads: 1 }) });
+beforeAll(() => engine.load());
+afterAll(() => engine.close());
+
+interface Heard {
+  /** What mini wrote down of the user, and what it said. */
+  readonly user: string;
+  readonly said: string;
+  /** Level of what the loudspeaker plays, dB of full scale, of every 50 ms. */
+  readonly levels: readonly number[];
+}
+
+/** Plays a recording to mini. Micro-turn n is heard during micro-turn n + 1. */
+async function play(name: string): Promise<Heard> {
+  const file = fileURLToPath(new URL(`../../../../fixtures/speech/${name}.wav`, import.meta.url));
+  const { channels, sampleRate } = readWav(await readFile(file));
+  const session = await DuplexSession.open({ engine, pace: "as-fast-as-input", sampleRate });
+  const [user, said]: string[][] = [[], []];
+  const levels: number[] = [-120, -120, -120, -120];
+  session.on("heard-delta", ({ text }) => user.push(text));
+  session.on("text-delta", ({ text }) => said.push(text));
+  session.on("speech", (pcm) => {
+    for (let at = 0; at < pcm.length; at += 800) levels.push(decibels(pcm.subarray(at, at + 800)));
+  });
+  await session.writeAudio(mixToMono(channels));
+  await session.finish();
+  return { user: user.join(" "), said: said.join(" "), levels };
+}
+
+function decibels(samples: Float32Array): number {
+  const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
+  return 10 * Math.log10(power + 1e-12);
+}
+
+/** Whether anything is heard from one second to another. */
+const sounds = ({ levels }: Heard, fromS: number, toS: number) =>
+  levels.slice(Math.round(20 * fromS), Math.round(20 * toS)).some((level) => level > -40);
+
+describe("mini", () => {
+  it("holds a conversation: greets, adds, tells, stops when told to, counts", async () => {
+    const heard = await play("conversation");
+    expect(heard.user).toMatch(/hello.*seven plus eight.*tell me a story.*stop.*count to three.*thank you/);
+    expect(heard.said).toMatch(/seven plus eight is fifteen.*once upon a time.*one two three.*welcome/);
+    expect(heard.said).not.toContain("all night"); // the end of the story, which it was stopped from
+    expect(sounds(heard, 0, 1.2), "before the user has spoken").toBe(false);
+    expect(sounds(heard, 12, 14.2), "while it tells").toBe(true);
+    expect(sounds(heard, 16.5, 17.9), "after the stop").toBe(false);
+    const loudest = Math.max(...heard.levels);
+    expect(loudest).toBeGreaterThan(-25);
+    expect(loudest).toBeLessThan(-3);
+  });
+
+  it("turns to a request that breaks in", async () => {
+    const heard = await play("barge-in");
+    expect(heard.user).toMatch(/count to nine.*your name/);
+    expect(heard.said).toMatch(/one two three.*my name is mini$/);
+    expect(heard.said).not.toContain("seven");
+  });
+
+  it("waits through a pause, and goes on through an uh huh", async () => {
+    const heard = await play("pause-and-backchannel");
+    expect(heard.user).toMatch(/count to four.*tell me a story.*uh huh/);
+    expect(heard.said).toMatch(/^one two three four once upon a time.*talked all night$/);
+    expect(sounds(heard, 0, 3.1), "in the pause").toBe(false);
+  });
+});
