@@ -104,6 +104,14 @@ const defects: readonly Defect[] = [
   },
   { name: "restores nothing", foundBy: "goes back to a snapshot", restore: async () => undefined },
   {
+    name: "lets a step into the snapshot that is under way",
+    foundBy: "keeps a snapshot and a restore apart",
+    snapshot: async (inner) => {
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      return inner.snapshot();
+    },
+  },
+  {
     name: "takes any snapshot",
     foundBy: "refuses a snapshot",
     restore: async (inner, snapshot) => {

@@ -199,6 +199,31 @@ export const engineChecks: readonly Check<EngineContext>[] = [
     },
   },
   {
+    name: "keeps a snapshot and a restore apart from whatever is asked of it meanwhile",
+    async run({ engine, capabilities, skip }) {
+      if (!capabilities.snapshots) skip("it does not claim snapshots");
+      const options = { seed: 5, temperature: 1 };
+      const turns = talk(capabilities, 16).slice(0, 7);
+      const [before, after] = [turns.slice(0, 4), turns.slice(4)];
+      const plain = await record(engine, options, turns);
+      await withSession(engine, options, async (session) => {
+        await stepAll(session, before);
+        // A step that comes too early is refused, or waits; in no case is half of it in the snapshot.
+        const taking = session.snapshot();
+        const early = session.step(after[0]).catch(() => undefined);
+        const snapshot = await settles("snapshot", taking);
+        await settles("the step meanwhile", early);
+        const back = session.restore(snapshot);
+        const meanwhile = session.step(after[1]).catch(() => undefined);
+        await settles("restore", back);
+        await settles("the step meanwhile", meanwhile);
+        await session.restore(snapshot);
+        const ahead = await stepAll(session, after);
+        if (capabilities.deterministic) expectSame("as without a snapshot", ahead, plain.slice(4));
+      });
+    },
+  },
+  {
     name: "refuses a snapshot of another engine",
     async run({ engine, capabilities, skip }) {
       if (!capabilities.snapshots) skip("it does not claim snapshots");

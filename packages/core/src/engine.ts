@@ -73,7 +73,7 @@ export interface EngineOpenOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
-/** One conversation inside an engine. One step at a time. */
+/** One conversation inside an engine. Steps, snapshots and restores come one at a time: await one before the next. */
 export interface EngineSession {
   readonly capabilities: EngineCapabilities;
   /**

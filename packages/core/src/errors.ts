@@ -27,12 +27,8 @@ export type DuplexErrorCode =
   | "INPUT_OVERFLOW"
   /** The caller's AbortSignal fired. */
   | "ABORTED"
-  /** A message on a wire broke its protocol. */
-  | "PROTOCOL_VIOLATION"
   /** A trace cannot be read or does not replay. */
-  | "TRACE_INVALID"
-  /** A tool or background task failed. */
-  | "TOOL_FAILED";
+  | "TRACE_INVALID";
 
 const brand = Symbol.for("microturn.DuplexError");
 

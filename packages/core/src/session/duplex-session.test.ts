@@ -27,6 +27,17 @@ async function live(options: Partial<DuplexSessionOptions> & { engine?: Engine }
   return { clock, session, events };
 }
 
+/** Lets time pass until a promise settles. */
+async function settledWith<Result>(clock: FakeClock, promise: Promise<Result>): Promise<Result> {
+  let open = true;
+  const over = () => {
+    open = false;
+  };
+  promise.then(over, over);
+  for (let i = 0; open && i < 1000; i++) await clock.advance(5);
+  return promise;
+}
+
 async function readAll(session: DuplexSession): Promise<TurnRecord[]> {
   const turns: TurnRecord[] = [];
   for await (const turn of session) turns.push(turn);
@@ -305,6 +316,25 @@ describe("DuplexSession, bad input and back-pressure", () => {
     }
   });
 
+  it("refuses images that are not bytes, or not of their size, before they reach the model", async () => {
+    const engine = scriptedEngine();
+    const session = await offline({ engine });
+    const size = { width: 2, height: 2 };
+    for (const data of [new Float32Array(12), Array(12).fill(0), undefined, "x".repeat(12)]) {
+      expect(() => session.writeImage({ data: data as never, ...size })).toThrow(TypeError);
+    }
+    for (const length of [0, 11, 13, 17]) {
+      expect(() => session.writeImage({ data: new Uint8Array(length), ...size })).toThrow(code("IMAGE_INVALID"));
+    }
+    for (const wrong of [{ width: 0 }, { width: 1.5 }, { timeMs: Number.NaN }]) {
+      expect(() => session.writeImage({ data: new Uint8Array(12), ...size, ...wrong })).toThrow(code("IMAGE_INVALID"));
+    }
+    session.writeImage({ data: new Uint8ClampedArray(16), ...size });
+    await session.writeAudio(new Float32Array(3200));
+    await session.finish({ tailMs: 0 });
+    expect(engine.steps[0].images).toHaveLength(1);
+  });
+
   it("refuses text and images that the engine does not take", async () => {
     const session = await offline({ engine: scriptedEngine({ capabilities: { inputs: ["audio"] } }) });
     expect(() => session.sendText("hello")).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
@@ -538,6 +568,65 @@ describe("DuplexSession, state (rule 10)", () => {
     await session.writeAudio(new Float32Array(3200));
     await session.finish({ tailMs: 0 });
     expect(engine.steps.flatMap((step) => step.text)).toEqual([]);
+  });
+
+  it("takes no snapshot of the time that a rewind undoes meanwhile", async () => {
+    const clock = new FakeClock();
+    // What a micro-turn says depends on all that was heard before it, so a wrong past shows in every word after it.
+    const script: Script = ({ audio }, memory) => {
+      memory.sum = Number(memory.sum ?? 0) + audio[0];
+      return { text: Number(memory.sum).toFixed(1) };
+    };
+    const engine = scriptedEngine({ clock, script, snapshotMs: 40, restoreMs: 40 });
+    const session = await settledWith(clock, offline({ engine, clock, rewindMs: 10_000, tailMs: 0 }));
+    const said: string[] = [];
+    session.on("turn-end", ({ turn }) => {
+      said[turn.index] = turn.output.text;
+    });
+    const say = (value: number, turns: number) => session.writeAudio(new Float32Array(3200 * turns).fill(value));
+    say(0.125, 4);
+    await clock.advance(10);
+    say(0.125, 1); // the fifth micro-turn wants a checkpoint, which takes until after the rewind is asked for
+    await clock.advance(10);
+    await settledWith(clock, session.rewind(2));
+    say(0.5, 4);
+    await clock.advance(100);
+    await settledWith(clock, session.rewind(5));
+    say(0.25, 1);
+    await settledWith(clock, session.finish());
+    expect(said).toEqual(["0.1", "0.3", "0.8", "1.3", "1.8", "2.0"]);
+  });
+
+  it("ends with the error of an engine that fails on the way back, and does not go on out of step with it", async () => {
+    const engine = scriptedEngine();
+    const open = engine.open.bind(engine);
+    engine.open = async (options) => {
+      const inner = await open(options);
+      inner.restore = () => Promise.reject(new Error("device lost"));
+      return inner;
+    };
+    const session = await offline({ engine, rewindMs: 10_000 });
+    await session.writeAudio(new Float32Array(4 * 3200));
+    for (let i = 0; i < 5; i++) await settled();
+    await expect(session.rewind(3)).rejects.toEqual(code("BACKEND_FAILED"));
+    expect(session.closed).toBe(true);
+    expect(await session.ended).toBe("error");
+    expect(engine.openSessions).toBe(0);
+  });
+
+  it("does not rewind once the input has ended, and ends after its tail (rule 9)", async () => {
+    const clock = new FakeClock();
+    const engine = scriptedEngine({ clock, stepMs: 10, restoreMs: 50 });
+    const session = await offline({ engine, clock, rewindMs: 10_000 });
+    session.writeAudio(new Float32Array(5 * 3200));
+    await clock.advance(100);
+    const back = session.rewind(2);
+    const finished = session.finish({ tailMs: 1000 });
+    await settledWith(clock, back);
+    await clock.advance(15);
+    await expect(settledWith(clock, session.rewind(1))).rejects.toEqual(code("SESSION_CLOSED"));
+    await settledWith(clock, finished);
+    expect(session.turnIndex).toBe(7);
   });
 
   it("keeps no more history than asked for (rule 8)", async () => {

@@ -5,6 +5,7 @@ import { EventEmitter } from "eventemitter3";
 import type { EngineCapabilities, EngineSession, ImageFrame, TurnInput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { AudioInput } from "./audio-input.js";
+import { checkImageFrame } from "./check-turn-input.js";
 import { checkDeliveryPolicy, type DeliveryPolicy } from "./delivery.js";
 import type { DeliveryOutcome, SessionEndReason, SessionEvent, SessionHandlers } from "./events.js";
 import { openEngine } from "./open-engine.js";
@@ -276,20 +277,14 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    * 16 wait, then the oldest goes.
    *
    * @param frame - RGB or RGBA; copied. `timeMs` on the session clock, default now
+   * @throws TypeError if `data` is not bytes
    * @throws DuplexError `IMAGE_INVALID`, `UNSUPPORTED` if the model sees nothing, `SESSION_CLOSED`
    */
   writeImage(frame: Omit<ImageFrame, "timeMs"> & { readonly timeMs?: number }): void {
     this.#requireOpen("writeImage");
     this.#requireInput("writeImage", "video");
     const { data, width, height, timeMs = this.timeMs } = frame;
-    const pixels = width * height;
-    const whole = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
-    if (!whole || (data.length !== 3 * pixels && data.length !== 4 * pixels) || !Number.isFinite(timeMs)) {
-      throw new DuplexError(
-        "IMAGE_INVALID",
-        `writeImage: expected ${width} x ${height} pixels of 3 or 4 bytes at a finite time, got ${data.length} bytes at ${timeMs} ms`,
-      );
-    }
+    checkImageFrame("writeImage", { data, width, height, timeMs });
     this.#dispatch({ type: "image", image: { data: data.slice(), width, height, timeMs } });
   }
 
@@ -375,7 +370,11 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
         () => true,
         () => false,
       );
-      if (await taken) this.#dispatch({ type: "finish", tailTurns, nowMs: this.settings.clock.now() });
+      // A rewind that was asked for before drops input, but not the end of it.
+      if (await taken) {
+        await Promise.race([this.#exclusive, this.ended]);
+        this.#dispatch({ type: "finish", tailTurns, nowMs: this.settings.clock.now() });
+      }
     }
     const reason = await this.ended;
     if (this.#error !== undefined) throw this.#error;
@@ -415,20 +414,24 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    * A second session that shares this one's past and goes its own way from the next border on. It starts with no input
    * waiting: the first sample it gets is the first of micro-turn `fork.turnIndex`.
    *
-   * @param options - what differs from this session's options
+   * @param options - what differs from this session's options; seed and temperature are part of the past
    * @throws DuplexError as {@link snapshot} and `open`; the engine needs room for one more session
    */
-  async fork(options: Partial<Omit<DuplexSessionOptions, "engine" | "from">> = {}): Promise<DuplexSession> {
+  async fork(
+    options: Partial<Omit<DuplexSessionOptions, "engine" | "from" | "seed" | "temperature">> = {},
+  ): Promise<DuplexSession> {
     const from = await this.snapshot();
     return DuplexSession.open({ ...this.#options, trace: false, ...options, from });
   }
 
   /**
    * Goes back to the border before micro-turn `turn`: what came after it never happened for the model. Waiting input is
-   * dropped, queued sound is flushed, and the session clock continues from that border.
+   * dropped, queued sound is flushed, and the session clock continues from that border. An engine that fails on the way back
+   * ends the session, which would be out of step with it.
    *
    * @throws RangeError if `turn` is not a past border within `rewindMs`
-   * @throws DuplexError `UNSUPPORTED` without the option `rewindMs`, `SESSION_CLOSED`
+   * @throws DuplexError `UNSUPPORTED` without the option `rewindMs`, `SESSION_CLOSED` (after `finish` too), and whatever the
+   *   engine throws
    */
   rewind(turn: number): Promise<void> {
     const history = this.#history;
@@ -438,12 +441,23 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       );
     }
     return this.#atBorder("rewind", async () => {
-      const { next } = this.#state;
+      const { next, phase } = this.#state;
+      if (phase === "finishing") {
+        throw new DuplexError(
+          "SESSION_CLOSED",
+          "rewind: the input has ended with finish() or the end of session.audio; rewind before that",
+        );
+      }
       const earliest = history.earliest ?? next;
       if (!Number.isInteger(turn) || turn < earliest || turn > next) {
         throw new RangeError(`rewind: turn must be a whole number from ${earliest} to ${next}, got ${turn}`);
       }
-      const conversation = await history.goBack(this.#engine, turn);
+      const conversation = await history.goBack(this.#engine, turn).catch((cause: unknown) => {
+        const error = asDuplexError("rewind", cause);
+        this.#fail(error);
+        throw error;
+      });
+      this.#requireOpen("rewind");
       this.#input.reset(turn * this.#turnSamples);
       this.#dispatch({ type: "rewind", turn, conversation });
     });
@@ -520,12 +534,12 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       if (checkpoint) this.#dispatch({ type: "hold" });
       this.#dispatch({ type: "step-done", output, audio, nowMs });
       history?.addStep(input, this.#state.conversation);
-      if (checkpoint && history !== undefined) {
-        if (!this.closed) await this.#checkpoint(history);
+      if (checkpoint) {
+        await this.#alone(() => this.#checkpoint(history));
         this.#release();
       }
     } catch (error) {
-      this.#fail(asDuplexError(error));
+      this.#fail(asDuplexError("step", error));
     }
     this.#input.pump();
   }
@@ -606,13 +620,20 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
         this.#input.pump();
       }
     };
-    const result = this.#exclusive.then(run, run);
+    return this.#alone(run);
+  }
+
+  /** Runs `action` when every snapshot, rewind and checkpoint that was asked for before is over. */
+  #alone<Result>(action: () => Promise<Result>): Promise<Result> {
+    const result = this.#exclusive.then(action);
     this.#exclusive = result.catch(() => {});
     return result;
   }
 
+  /** Takes a checkpoint of the present, if it is still wanted: a rewind may have come first. */
   async #checkpoint(history: RewindHistory): Promise<void> {
     const { next, conversation } = this.#state;
+    if (this.closed || !history.wantsCheckpoint(next)) return;
     history.addCheckpoint({ turn: next, snapshot: await this.#engine.snapshot(), conversation });
   }
 
@@ -656,8 +677,8 @@ function closedError(operation: string, cause?: unknown): DuplexError {
   );
 }
 
-function asDuplexError(error: unknown): DuplexError {
+function asDuplexError(operation: string, error: unknown): DuplexError {
   if (DuplexError.is(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new DuplexError("BACKEND_FAILED", `step: the engine failed: ${message}`, { cause: error });
+  return new DuplexError("BACKEND_FAILED", `${operation}: the engine failed: ${message}`, { cause: error });
 }

@@ -13,6 +13,10 @@ const token = (text: string) => model.tokenizer.id(text) ?? -1;
 const [one, two, three, end] = ["one", "two", "three", "<end>"].map(token);
 const [listen, speak, delegate] = [1, 2, 3];
 
+function withoutImageSize({ codecs: { image: _, ...codecs }, ...manifest }: typeof model.manifest) {
+  return { ...manifest, codecs };
+}
+
 function input(index: number, fields: Partial<TurnInput> = {}): TurnInput {
   const turns = fields.turns ?? 1;
   const audio = Float32Array.from({ length: turns * 3200 }, (_, i) => 0.1 * Math.sin(i * (0.1 + 0.01 * index)));
@@ -166,6 +170,25 @@ describe("localEngine", () => {
     expect(values[3]).toBeLessThan(-1);
   });
 
+  it("shows the last image alone when a camera that was turned gave two sizes in one micro-turn", async () => {
+    const values: number[] = [];
+    const script = ({ firstPatchValue }: ScriptedRow): ScriptedOutputs => {
+      values.push(firstPatchValue);
+      return {};
+    };
+    // A model without a picture size of its own: images are cut as they come.
+    const { engine } = await engineOf(script, { model: { ...model, manifest: withoutImageSize(model.manifest) } });
+    const session = await engine.open();
+    const image = (width: number, height: number, level: number, timeMs: number) => ({
+      ...{ width, height, timeMs },
+      data: new Uint8Array(3 * width * height).fill(level),
+    });
+    await session.step(input(0, { images: [image(30, 20, 0, 0), image(20, 30, 255, 100)] }));
+    await session.step(input(1, { images: [image(20, 30, 255, 200)] }));
+    expect(values[0]).toBe(values[1]);
+    expect(values[0]).toBeGreaterThan(1);
+  });
+
   it("runs all sessions that wait in one run, and leaves rows alone that have nothing to do", async () => {
     const { engine, backend } = await engineOf(() => ({}), { maxSessions: 4 });
     const sessions = await Promise.all([engine.open(), engine.open(), engine.open()]);
@@ -243,6 +266,39 @@ describe("localEngine", () => {
     await session.restore(snapshot);
     expect(await strip(session)).toEqual(ahead);
     expect(ahead[0].yielded).toBe(true);
+  });
+
+  it("lets nothing else at its row while a snapshot or restore is under way, also when it is closed", async () => {
+    const { backend, engine } = await engineOf(({ turn }) => ({ heard: [[one, two, three][turn % 3], 0, 0, 0] }), {
+      maxSessions: 1,
+    });
+    const session = await engine.open();
+    await session.step(input(0));
+    const [snapshot, ...refused] = await Promise.allSettled([
+      session.snapshot(),
+      ...[session.step(input(1)), session.snapshot()],
+    ]);
+    for (const { reason } of refused as PromiseRejectedResult[]) {
+      expect(reason.message).toContain("a snapshot or restore is under way");
+    }
+    if (snapshot.status === "rejected") throw snapshot.reason;
+    await session.restore(snapshot.value);
+    await session.step(input(1));
+
+    // A restore that is slow must not reach the row once it belongs to another session.
+    let release: () => void = () => {};
+    backend.gateWrites(
+      new Promise((resolve) => {
+        release = resolve;
+      }),
+    );
+    const restoring = session.restore(snapshot.value);
+    const closing = session.close();
+    await expect(engine.open()).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    release();
+    await Promise.all([restoring, closing]);
+    const next = await engine.open();
+    expect((await next.step(input(0))).heard).toBe("one");
   });
 
   it("says that it is deterministic only when its backend gives every row the same bits (rule 7)", async () => {
@@ -341,6 +397,13 @@ describe("localEngine", () => {
     expect(makes).toBe(2);
     expect(stages).toEqual(["build 0/1", "build 1/1", "start 0/1", "start 1/1"]);
     await engine.close();
+  });
+
+  it("lets nobody wait for a load once it is closed, though what the load waits for never comes", async () => {
+    const engine = localEngine({ model, backend: () => new Promise<Backend>(() => {}) });
+    const loads = [engine.load(), engine.open()];
+    await engine.close();
+    for (const load of loads) await expect(load).rejects.toMatchObject({ code: "SESSION_CLOSED" });
   });
 
   it("stores weights as its backend likes best, or as asked for, and says so", async () => {

@@ -284,6 +284,8 @@ function engineCapabilities(
 /** One load that several callers wait for; it is given up when none of them waits any more. */
 class SharedLoad<Result> {
   readonly result: Promise<Result>;
+  /** Rejects when it is given up, however long `result` takes to notice. */
+  readonly #givenUp: Promise<never>;
   done = false;
   failed = false;
   readonly #controller = new AbortController();
@@ -291,7 +293,10 @@ class SharedLoad<Result> {
   #waiting = 0;
 
   constructor(load: (signal: AbortSignal, onProgress: (progress: LoadProgress) => void) => Promise<Result>) {
-    this.result = load(this.#controller.signal, (progress) => {
+    const { signal } = this.#controller;
+    this.#givenUp = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    this.#givenUp.catch(() => {});
+    this.result = load(signal, (progress) => {
       for (const listener of this.#listeners) listener(progress);
     });
     this.result.then(
@@ -337,7 +342,7 @@ class SharedLoad<Result> {
         return;
       }
       signal?.addEventListener("abort", abort, { once: true });
-      this.result.then(
+      Promise.race([this.result, this.#givenUp]).then(
         (result) => {
           leave();
           resolve(result);

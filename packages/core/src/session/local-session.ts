@@ -83,6 +83,8 @@ export class LocalSession implements EngineSession {
   /** Levels of the micro-turns of a step, `[turns, frames, bins]`; grows with the longest merged step. */
   #levels: Uint8Array;
   #step: Step | undefined;
+  /** The snapshot or restore that has the row to itself. */
+  #moving: Promise<unknown> | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -136,9 +138,8 @@ export class LocalSession implements EngineSession {
 
   async snapshot(): Promise<EngineSnapshot> {
     this.#requireIdle("snapshot");
-    const data: Memory = {
+    const memory: Omit<Memory, "state"> = {
       owner: this.#model,
-      state: await this.#model.batch.state.read(this.#row),
       encoder: this.#encoder.snapshot(),
       synthesis: this.#synthesis.snapshot(),
       random: this.#random.snapshot(),
@@ -148,7 +149,8 @@ export class LocalSession implements EngineSession {
       floor: this.#floor,
       waitingTokens: [...this.#waitingTokens],
     };
-    return { engine: `local ${this.#model.name}`, data };
+    const state = await this.#move(this.#model.batch.state.read(this.#row));
+    return { engine: `local ${this.#model.name}`, data: { ...memory, state } satisfies Memory };
   }
 
   async restore(snapshot: EngineSnapshot): Promise<void> {
@@ -161,7 +163,7 @@ export class LocalSession implements EngineSession {
       );
     }
     const { state, encoder, synthesis, random, temperature, text, heard, floor, waitingTokens } = memory as Memory;
-    await this.#model.batch.state.write(this.#row, state);
+    await this.#move(this.#model.batch.state.write(this.#row, state));
     this.#encoder.restore(encoder);
     this.#synthesis.restore(synthesis);
     this.#random.restore(random);
@@ -170,6 +172,16 @@ export class LocalSession implements EngineSession {
     this.#heard.restore(heard);
     this.#floor = floor;
     this.#waitingTokens = [...waitingTokens];
+  }
+
+  /** Keeps steps, snapshots and restores out while the row is read or written: none may see half of it. */
+  async #move<Result>(moving: Promise<Result>): Promise<Result> {
+    this.#moving = moving;
+    try {
+      return await moving;
+    } finally {
+      this.#moving = undefined;
+    }
   }
 
   close(): Promise<void> {
@@ -184,6 +196,8 @@ export class LocalSession implements EngineSession {
       step.fail(new DuplexError("SESSION_CLOSED", "step: the session was closed meanwhile"));
     }
     this.#onClose(this);
+    // The row's next session must not meet what is still being written for this one.
+    await this.#moving?.catch(() => {});
     await this.#model.batch.giveBack(this.#row);
   }
 
@@ -203,11 +217,13 @@ export class LocalSession implements EngineSession {
       byTurn[Math.max(0, Math.min(turns - 1, turn))].push(image);
     }
     const encoder = this.#patchEncoder;
-    // A micro-turn shows one pair of moments: its first and its last image.
+    // A micro-turn shows one pair of moments: its first and its last image. If a camera that was turned gave them
+    // different sizes, the last fills both moments, like a still image.
     return byTurn.map((shown) => {
-      if (shown.length === 0) return undefined;
-      const { values } =
-        shown.length === 1 ? encoder.encode(shown[0]) : encoder.encode(shown[0], shown[shown.length - 1]);
+      const [first, last] = [shown.at(0), shown.at(-1)];
+      if (first === undefined || last === undefined) return undefined;
+      const moments = first !== last && encoder.pairs(first, last) ? [first, last] : [last];
+      const { values } = encoder.encode(moments[0], moments[1]);
       return turns === 1 ? values : values.slice();
     });
   }
@@ -340,6 +356,9 @@ export class LocalSession implements EngineSession {
       throw new DuplexError("SESSION_CLOSED", `${operation}: the session is closed; open another`);
     }
     if (this.#step !== undefined) throw new TypeError(`${operation}: a step is under way; await it first`);
+    if (this.#moving !== undefined) {
+      throw new TypeError(`${operation}: a snapshot or restore is under way; await it first`);
+    }
   }
 }
 

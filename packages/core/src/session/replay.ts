@@ -36,7 +36,8 @@ export interface ReplayOptions {
  * On the engine that recorded it, with the same model, backend and machine type, the result is the same to the bit if the
  * engine is `deterministic`; elsewhere the report says where it begins to differ.
  *
- * @throws DuplexError `TRACE_INVALID` if the trace has no beginning, or is of an engine with another clock; `ABORTED`
+ * @throws DuplexError `TRACE_INVALID` if the trace has no beginning, its steps do not add up, or it is of an engine
+ *   with another clock; `ABORTED`
  */
 export async function replayTrace(
   trace: SessionTrace,
@@ -65,6 +66,11 @@ export async function replayTrace(
       const step = turns.slice(from, from + stepTurns);
       if (step.length < stepTurns) break; // the trace was cut off inside a merged step
       const last = step[stepTurns - 1];
+      if (step.some((turn) => turn.timing.stepTurns !== stepTurns || (turn !== last && !turn.output.skipped))) {
+        throw invalid(
+          `expected micro-turns ${turns[from].index} to ${last.index} to be one step: the trace was altered`,
+        );
+      }
       const output = await session.step(stepInput(trace, step));
       const difference = compare(last, output);
       if (difference !== undefined) return { turns: from, same: false, difference };
@@ -105,6 +111,8 @@ function stepInput({ header }: SessionTrace, step: readonly TraceTurn[]): TurnIn
 function compare(turn: TraceTurn, output: TurnOutput): ReplayDifference | undefined {
   const { inside } = output;
   const expected = turn.output;
+  // A rewind cut this step: it is there for the engine's state, and what it gave was not kept.
+  if (expected.skipped) return undefined;
   const pairs: [ReplayDifference["field"], string | undefined, string | undefined][] = [
     ["dmel", turn.dmel?.join(" "), inside?.dmel?.join(" ")],
     ["controls", turn.controls?.join(" "), inside?.controls?.join(" ")],

@@ -34,6 +34,8 @@ export interface ScriptedBackend extends Backend {
   readonly closed: boolean;
   /** Makes the next run fail. */
   failNext(error: Error): void;
+  /** Lets no state be written until a promise has settled. */
+  gateWrites(gate: Promise<void>): void;
 }
 
 export function scriptedBackend(
@@ -43,6 +45,7 @@ export function scriptedBackend(
   const runs: number[][] = [];
   let closed = false;
   let failure: Error | undefined;
+  let writing = Promise.resolve();
 
   const state = (counters: Int32Array): StateHandle => ({
     batch: counters.length,
@@ -50,6 +53,7 @@ export function scriptedBackend(
       return { tensors: { turn: { type: "int32", shape: [], data: counters.slice(row, row + 1) } } };
     },
     async write(row, snapshot) {
+      await writing;
       counters[row] = snapshot.tensors.turn.data[0];
     },
     async reset(row) {
@@ -67,6 +71,9 @@ export function scriptedBackend(
     },
     failNext(error) {
       failure = error;
+    },
+    gateWrites(gate) {
+      writing = gate;
     },
     capabilities: {
       provider: "scripted",

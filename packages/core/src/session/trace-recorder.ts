@@ -43,6 +43,8 @@ export function recordTrace(session: DuplexSession, options: TraceOptions = {}):
   const maxTurns = Math.ceil(maxMs / capabilities.turnDurationMs);
   const startedAt = new Date().toISOString();
   const turns: TraceTurn[] = [];
+  /** For each row, the micro-turn that its step began with. */
+  const starts: number[] = [];
   let truncated = false;
   let experts: readonly [number, number] | undefined;
 
@@ -50,11 +52,25 @@ export function recordTrace(session: DuplexSession, options: TraceOptions = {}):
     truncated ||= turns.length >= maxTurns;
     if (truncated) return;
     experts ??= turn.inside?.expertShape;
+    const before = turns.at(-1);
+    const start = starts.at(-1);
+    const sameStep = before !== undefined && start !== undefined && turn.index < start + before.timing.stepTurns;
+    starts.push(sameStep ? start : turn.index);
     turns.push(traceTurn(turn, images));
   });
-  // What a rewind undid did not happen: the trace goes on from the border.
+  // What a rewind undid did not happen: the trace goes on from the border. If that lies inside a merged step, the engine
+  // was stepped again over the micro-turns before it, and they are a step now.
   const stopRewinds = session.on("rewind", ({ turnIndex }) => {
-    while (turns.length > 0 && turns[turns.length - 1].index >= turnIndex) turns.pop();
+    while (turns.length > 0 && turns[turns.length - 1].index >= turnIndex) {
+      turns.pop();
+      starts.pop();
+    }
+    const start = starts.at(-1);
+    if (start === undefined) return;
+    for (let i = starts.indexOf(start); i < turns.length; i++) {
+      const { timing } = turns[i];
+      turns[i] = { ...turns[i], timing: { ...timing, stepTurns: Math.min(timing.stepTurns, turnIndex - start) } };
+    }
   });
   return {
     trace(): SessionTrace {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { TurnInput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { FakeClock } from "../testing/fake-clock.js";
-import { politeScript, scriptedEngine } from "../testing/scripted-engine.js";
+import { politeScript, type Script, scriptedEngine } from "../testing/scripted-engine.js";
 import { SimulatedUser } from "../testing/simulated-user.js";
 import { DuplexSession } from "./duplex-session.js";
 import { SeededRandom } from "./random.js";
@@ -141,6 +142,42 @@ describe("a trace", () => {
     const trace = session.trace();
     expect(trace.turns.map((turn) => turn.index)).toEqual(Array.from({ length: 11 }, (_, i) => i));
     expect(await replayTrace(trace, scriptedEngine({ script }))).toEqual({ turns: 11, same: true });
+  });
+
+  it("replays after rewinds into merged steps, one after the other (rules 3, 7 and 10)", async () => {
+    const clock = new FakeClock();
+    // What comes out depends on everything that was heard before.
+    const script: Script = ({ audio, forceListen }, memory) => {
+      memory.sum = audio.reduce((sum, sample) => (31 * sum + sample) % 1000, Number(memory.sum ?? 0));
+      const heard = Number(memory.sum).toFixed(3);
+      return forceListen === true ? { heard } : { heard, text: heard, speech: 0.1 };
+    };
+    const slow = (input: TurnInput) => (input.turns === 1 ? 900 : 10);
+    const engine = scriptedEngine({ clock, stepMs: slow, script });
+    const session = await DuplexSession.open({ engine, clock, rewindMs: 10_000, trace: true });
+    const user = new SimulatedUser({ segments });
+    const advancing = async (promise: Promise<unknown>) => {
+      let open = true;
+      promise.finally(() => {
+        open = false;
+      });
+      while (open) await clock.advance(5);
+    };
+    await user.play(session, clock, 2000);
+    const merged = () => session.trace().turns.findLast(({ output }) => output.skipped)?.index ?? -1;
+    await advancing(session.rewind(merged()));
+    await user.play(session, clock, 2000);
+    await advancing(session.rewind(merged()));
+    await user.play(session, clock, 2000);
+    await session.close();
+    const trace = session.trace();
+    const rows = trace.turns.map(({ timing, output }) => `${timing.stepTurns}${output.skipped ? "s" : ""}`);
+    expect(rows.join(" ")).toMatch(/\d(s .*)?s 1 /); // a step that was cut: its last row is a skipped one
+    const copy = scriptedEngine({ script });
+    expect(await replayTrace(trace, copy)).toEqual({ turns: trace.turns.length, same: true });
+    const [first, ...rest] = trace.turns;
+    const altered = { ...trace, turns: [{ ...first, timing: { ...first.timing, stepTurns: 3 } }, ...rest] };
+    await expect(replayTrace(altered, copy)).rejects.toEqual(invalid);
   });
 
   it("stops at its limit and says so (rule 8)", async () => {

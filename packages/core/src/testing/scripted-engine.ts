@@ -38,6 +38,10 @@ export interface ScriptedEngineOptions {
   readonly stepMs?: number | ((input: TurnInput) => number);
   /** How long a load takes by `clock`, ms; default no time at all. */
   readonly loadMs?: number;
+  /** How long a snapshot takes by `clock`, ms; default no time at all. */
+  readonly snapshotMs?: number;
+  /** How long a restore takes by `clock`, ms; default no time at all. */
+  readonly restoreMs?: number;
   readonly clock?: Clock;
 }
 
@@ -51,7 +55,7 @@ export interface ScriptedEngine extends Engine {
 
 /** Makes a test double of an engine. */
 export function scriptedEngine(options: ScriptedEngineOptions = {}): ScriptedEngine {
-  const { script = politeScript(), stepMs = 0, loadMs = 0, clock } = options;
+  const { script = politeScript(), stepMs = 0, loadMs = 0, snapshotMs = 0, restoreMs = 0, clock } = options;
   const capabilities: EngineCapabilities = {
     turnDurationMs: 200,
     inputSampleRate: 16_000,
@@ -95,10 +99,12 @@ export function scriptedEngine(options: ScriptedEngineOptions = {}): ScriptedEng
         );
       }
       const session = new ScriptedSession(capabilities, script, openOptions.seed ?? 0, {
-        before: (input) => {
+        step: (input) => {
           steps.push(input);
           return wait(typeof stepMs === "function" ? stepMs(input) : stepMs);
         },
+        snapshot: () => wait(snapshotMs),
+        restore: () => wait(restoreMs),
         closed: () => open.delete(session),
       });
       open.add(session);
@@ -112,7 +118,10 @@ export function scriptedEngine(options: ScriptedEngineOptions = {}): ScriptedEng
 }
 
 interface Hooks {
-  readonly before: (input: TurnInput) => Promise<void>;
+  /** What comes before each of these is done. */
+  readonly step: (input: TurnInput) => Promise<void>;
+  readonly snapshot: () => Promise<void>;
+  readonly restore: () => Promise<void>;
   readonly closed: () => void;
 }
 
@@ -123,6 +132,7 @@ class ScriptedSession implements EngineSession {
   readonly #hooks: Hooks;
   #memory: Record<string, unknown> = {};
   #sample = 0;
+  #busy = "";
   #closed = false;
 
   constructor(capabilities: EngineCapabilities, script: Script, seed: number, hooks: Hooks) {
@@ -135,7 +145,7 @@ class ScriptedSession implements EngineSession {
   async step(input: TurnInput): Promise<TurnOutput> {
     this.#requireOpen("step");
     checkTurnInput(input, this.capabilities);
-    await this.#hooks.before(input);
+    await this.#alone("step", this.#hooks.step(input));
     this.#requireOpen("step");
     const { turnDurationMs, outputSampleRate } = this.capabilities;
     const samples = Math.round((outputSampleRate * turnDurationMs) / 1000);
@@ -156,10 +166,9 @@ class ScriptedSession implements EngineSession {
 
   async snapshot(): Promise<EngineSnapshot> {
     this.#requireOpen("snapshot");
-    return {
-      engine: "scripted",
-      data: structuredClone({ memory: this.#memory, sample: this.#sample, seed: this.#seed }),
-    };
+    const data = structuredClone({ memory: this.#memory, sample: this.#sample, seed: this.#seed });
+    await this.#alone("snapshot", this.#hooks.snapshot());
+    return { engine: "scripted", data };
   }
 
   async restore(snapshot: EngineSnapshot): Promise<void> {
@@ -170,6 +179,7 @@ class ScriptedSession implements EngineSession {
         `restore: expected a snapshot of this engine, got one of "${snapshot.engine}"`,
       );
     }
+    await this.#alone("restore", this.#hooks.restore());
     const { memory, sample, seed } = structuredClone(snapshot.data) as {
       memory: Record<string, unknown>;
       sample: number;
@@ -191,6 +201,14 @@ class ScriptedSession implements EngineSession {
     const pitch = 200 + (this.#seed % 100);
     const cycle = (2 * Math.PI * pitch) / this.capabilities.outputSampleRate;
     return Float32Array.from({ length: samples }, (_, i) => amplitude * Math.sin(cycle * (this.#sample + i + 1)));
+  }
+
+  /** Two calls at once would break the contract: the caller is told. */
+  async #alone(operation: string, work: Promise<void>): Promise<void> {
+    if (this.#busy !== "") throw new TypeError(`${operation}: a ${this.#busy} is under way; await it first`);
+    this.#busy = operation;
+    await work;
+    this.#busy = "";
   }
 
   #requireOpen(operation: string): void {

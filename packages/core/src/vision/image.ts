@@ -14,10 +14,14 @@ export interface ImagePixels {
  * Bytes per pixel of an image, 3 or 4.
  *
  * @param operation - named in the message
+ * @throws TypeError if the data is not an array of bytes
  * @throws DuplexError `IMAGE_INVALID` if the size is not whole and positive, or the data has another length
  */
 export function bytesPerPixel(operation: string, image: ImagePixels): 3 | 4 {
   const { data, width, height } = image;
+  if (!(data instanceof Uint8Array) && !(data instanceof Uint8ClampedArray)) {
+    throw new TypeError(`${operation}: image data must be a Uint8Array or Uint8ClampedArray of RGB or RGBA`);
+  }
   const pixels = width * height;
   if (Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0) {
     if (data.length === 3 * pixels) return 3;

@@ -114,6 +114,12 @@ export class PatchEncoder {
     return plan;
   }
 
+  /** Whether two images have the same size after scaling, and can be two moments of one patch. */
+  pairs(first: ImagePixels, second: ImagePixels): boolean {
+    const [a, b] = [first, second].map(({ width, height }) => planPatches(width, height, this.#options));
+    return a.width === b.width && a.height === b.height;
+  }
+
   /**
    * Cuts an image, or two moments of a video.
    *
@@ -128,8 +134,8 @@ export class PatchEncoder {
     const plan = this.plan(first.width, first.height);
     if (second !== undefined) {
       bytesPerPixel("patches", second);
-      const other = planPatches(second.width, second.height, this.#options);
-      if (other.width !== plan.width || other.height !== plan.height) {
+      if (!this.pairs(first, second)) {
+        const other = planPatches(second.width, second.height, this.#options);
         throw new DuplexError(
           "IMAGE_INVALID",
           `patches: expected two moments of one size, got ${plan.width} x ${plan.height} and ${other.width} x ${other.height} after scaling; pair frames of one camera setting`,
