@@ -45,6 +45,7 @@ export interface NodeBackendOptions {
 /** A provider that was tried and does not work here. */
 export interface ProviderFailure {
   readonly provider: NodeProvider;
+  /** Why it does not work. */
   readonly reason: string;
   /** How to get it. */
   readonly fix: string;

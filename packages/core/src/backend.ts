@@ -21,7 +21,9 @@ export type StateForm =
 
 /** What the graph builder needs to know about where its graph will run. */
 export interface GraphTarget {
+  /** Form of the mixture of experts that is fast and right here. */
   readonly experts: ExpertForm;
+  /** How new state comes back. */
   readonly state: StateForm;
   /** Weight types that run well here, best first. */
   readonly weights: readonly WeightType[];
@@ -36,10 +38,13 @@ export interface StateSpec {
   readonly input: string;
   /** Name of the graph output that renews it; absent for a counter. */
   readonly output?: string;
+  /** `int32` for a counter. */
   readonly type: TensorType;
+  /** Of one row. */
   readonly shape: readonly number[];
   /** Value of every element in a fresh row; default 0. */
   readonly initial?: number;
+  /** What a run does with it. */
   readonly update: StateUpdate;
 }
 
@@ -72,6 +77,7 @@ export interface Graph {
   readonly inputs: readonly TensorSpec[];
   /** Outputs besides the state. */
   readonly outputs: readonly TensorSpec[];
+  /** Everything that a run remembers; exactly one piece is a counter. */
   readonly state: readonly StateSpec[];
 }
 
@@ -81,6 +87,7 @@ export interface BackendCapabilities {
   readonly provider: string;
   /** The device in words, for logs and `doctor`. */
   readonly device: string;
+  /** What graphs for this backend must look like. */
   readonly target: GraphTarget;
   /** Largest batch of one run. */
   readonly maxBatch: number;
@@ -103,11 +110,13 @@ export interface Backend {
 
 /** Options of {@link Backend.load}. */
 export interface LoadOptions {
+  /** Gives up with `ABORTED`. */
   readonly signal?: AbortSignal;
 }
 
 /** A loaded graph. One run at a time: a second call waits for the first. */
 export interface Executable {
+  /** What it was loaded from. */
   readonly graph: Graph;
   /** A fresh state for `batch` rows, one per session. @throws RangeError if `batch` is not 1 … `maxBatch` */
   createState(batch: number): Promise<StateHandle>;
@@ -120,6 +129,7 @@ export interface Executable {
    * @throws RangeError if `active` holds anything but 0 and 1
    */
   run(feeds: Readonly<Record<string, Tensor>>, state: StateHandle, options?: RunOptions): Promise<RunResult>;
+  /** Frees the graph, after a run that is under way; its states cannot run any more. Double dispose is fine. */
   dispose(): Promise<void>;
 }
 
@@ -131,6 +141,7 @@ export interface RunOptions {
 
 /** What one run gave. */
 export interface RunResult {
+  /** By name; the arrays are overwritten by the next run. */
   readonly outputs: Readonly<Record<string, Tensor>>;
   /** Time inside the runtime's own run call, in ms. */
   readonly runMs: number;
@@ -138,6 +149,7 @@ export interface RunResult {
 
 /** State of a batch of rows, kept where the device is. */
 export interface StateHandle {
+  /** Rows. */
   readonly batch: number;
   /** Copies one row out. */
   read(row: number): Promise<StateSnapshot>;
@@ -152,6 +164,7 @@ export interface StateHandle {
   reset(row: number): Promise<void>;
   /** An independent copy of all rows. */
   clone(): Promise<StateHandle>;
+  /** Frees the rows. Double dispose is fine. */
   dispose(): Promise<void>;
 }
 

@@ -9,7 +9,9 @@ export interface EngineCapabilities {
   readonly inputSampleRate: number;
   /** Rate of the PCM that `step` gives, Hz. */
   readonly outputSampleRate: number;
+  /** What `step` takes; anything else is refused with `UNSUPPORTED`. */
   readonly inputs: readonly ("audio" | "video" | "text")[];
+  /** What `step` gives; `heard` is the transcript of the user. */
   readonly outputs: readonly ("audio" | "text" | "heard")[];
   /** Whether listen and speak decisions of the model are visible. */
   readonly decisions: boolean;
@@ -51,12 +53,15 @@ export interface Engine {
 
 /** Options of {@link Engine.load}. */
 export interface EngineLoadOptions {
+  /** Gives up with `ABORTED`; others that wait for the same load go on. */
   readonly signal?: AbortSignal;
+  /** Called in every stage, on the caller's thread. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
 /** How far a load has come. */
 export interface LoadProgress {
+  /** Read the files, check their hashes, build the graph, start the runtime; in this order. */
   readonly stage: "read" | "check" | "build" | "start";
   /** Bytes or steps done and in all, in this stage. */
   readonly done: number;
@@ -69,7 +74,9 @@ export interface EngineOpenOptions {
   readonly seed?: number;
   /** 0 is greedy (default); up to 2. */
   readonly temperature?: number;
+  /** Gives up the opening with `ABORTED`; an open session is not affected. */
   readonly signal?: AbortSignal;
+  /** Called while the model loads, if it does. */
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -92,7 +99,9 @@ export interface EngineSession {
 
 /** An engine's own snapshot; opaque to the session. */
 export interface EngineSnapshot {
+  /** Kind and model of the engine that made it, for messages. */
   readonly engine: string;
+  /** Only that engine understands it. */
   readonly data: unknown;
 }
 
@@ -100,6 +109,7 @@ export interface EngineSnapshot {
 export interface ImageFrame {
   /** RGBA (4 bytes a pixel) or RGB (3 bytes a pixel), row-major. */
   readonly data: Uint8Array | Uint8ClampedArray;
+  /** Pixels, as `height`. */
   readonly width: number;
   readonly height: number;
   /** Capture time on the session clock, ms. */
@@ -172,5 +182,6 @@ export interface TurnInside {
   readonly controls?: Uint8Array;
   /** Share of the routing weight that each routed expert got, per mixture layer: `[layers, experts]` flat. */
   readonly expertLoad?: Float32Array;
+  /** The two sizes of `expertLoad`. */
   readonly expertShape?: readonly [layers: number, experts: number];
 }

@@ -11,7 +11,9 @@ export type TensorData = Float32Array | Int32Array | Uint8Array;
 /** A dense, row-major tensor. */
 export interface Tensor {
   readonly type: TensorType;
+  /** Outermost axis first; `[]` for a scalar. */
   readonly shape: readonly number[];
+  /** As many elements as the shape has. */
   readonly data: TensorData;
 }
 

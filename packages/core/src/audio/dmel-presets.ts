@@ -5,6 +5,7 @@ import { DuplexError } from "../errors.js";
 
 /** How samples become dMel levels. Everything a stored level means is in here. */
 export interface DmelPreset {
+  /** As manifests and traces state it. */
   readonly name: string;
   /** Hz. */
   readonly sampleRate: number;
@@ -19,6 +20,7 @@ export interface DmelPreset {
    * `centred`: frame k is centred on sample `hop k`, and the stream is mirrored at its ends.
    */
   readonly framing: "causal" | "centred";
+  /** Bands of the Slaney filterbank. */
   readonly melBins: number;
   /** Lower and upper edge of the filterbank, Hz. */
   readonly lowHz: number;
@@ -27,7 +29,9 @@ export interface DmelPreset {
   readonly magnitudeFloor: number;
   /** Levels per mel bin: level j stands for log10 mel magnitude `low + step j`. */
   readonly levels: number;
+  /** log10 mel magnitude of level 0. */
   readonly low: number;
+  /** log10 mel magnitude between two levels. */
   readonly step: number;
 }
 

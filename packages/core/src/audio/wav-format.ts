@@ -12,6 +12,7 @@ export interface WavFormat {
   readonly sampleRate: number;
   /** At least 1. */
   readonly channels: number;
+  /** How one sample is stored, little-endian. */
   readonly coding: WavCoding;
   /** Bytes of one sample of every channel. */
   readonly frameBytes: number;

@@ -3,8 +3,11 @@
 
 /** Heads of one kind of attention layer. */
 export interface AttentionShape {
+  /** Query heads; a multiple of `kvHeads`. */
   readonly heads: number;
+  /** Key and value heads (grouped-query attention). */
   readonly kvHeads: number;
+  /** Width of a head; scores are scaled by its inverse. */
   readonly headDim: number;
   /** Distance in positions from which the learned relative bias is 0. */
   readonly relativeExtent: number;
@@ -12,8 +15,11 @@ export interface AttentionShape {
 
 /** One layer of the hMLP patch tower: folds space and time to depth, then a linear layer. */
 export interface PatchLayer {
+  /** Moments folded into one. */
   readonly foldTime: number;
+  /** Pixels (or cells) folded into one, along each side. */
   readonly foldSpace: number;
+  /** Channels after folding: `foldTime * foldSpace^2` times those before it. */
   readonly inputWidth: number;
   readonly outputWidth: number;
 }
@@ -29,7 +35,9 @@ export interface ModelConfig {
   readonly layerTypes: readonly ("sliding" | "global")[];
   /** One entry per layer. */
   readonly mlpTypes: readonly ("dense" | "experts")[];
+  /** Heads of global layers. */
   readonly global: AttentionShape;
+  /** Heads of sliding layers. */
   readonly sliding: AttentionShape;
   /** A sliding layer sees keys at a distance below this. */
   readonly slidingWindow: number;
@@ -39,12 +47,17 @@ export interface ModelConfig {
   readonly logScaling?: { readonly floor: number; readonly alpha: number };
   /** Taps of the four short convolutions. */
   readonly convKernel: number;
+  /** Inner width of a dense MLP. */
   readonly denseWidth: number;
+  /** Inner width of one expert. */
   readonly expertWidth: number;
   /** Routed experts. */
   readonly experts: number;
+  /** Routed experts chosen for a token. */
   readonly expertsPerToken: number;
+  /** Experts that every token uses; they share the weight normalisation with the chosen ones. */
   readonly sharedExperts: number;
+  /** Sum of the weights of a token's experts, shared ones included, before the learned scale. */
   readonly routeScale: number;
   /** Final hidden states are divided by this before every head. */
   readonly mupDivisor: number;
@@ -64,14 +77,19 @@ export interface ModelConfig {
 /** The micro-turn layout: `[text slots][patch slots][audio positions][output positions]`. */
 export interface DuplexLayout {
   readonly turnDurationMs: number;
+  /** Positions for typed and delivered text; 0 if the model reads none. */
   readonly textSlots: number;
+  /** Positions for patches; 0 if it sees nothing. */
   readonly patchSlots: number;
+  /** Positions for dMel frames, one frame each. */
   readonly audioPositions: number;
+  /** Positions that yield text, transcript, control and speech frames. */
   readonly outputPositions: number;
   /** A global layer sees keys at a distance below this, and the sinks. Whole micro-turns. */
   readonly globalWindow: number;
   /** First positions of the session that global layers always see. Whole micro-turns. */
   readonly sinkPositions: number;
+  /** Frames that each output position yields, and their size. */
   readonly speech: {
     readonly framesPerPosition: number;
     readonly melBins: number;
@@ -83,11 +101,15 @@ export interface DuplexLayout {
 
 /** The causal network that turns speech frames into controls of the source-filter synthesis. */
 export interface VocoderShape {
+  /** Channels between the blocks. */
   readonly width: number;
+  /** Residual blocks of one causal convolution each. */
   readonly blocks: number;
   /** Taps of each causal convolution, in frames. */
   readonly kernel: number;
+  /** Sets of controls per speech frame. */
   readonly subFrames: number;
+  /** Points of each spectral envelope, 0 to half the rate. */
   readonly envelopePoints: number;
 }
 

@@ -10,6 +10,7 @@ const relativePath = /^(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\:\p{Cc}\u2028\u2029]+$/u
 
 /** A file of the model, checked on load. */
 export interface ManifestFile {
+  /** Relative to the folder, parts joined by `/`. */
   readonly path: string;
   readonly bytes: number;
   /** Lower-case hex. */

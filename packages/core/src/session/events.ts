@@ -74,6 +74,7 @@ export interface TurnEndEvent extends SessionEventBase {
 /** The assistant gave up the floor in mid-reply (rule 5). A `flush` follows. */
 export interface YieldEvent extends SessionEventBase {
   readonly type: "yield";
+  /** The new fence; what is queued has a lower one. */
   readonly fence: number;
 }
 
@@ -95,6 +96,7 @@ export interface ConversationEntry {
 /** The model hands work to the background, with the conversation so far (rule 6). */
 export interface DelegationEvent extends SessionEventBase {
   readonly type: "delegation";
+  /** What the user asked for, as far as the model could tell. */
   readonly task: string;
   /** The last words of both sides, oldest first, in at most 256 stretches. */
   readonly conversation: readonly ConversationEntry[];
@@ -120,6 +122,7 @@ export interface RewindEvent extends SessionEventBase {
 /** Audio was refused whole, and the session goes on without it: not usable, or more than can be held. */
 export interface InputRefusedEvent extends SessionEventBase {
   readonly type: "input-refused";
+  /** `AUDIO_INVALID` or `INPUT_OVERFLOW`. */
   readonly error: DuplexError;
 }
 

@@ -19,7 +19,9 @@ export interface ReplayDifference {
   readonly turnIndex: number;
   /** `dmel` means that already the model's input differs: the codecs, not the model. */
   readonly field: "dmel" | "controls" | "decision" | "heard" | "text" | "delegation" | "yielded" | "speech";
+  /** The recorded value, in words. */
   readonly expected: string;
+  /** What came out now. */
   readonly got: string;
 }
 

@@ -54,8 +54,11 @@ export interface DuplexSessionOptions {
 export interface SessionSnapshot {
   /** The micro-turn that comes next. */
   readonly turn: number;
+  /** The engine's part. */
   readonly engine: EngineSnapshot;
+  /** Sound of the time before has this fence or a lower one. */
   readonly fence: number;
+  /** What had been said, for delegations. */
   readonly conversation: readonly ConversationEntry[];
 }
 

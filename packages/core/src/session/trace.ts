@@ -49,7 +49,9 @@ export interface TraceTurn {
 export interface TraceTurnInput {
   /** Mono PCM at the input rate; absent when every sample is 0. `Int16Array` when that holds every sample exactly. */
   readonly audio?: Int16Array | Float32Array;
+  /** Samples at the end of `audio` that are padding. */
   readonly paddedSamples: number;
+  /** Empty if the recording leaves images out. */
   readonly images: readonly ImageFrame[];
   readonly text: readonly TextInput[];
   readonly forceListen: boolean;
@@ -60,6 +62,7 @@ export interface TraceTurnOutput {
   readonly decision: "listen" | "speak";
   readonly text: string;
   readonly heard: string;
+  /** The task that was handed over. */
   readonly delegation?: string;
   readonly yielded: boolean;
   readonly skipped: boolean;
