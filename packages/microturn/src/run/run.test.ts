@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { DuplexError, readTrace, readWav, writeWav } from "@microturn/core";
 import { type Script, scriptedEngine } from "@microturn/core/testing";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type RunOptions, readCommandLine } from "../command/command-line.js";
 import { UsageError } from "../command/usage-error.js";
 import type { Io, Output } from "../io.js";
@@ -264,9 +264,9 @@ describe("microturn run with a pipe", () => {
     made.load = (options) => slow.then(() => load(options));
     const running = runConversation(parsed("- --realtime --tail-ms 0"), io, open(made));
     stdin.write(Buffer.alloc(32_000, 1)); // the program has run for longer than this second
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await vi.waitFor(() => expect(stdin.readableLength).toBe(0));
     loaded();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await vi.waitFor(() => expect(stderr.text).toContain("left out"));
     stdin.end(pcm.subarray(0, 6_400));
     expect(await running).toBe(0);
     expect(stderr.text).toContain("left out 1.0 s that came before the model was ready");

@@ -161,11 +161,9 @@ describe.skipIf(executablePath === undefined)(
       const before = await painted(26, 110);
       await page.keyboard.press("Home");
       for (let i = 0; i < 6; i++) await page.keyboard.press("+");
-      await page.waitForTimeout(50);
-      expect(await painted(26, 110)).not.toBe(before);
+      await expect.poll(() => painted(26, 110)).not.toBe(before);
       await page.keyboard.press("0");
-      await page.waitForTimeout(50);
-      expect(await painted(26, 110)).toBe(before);
+      await expect.poll(() => painted(26, 110)).toBe(before);
     });
 
     it("plays and pauses", async () => {
