@@ -8,7 +8,7 @@ import { codecsSection } from "./codec-section.js";
 import { machineSection } from "./machine.js";
 import { memorySection } from "./memory.js";
 import { type BenchContext, benchContext } from "./model.js";
-import { type BenchSection, table } from "./report.js";
+import { type BenchSection, goalsSection, table } from "./report.js";
 import { sessionsSection } from "./sessions.js";
 import { turnStagesSection } from "./turn-stages.js";
 import { weightsSection } from "./weights.js";
@@ -67,11 +67,14 @@ async function bench(): Promise<number> {
     results[name] = section;
     if (!values.json) process.stdout.write(`${table(section)}\n\n`);
   }
+  const goals = goalsSection(Object.values(results));
+  if (!values.json && goals.rows.length > 0) process.stdout.write(`${table(goals)}\n`);
   if (values.json) {
     const figures = Object.fromEntries(
       Object.entries(results).map(([name, section]) => [name, section.figures ?? section.rows]),
     );
-    process.stdout.write(`${JSON.stringify({ quick: values.quick, ...figures }, null, 2)}\n`);
+    const reached = Object.values(results).flatMap((section) => section.goals ?? []);
+    process.stdout.write(`${JSON.stringify({ quick: values.quick, ...figures, goals: reached }, null, 2)}\n`);
   }
   return failed ? 1 : 0;
 }

@@ -18,9 +18,14 @@ import type { BenchRow } from "./report.js";
 
 const turnMs = 200;
 
+/** A row, and how many times faster than real time what it tells of is. */
+export interface CodecRow extends BenchRow {
+  readonly realTime?: number;
+}
+
 /** Speed of dMel, resampler and patches, and the quality of the resampler. */
-export async function codecBench(): Promise<BenchRow[]> {
-  const rows: BenchRow[] = [];
+export async function codecBench(): Promise<CodecRow[]> {
+  const rows: CodecRow[] = [];
   for (const preset of [dmel20, dmel40, dmel80]) rows.push(dmelRow(preset));
   await breathe();
   rows.push(resamplerRow(48_000, 16_000), resamplerRow(44_100, 16_000), resamplerRow(16_000, 48_000));
@@ -34,7 +39,7 @@ export async function codecBench(): Promise<BenchRow[]> {
   return rows;
 }
 
-function dmelRow(preset: DmelPreset): BenchRow {
+function dmelRow(preset: DmelPreset): CodecRow {
   const seconds = 1;
   const samples = noisyTone(16_000 * seconds, 16_000);
   const encoder = new DmelEncoder(preset);
@@ -52,13 +57,14 @@ function dmelRow(preset: DmelPreset): BenchRow {
   const fast = (1000 * seconds) / fastMs;
   const plain = (1000 * plainSeconds) / plainMs;
   return {
+    realTime: fast,
     name: preset.name,
     value: `${times(fast)} real time`,
     note: `${((1000 * fastMs) / turns.length).toFixed(0)} us a micro-turn; ${times(fast / plain)} the plain textbook transform`,
   };
 }
 
-function resamplerRow(inputRate: number, outputRate: number): BenchRow {
+function resamplerRow(inputRate: number, outputRate: number): CodecRow {
   const seconds = 0.6;
   const resampler = new Resampler({ inputRate, outputRate });
   const turns = cut(noisyTone(inputRate * seconds, inputRate), (inputRate * turnMs) / 1000);
@@ -69,6 +75,7 @@ function resamplerRow(inputRate: number, outputRate: number): BenchRow {
     },
   ]);
   return {
+    realTime: (1000 * seconds) / ms,
     name: `resampler, ${inputRate / 1000} to ${outputRate / 1000} kHz`,
     value: `${times((1000 * seconds) / ms)} real time`,
     note: `${((1000 * ms) / turns.length).toFixed(0)} us a micro-turn, ${((1000 * resampler.delaySamples) / outputRate).toFixed(1)} ms late`,

@@ -87,6 +87,14 @@ export async function memorySection(context: BenchContext): Promise<BenchSection
       },
       { name: "heap", value: words(heapGrowth) },
     ],
+    goals: [
+      {
+        name: "resident memory, slope",
+        value: words(growth),
+        goal: "no growth beyond two standard errors",
+        held: growth.slope <= 2 * growth.error,
+      },
+    ],
     figures: { minutes, resident: growth, heap: heapGrowth, residentMeans: stretchMeans(resident, stretches) },
   };
 }

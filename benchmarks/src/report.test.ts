@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { slopeOf, stretchMeans } from "./memory.js";
-import { inWords, percentiles, table } from "./report.js";
+import { goalsSection, inWords, percentiles, table } from "./report.js";
 
 describe("percentiles", () => {
   it("takes the nearest rank", () => {
@@ -46,4 +46,15 @@ it("aligns the columns of a table", () => {
     ],
   });
   expect(text).toBe("T\n  a     1   n\n  long  22");
+});
+
+it("tells which goals were held, of all sections that have some", () => {
+  const goal = (name: string, held: boolean) => ({ name, value: "1 ms", goal: "at most 2 ms", held });
+  const section = (...goals: ReturnType<typeof goal>[]) => ({ title: "", rows: [], goals });
+  const goals = goalsSection([section(goal("a", true)), { title: "", rows: [] }, section(goal("b", false))]);
+  expect(table(goals).split("\n")).toEqual([
+    "Goals (1 of 2 held on this machine)",
+    "  a  1 ms  held    at most 2 ms",
+    "  b  1 ms  MISSED  at most 2 ms",
+  ]);
 });

@@ -3,10 +3,22 @@
 /** One line of a result table. */
 export type BenchRow = { readonly name: string; readonly value: string; readonly note?: string };
 
+/** A figure that the project has set itself, and what came of it here. */
+export interface BenchGoal {
+  readonly name: string;
+  /** What was measured, in words. */
+  readonly value: string;
+  /** What it must be, in words. */
+  readonly goal: string;
+  readonly held: boolean;
+}
+
 /** One table. */
 export interface BenchSection {
   readonly title: string;
   readonly rows: readonly BenchRow[];
+  /** What of it must reach a figure. */
+  readonly goals?: readonly BenchGoal[];
   /** The figures behind the rows, for `--json`. */
   readonly figures?: Readonly<Record<string, unknown>>;
 }
@@ -31,6 +43,16 @@ export function percentiles(values: readonly number[] | Float64Array): Percentil
 /** `p50 1.23, p95 2.34, p99 3.45 ms` */
 export function inWords({ p50, p95, p99 }: Percentiles, digits = 1): string {
   return `p50 ${p50.toFixed(digits)}, p95 ${p95.toFixed(digits)}, p99 ${p99.toFixed(digits)} ms`;
+}
+
+/** The goals of all sections as a table of their own. */
+export function goalsSection(sections: readonly BenchSection[]): BenchSection {
+  const goals = sections.flatMap((section) => section.goals ?? []);
+  const held = goals.filter((goal) => goal.held).length;
+  return {
+    title: `Goals (${held} of ${goals.length} held on this machine)`,
+    rows: goals.map(({ name, value, goal, held }) => ({ name, value, note: `${held ? "held  " : "MISSED"}  ${goal}` })),
+  };
 }
 
 /** A table as text, columns aligned. */

@@ -2,7 +2,7 @@
 
 import type { EngineSession } from "@microturn/core";
 import { type BenchContext, benchEngine } from "./model.js";
-import { type BenchRow, type BenchSection, inWords, type Percentiles, percentiles } from "./report.js";
+import { type BenchGoal, type BenchRow, type BenchSection, inWords, type Percentiles, percentiles } from "./report.js";
 import { speechLike } from "./speech-like.js";
 
 const budgetMs = 200;
@@ -43,7 +43,21 @@ export async function sessionsSection(context: BenchContext): Promise<BenchSecti
     value: `${held} sessions`,
     note: held === counts.at(-1) ? "more were not tried" : "",
   });
-  return { title: `Sessions in one process (${ticks} ticks each)`, rows, figures: { ...figures, held } };
+  return {
+    title: `Sessions in one process (${ticks} ticks each)`,
+    rows,
+    goals: figures[8] === undefined ? [] : [goalOf(figures[8])],
+    figures: { ...figures, held },
+  };
+}
+
+function goalOf({ p99 }: Percentiles): BenchGoal {
+  return {
+    name: "8 sessions in a batch, p99",
+    value: `${p99.toFixed(0)} ms`,
+    goal: `at most ${budgetMs} ms`,
+    held: p99 <= budgetMs,
+  };
 }
 
 async function ticksOf(context: BenchContext, count: number, ticks: number): Promise<number[]> {

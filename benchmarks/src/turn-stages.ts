@@ -71,6 +71,20 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
         note: "what this machine adds to any p99 by itself",
       },
     ],
+    goals: [
+      {
+        name: "whole step, p99",
+        value: `${figures.step.p99.toFixed(1)} ms`,
+        goal: "at most 40 ms, a fifth of the tick",
+        held: figures.step.p99 <= 40,
+      },
+      {
+        name: "outside the model, p99",
+        value: `${figures.outsideModel.p99.toFixed(2)} ms`,
+        goal: `at most 2 ms (here an empty message to a thread has ${figures.message.p99.toFixed(2)}, a fixed sum varies by ${(figures.jitter.p99 - figures.jitter.p50).toFixed(2)})`,
+        held: figures.outsideModel.p99 <= 2,
+      },
+    ],
     figures,
   };
 }
