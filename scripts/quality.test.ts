@@ -3,7 +3,9 @@
 
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -72,6 +74,36 @@ built(`core anywhere${reason}`, () => {
     );
     expect(outside.filter((name) => name.startsWith("node:") || builtinModules.includes(name))).toEqual([]);
     expect([...new Set(outside)]).toEqual(["eventemitter3"]);
+  });
+
+  it("has types that a browser project can read, without Node's and with every check on", {
+    timeout: 120_000,
+  }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), "types-"));
+    try {
+      await writeFile(
+        join(folder, "app.ts"),
+        'import { DuplexSession } from "@microturn/core";\nexport const open = DuplexSession.open;\n',
+      );
+      const compilerOptions = {
+        ...{ target: "ES2022", module: "ESNext", moduleResolution: "bundler", lib: ["ES2022", "DOM"], types: [] },
+        ...{
+          strict: true,
+          skipLibCheck: false,
+          noEmit: true,
+          paths: { "@microturn/core": [join(dist, "index.d.ts")] },
+        },
+        typeRoots: [],
+      };
+      await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts"] }));
+      const tsc = join(root, "node_modules/typescript/bin/tsc");
+      const { stdout } = await promisify(execFile)(process.execPath, [tsc, "-p", folder]).catch(
+        (failure: { stdout: string }) => failure,
+      );
+      expect(stdout).toBe("");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   /** Bytes of a program, minified, for browsers, gzipped. */

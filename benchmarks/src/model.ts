@@ -50,7 +50,7 @@ async function findModel(folder: string | undefined): Promise<Pick<BenchContext,
 /** An engine of the context's model. */
 export function benchEngine(
   { backend, model }: BenchContext,
-  { weights, maxSessions = 1 }: { weights?: Extract<WeightType, "float32" | "int8">; maxSessions?: number } = {},
+  { weights, maxSessions = 1 }: { weights?: WeightType; maxSessions?: number } = {},
 ): Engine {
   return localEngine({ model, backend, maxSessions, ...(weights === undefined ? {} : { weights }) });
 }

@@ -60,7 +60,7 @@ def export(checkpoint: str | Path, folder: Path, vocoder_file: Path | None, dtyp
     folder.mkdir(parents=True, exist_ok=True)
     weights = {k: v.to(dtype).contiguous() for k, v in net.state_dict().items()}
     vocoder = None
-    if vocoder_file and vocoder_file.exists():
+    if vocoder_file:
         weights |= {k: v.to(dtype).contiguous() for k, v in load_file(vocoder_file).items()}
         vocoder = VOCODER_CONFIG
     save_file(weights, folder / "model.safetensors")
@@ -87,12 +87,13 @@ def main() -> None:
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("checkpoint")
     a.add_argument("folder", type=Path)
-    a.add_argument("--vocoder", type=Path, default=Path("work/vocoder/vocoder.safetensors"))
+    a.add_argument("--vocoder", type=Path, help="its weights; default work/vocoder/vocoder.safetensors if that is there")
     a.add_argument("--dtype", choices=["float16", "bfloat16", "float32"], default="float16")
     a.add_argument("--version", default="0.1.0")
     a.add_argument("--evaluation", type=Path, help="JSON with evaluation figures for the manifest")
     args = a.parse_args()
-    export(args.checkpoint, args.folder, args.vocoder, getattr(torch, args.dtype), args.version,
+    usual = Path("work/vocoder/vocoder.safetensors")
+    export(args.checkpoint, args.folder, args.vocoder or (usual if usual.exists() else None), getattr(torch, args.dtype), args.version,
            json.loads(args.evaluation.read_text()) if args.evaluation else None)
 
 

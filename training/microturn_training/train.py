@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from queue import Empty
 
 ENVIRONMENT = {
     # large blocks stay in the heap: page faults were 9/10 of a step without this
@@ -155,10 +156,25 @@ def synchronise(net: Duplex, probes: torch.nn.Module, metrics: torch.Tensor, cou
     return flat[at:] / count
 
 
+def next_batch(queue, mixing) -> dict[str, torch.Tensor]:
+    """The next batch. Without the process that mixes them there would be none to wait for."""
+    while True:
+        try:
+            return queue.get(timeout=60)
+        except Empty:
+            if not alive(mixing):
+                raise RuntimeError("the process that mixes dialogues has ended; its error is above") from None
+
+
+def alive(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
 METRICS = ["loss", "text", "heard", "control", "speech", "color", "spoken", "text_right", "heard_right", "spoken_right", "switch_right"]
 
 
-def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
+def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) -> None:
     """One training process. All processes hold the same weights and take parts of each batch as they become free."""
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
@@ -182,6 +198,10 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
         muon.load_state_dict(saved["muon"])
         probes.load_state_dict(saved["probes"])
         step, spent = saved["step"], saved["minutes"]
+        if spent >= a.minutes or step >= a.steps:   # every process finds the same, so none waits for another
+            if rank == 0:
+                print(f"{path} is done: {step} steps in {spent:.1f} min; more --minutes go on from it", flush=True)
+            return
     elif a.initial:
         initial_weights(net, a.initial)
     first, routers = step, [m.gate for m in net.modules() if isinstance(m, MixtureOfExperts)]
@@ -212,14 +232,15 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
                 if ticket.value >= a.parts * (step - first + 1):
                     break
                 ticket.value += 1
-            batch = queue.get()
+            batch = next_batch(queue, mixing)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
                 audio, h = net(batch["audio"], batch["camera"], batch["images"], **fed_back(batch))
                 part = losses(net, probes, audio, h, batch, speech_share=0.5)
                 part["loss"] = (4 * part["text"] + 2 * part["heard"] + part["speech"] + 2 * part["control"] + 0.5 * part["color"]
                                 + a.spoken_weight * part["spoken"])
             part["loss"].backward()
-            metrics += torch.nan_to_num(torch.stack([part[m].detach().float() for m in METRICS]))
+            # a part without a word, or without a switch, has no share of right ones
+            metrics += torch.stack([part[m].detach().float().nan_to_num() if m.endswith("_right") else part[m].detach().float() for m in METRICS])
             for total, r in zip(load, routers):
                 total += r.load
         for total, r in zip(load, routers):
@@ -228,6 +249,8 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared) -> None:
         for group in optimizer.param_groups:
             group["lr"] = shared[0]
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        if not torch.isfinite(norm):   # every process sees the same norm, and none saves what it would make of the weights
+            raise FloatingPointError(f"step {step}: the gradient is {norm}; the checkpoint is of an earlier step, go on from it with a lower --rate")
         optimizer.step()
         muon.step(a.muon_rate / a.rate * shared[0])
         last = bool(shared[1])
@@ -265,10 +288,10 @@ def main() -> None:
     queue, ticket, shared = context.Queue(2 * a.parts), context.Value("l", 0), context.Array("d", 2)
     mixing = context.Process(target=mixer, args=(queue, a.work, int(time.time()) if (folder / "checkpoint.pt").exists() else a.seed, a.part), daemon=True)
     mixing.start()
-    others = [context.Process(target=run, args=(r, a, queue, ticket, shared), daemon=True) for r in range(1, a.processes)]
+    others = [context.Process(target=run, args=(r, a, queue, ticket, shared, mixing.pid), daemon=True) for r in range(1, a.processes)]
     for p in others:
         p.start()
-    run(0, a, queue, ticket, shared)
+    run(0, a, queue, ticket, shared, mixing.pid)
     mixing.terminate()
 
 

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -50,6 +51,14 @@ describe("modelFolder", () => {
     "a\0b",
   ])("refuses the path %j, which leaves the folder or means to", async (path) => {
     await expectInvalid(modelFolder(join(root, "model")).read(path), "own folder");
+  });
+
+  test("refuses a file that is larger than it may be, and does not wait for a pipe that nobody writes to", async () => {
+    const source = modelFolder(join(root, "model"));
+    expect((await source.read("weights/a.bin", { maxBytes: 3_000_001 })).length).toBe(3_000_001);
+    await expectInvalid(source.read("weights/a.bin", { maxBytes: 3_000_000 }), "it has 3000001 bytes, at most 3000000");
+    execFileSync("mkfifo", [join(root, "model", "pipe")]);
+    await expectInvalid(source.read("pipe"), "it is not a file");
   });
 
   test("names a file that is missing, a folder in a file's place, and a model that is nowhere", async () => {

@@ -1,6 +1,6 @@
 // Reads a model from a folder or an installed npm package.
 
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { constants, type FileHandle, open, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,13 +22,13 @@ export function modelFolder(location: string | URL): ModelSource {
   let folder: Promise<string> | undefined;
   return {
     name: place,
-    async read(path, { signal } = {}) {
+    async read(path, { signal, maxBytes } = {}) {
       const inside = checkInside(place, path);
       folder ??= findFolder(place).catch((error: unknown) => {
         folder = undefined; // it may be there the next time
         throw error;
       });
-      return readFile(join(await folder, inside), path, place, signal);
+      return readFile(join(await folder, inside), { path, place, signal, maxBytes });
     },
   };
 }
@@ -41,6 +41,7 @@ function checkInside(place: string, path: string): string {
     throw new DuplexError(
       "MODEL_INVALID",
       `modelFolder: ${place} names the file ${JSON.stringify(path)}; a model's files must lie in its own folder`,
+      { details: { file: path } },
     );
   }
   return join(...parts);
@@ -64,16 +65,21 @@ async function findFolder(place: string): Promise<string> {
 
 async function readFile(
   full: string,
-  path: string,
-  place: string,
-  signal: AbortSignal | undefined,
+  {
+    path,
+    place,
+    signal,
+    maxBytes = Number.POSITIVE_INFINITY,
+  }: { path: string; place: string; signal: AbortSignal | undefined; maxBytes: number | undefined },
 ): Promise<Uint8Array> {
   checkSignal(signal);
   let file: FileHandle | undefined;
   try {
-    file = await open(full, "r");
+    // A pipe by the name of a file would else be waited for until somebody writes to it.
+    file = await open(full, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const info = await file.stat();
     if (!info.isFile()) throw new Error("it is not a file");
+    if (info.size > maxBytes) throw new Error(`it has ${info.size} bytes, at most ${maxBytes} were expected`);
     const bytes = new Uint8Array(info.size);
     let offset = 0;
     while (offset < bytes.length) {
@@ -90,7 +96,7 @@ async function readFile(
     throw new DuplexError(
       "MODEL_INVALID",
       `modelFolder: ${path} ${reason} in ${place}; copy the model again or reinstall its package`,
-      { cause },
+      { cause, details: { file: path } },
     );
   } finally {
     await file?.close();

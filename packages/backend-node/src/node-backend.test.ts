@@ -91,6 +91,19 @@ describe("nodeBackend options", () => {
     expect(backend.passedOver).toEqual([]);
   });
 
+  test("starts on the CPU where no temporary file can be written, and proves no other provider then", async () => {
+    const { TMPDIR } = process.env;
+    process.env.TMPDIR = "/nonexistent";
+    try {
+      await using backend = await nodeBackend({ providers: ["webgpu", "cpu"], threads: 1 });
+      expect(backend.capabilities.provider).toBe("cpu");
+      expect(backend.passedOver[0].reason).toContain("set TMPDIR to a folder that can be written to");
+    } finally {
+      if (TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = TMPDIR;
+    }
+  });
+
   test("changes the target on request", async () => {
     await using backend = await nodeBackend({ threads: 1, target: { experts: "dense", weights: ["float32"] } });
     expect(backend.capabilities.target).toEqual({ experts: "dense", state: "rows", weights: ["float32"] });

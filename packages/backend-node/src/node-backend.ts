@@ -105,7 +105,9 @@ export async function startBackend(options: NodeBackendOptions, workerFile: URL)
     trials = await connection.request({ kind: "start", providers, threads, spinning, deviceId, probe: probeGraph() });
   } catch (error) {
     await connection.close();
-    throw new DuplexError("BACKEND_UNAVAILABLE", `nodeBackend: ${messageOf(error)}; ${installFix}`, { cause: error });
+    // Only a runtime that cannot be loaded is got by installing it again.
+    const fix = DuplexError.is(error, "BACKEND_UNAVAILABLE") ? `; ${installFix}` : "";
+    throw new DuplexError("BACKEND_UNAVAILABLE", `nodeBackend: ${messageOf(error)}${fix}`, { cause: error });
   }
   const passedOver = trials.flatMap(({ provider, reason }) =>
     reason === undefined ? [] : [{ provider, reason, fix: howToGet(provider, process.platform, process.arch) }],

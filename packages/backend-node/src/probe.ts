@@ -3,6 +3,7 @@
 import { execFile, fork } from "node:child_process";
 import { cpus } from "node:os";
 import { promisify } from "node:util";
+import { DuplexError } from "@microturn/core";
 import { probeGraph } from "./probe-graph.js";
 import { cudaFilesPresent, howToGet, installFix, type NodeProvider, nodeProviders } from "./providers.js";
 import { builtFile } from "./worker-location.js";
@@ -26,17 +27,24 @@ export interface ProbeOptions {
   readonly providers?: readonly NodeProvider[];
   /** Limit for each, ms; default 30000. */
   readonly timeoutMs?: number;
+  /** Ends the trial under way, and starts no other. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Tries execution providers, each in a process of its own, one after another. Never throws for a provider that does not
  * work. The runtime's telemetry is off in these processes.
+ *
+ * @throws DuplexError `ABORTED`
  */
 export async function probeProviders(options: ProbeOptions = {}): Promise<ProviderReport[]> {
-  const { providers = nodeProviders, timeoutMs = 30_000 } = options;
+  const { providers = nodeProviders, timeoutMs = 30_000, signal } = options;
   const reports: ProviderReport[] = [];
   for (const provider of providers) {
-    const reason = await tryInProcess(provider, timeoutMs);
+    const reason = signal?.aborted ? "" : await tryInProcess(provider, timeoutMs, signal);
+    if (signal?.aborted) {
+      throw new DuplexError("ABORTED", "probeProviders: the caller's signal fired", { cause: signal.reason });
+    }
     const works = reason === "";
     reports.push({
       provider,
@@ -50,7 +58,7 @@ export async function probeProviders(options: ProbeOptions = {}): Promise<Provid
 }
 
 /** Why a provider does not work, "" if it does. */
-function tryInProcess(provider: NodeProvider, timeoutMs: number): Promise<string> {
+function tryInProcess(provider: NodeProvider, timeoutMs: number, signal: AbortSignal | undefined): Promise<string> {
   const probe = Buffer.from(probeGraph()).toString("base64");
   const child = fork(builtFile("probe-process.js"), [provider, probe], {
     env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
@@ -65,6 +73,8 @@ function tryInProcess(provider: NodeProvider, timeoutMs: number): Promise<string
       late = true;
       child.kill("SIGKILL");
     }, timeoutMs);
+    const stop = () => child.kill("SIGKILL");
+    signal?.addEventListener("abort", stop, { once: true });
     child.stderr?.on("data", (chunk: Buffer) => {
       if (errors.length < 65_536) errors += chunk.toString();
     });
@@ -74,11 +84,12 @@ function tryInProcess(provider: NodeProvider, timeoutMs: number): Promise<string
     child.on("error", (error) => {
       errors += error.message;
     });
-    child.on("close", (code, signal) => {
+    child.on("close", (code, killed) => {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
       if (late) resolve(`it did not answer within ${timeoutMs} ms`);
       else if (said !== undefined) resolve(said.reason === undefined ? "" : withCause(said.reason, errors));
-      else resolve(withCause(`the trial ended with ${signal ?? `exit code ${code}`}`, errors));
+      else resolve(withCause(`the trial ended with ${killed ?? `exit code ${code}`}`, errors));
     });
   });
 }

@@ -230,7 +230,8 @@ export function sessionOptions(
 
 /**
  * Runs the probe graph (see probe-graph.ts) on a provider and proves from the runtime's profile where it ran: a provider that the runtime does
- * not know is dropped by it without an error.
+ * not know is dropped by it without an error. The profile needs a temporary folder; where there is none, the CPU is believed on its
+ * right result, because that is where the runtime runs what it drops.
  *
  * @returns why the provider does not work here, or undefined if it does
  */
@@ -244,21 +245,24 @@ export async function tryProvider(
     return `this build of onnxruntime-node (${process.platform}-${process.arch}) does not contain it`;
   }
   if (provider === "cuda" && !cudaFilesPresent()) return "the CUDA files of onnxruntime-node are not installed";
-  const folder = mkdtempSync(join(tmpdir(), "microturn-probe-"));
+  const folder = temporaryFolder();
+  if (folder === undefined && provider !== "cpu") {
+    return `where it runs cannot be proven: nothing can be written to ${tmpdir()}; set TMPDIR to a folder that can be written to`;
+  }
   try {
     const session = await ort.InferenceSession.create(probe, {
       ...options,
-      enableProfiling: true,
-      profileFilePrefix: join(folder, "profile"),
+      ...(folder === undefined ? {} : { enableProfiling: true, profileFilePrefix: join(folder, "profile") }),
     });
     const result = await session.run({
       a: new ort.Tensor("float32", Float32Array.of(1, 2, 3, 4), [2, 2]),
       b: new ort.Tensor("float32", Float32Array.of(5, 6, 7, 8), [2, 2]),
     });
-    session.endProfiling();
+    if (folder !== undefined) session.endProfiling();
     await session.release();
     const product = Array.from(result.c.data as Float32Array);
     if (product.join() !== "19,22,43,50") return `it computes [${product}] where [19,22,43,50] is right`;
+    if (folder === undefined) return undefined;
     const [profile] = readdirSync(folder);
     const events = JSON.parse(readFileSync(join(folder, profile), "utf8")) as { args?: { provider?: string } }[];
     const ran = events.some((event) => event.args?.provider === profileNames[provider]);
@@ -266,7 +270,16 @@ export async function tryProvider(
   } catch (error) {
     return text(error);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A new folder for temporary files; undefined where none can be made. */
+function temporaryFolder(): string | undefined {
+  try {
+    return mkdtempSync(join(tmpdir(), "microturn-probe-"));
+  } catch {
+    return undefined;
   }
 }
 

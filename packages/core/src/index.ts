@@ -75,7 +75,7 @@ export {
   type SafetensorsFile,
   writeSafetensors,
 } from "./model/safetensors.js";
-export type { ModelSource } from "./model/source.js";
+export type { ModelSource, ReadOptions } from "./model/source.js";
 export { specialTokens, TokenDecoder, Tokenizer } from "./model/tokenizer.js";
 export { validateConfig } from "./model/validate-config.js";
 export { weightShapes } from "./model/weight-shapes.js";

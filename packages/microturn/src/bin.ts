@@ -1,14 +1,16 @@
-// The program's entry: real streams, and Ctrl-C that stops cleanly the first time and at once the second time.
+// The program's entry: real streams, and signals that stop cleanly the first time and at once the second time.
 
 import { exitCodes } from "./failure.js";
 import { main } from "./main.js";
 
 const stop = new AbortController();
-process.on("SIGINT", () => {
-  if (stop.signal.aborted) process.exit(exitCodes.stopped);
-  stop.abort();
-});
-process.on("SIGTERM", () => stop.abort());
+// Ctrl-C, the usual request to end, and a terminal that was closed.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(signal, () => {
+    if (stop.signal.aborted) process.exit(exitCodes.stopped);
+    stop.abort();
+  });
+}
 
 const { stdin, stdout, stderr } = process;
 process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, stop: stop.signal });

@@ -8,8 +8,9 @@ import { main } from "./main.js";
 function world() {
   const written = { out: "", err: "" };
   const stream = (name: "out" | "err") => ({
-    write: (chunk: string | Uint8Array) => {
+    write: (chunk: string | Uint8Array, callback?: () => void) => {
       written[name] += String(chunk);
+      if (callback !== undefined) process.nextTick(callback);
       return true;
     },
     on: () => undefined,
@@ -60,8 +61,12 @@ describe("main with a broken stdout", () => {
     const { io, written } = world();
     let listener = (_error: Error): void => {};
     const stdout = {
-      write: () => {
-        listener(Object.assign(new Error(code), { code }));
+      // As a real stream does: the call returns, and the error comes later.
+      write: (_chunk: unknown, callback?: () => void) => {
+        process.nextTick(() => {
+          callback?.();
+          listener(Object.assign(new Error(code), { code }));
+        });
         return false;
       },
       on: (_event: "error", given: (error: Error) => void) => {

@@ -22,6 +22,11 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   });
   io.stderr.on("error", () => {});
   const code = await follow(args, io);
+  // A full disk is told some time after the write that met it, and last to the callback of a later one.
+  await new Promise<void>((resolve) => {
+    if (broken === undefined) io.stdout.write("", () => setImmediate(resolve));
+    else resolve();
+  });
   if (code !== exitCodes.done || broken === undefined || broken.code === "EPIPE") return code;
   io.stderr.write(`${failureText(broken, false)}\n`);
   return exitCodes.failed;
@@ -50,7 +55,7 @@ async function follow(args: readonly string[], io: Io): Promise<number> {
     }
   } catch (error) {
     if (io.stop.aborted && DuplexError.is(error, "ABORTED")) {
-      io.stderr.write("microturn: stopped before the conversation began\n");
+      io.stderr.write("microturn: stopped before it was done\n");
       return exitCodes.stopped;
     }
     const verbose = "options" in command && command.options.verbose;

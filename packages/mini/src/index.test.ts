@@ -66,6 +66,31 @@ describe("miniAt", () => {
     expect(String(await source.read("a.bin").catch((error: unknown) => error))).toContain("cannot be fetched");
   });
 
+  it("takes a folder without its last slash, and names that mean something in a URL", async () => {
+    const place = await folder();
+    await writeFile(new URL("a%2520b%23c.bin", place), Uint8Array.of(7));
+    const source = miniAt(place.href.replace(/\/$/, ""));
+    expect([...(await source.read("a.bin"))]).toEqual([1, 2, 3]);
+    expect([...(await source.read("a%20b#c.bin"))]).toEqual([7]);
+    expect(() => miniAt("http://example.org/mini/?v=1")).toThrow(TypeError);
+  });
+
+  it("gives up on a file that is larger than it may be", async () => {
+    const server = createServer((_, response) => {
+      // No length, and no end.
+      const timer = setInterval(() => response.write(new Uint8Array(65_536)), 1);
+      response.on("close", () => clearInterval(timer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    cleanUp.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    for (const source of [miniAt(`http://127.0.0.1:${port}/`), miniAt(await folder())]) {
+      const failure = await source.read("a.bin", { maxBytes: 2 }).catch((error: unknown) => error);
+      expect(DuplexError.is(failure, "MODEL_INVALID")).toBe(true);
+      expect(failure).toMatchObject({ details: { file: "a.bin" } });
+    }
+  });
+
   it("does nothing once its caller has given up", async () => {
     const source = miniAt(await folder());
     const failure = await source.read("a.bin", { signal: AbortSignal.abort() }).catch((error: unknown) => error);

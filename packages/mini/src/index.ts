@@ -16,64 +16,98 @@ export const mini: ModelSource = miniAt(new URL("..", import.meta.url));
 /**
  * The files of mini at another place.
  *
- * @param base - folder that holds `microturn.json`, `file:` (Node only), `http:` or `https:`; ends with a slash
- * @throws TypeError if `base` is no URL
+ * @param base - folder that holds `microturn.json`, `file:` (Node only), `http:` or `https:`, without query and fragment
+ * @throws TypeError if `base` is no URL of a folder
  */
 export function miniAt(base: string | URL): ModelSource {
   const folder = new URL(base);
+  if (folder.search !== "" || folder.hash !== "") {
+    throw new TypeError(`miniAt: expected the URL of a folder, without query and fragment, got ${folder.href}`);
+  }
+  if (!folder.pathname.endsWith("/")) folder.pathname += "/";
   return {
     name: "mini",
-    async read(path, { signal } = {}) {
+    async read(path, { signal, maxBytes = Number.POSITIVE_INFINITY } = {}) {
       checkAborted(path, signal);
       const url = fileUrl(folder, path);
-      return url.protocol === "file:" ? readFromDisk(url, path, signal) : readFromNet(url, path, signal);
+      const read = url.protocol === "file:" ? readFromDisk : readFromNet;
+      return read(url, { path, signal, maxBytes });
     },
   };
 }
 
+/** What to read, and when to give up. */
+interface Request {
+  readonly path: string;
+  readonly signal: AbortSignal | undefined;
+  readonly maxBytes: number;
+}
+
 /** The URL of a file of the model. @throws DuplexError `MODEL_INVALID` if the path leaves the folder */
 function fileUrl(folder: URL, path: string): URL {
-  const url = new URL(path, folder);
-  const inside = url.origin === folder.origin && url.href.startsWith(folder.href) && !path.startsWith("/");
-  if (!inside || path === "") {
-    throw new DuplexError("MODEL_INVALID", `mini: expected the path of a file in the model's folder, got "${path}"`);
+  const parts = path.split("/");
+  if (parts.some((part) => part === "" || part === "." || part === "..")) {
+    throw invalid(path, "is no path of a file in the model's folder");
   }
-  return url;
+  return new URL(parts.map(encodeURIComponent).join("/"), folder);
 }
 
-async function readFromDisk(url: URL, path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+async function readFromDisk(url: URL, { path, signal, maxBytes }: Request): Promise<Uint8Array> {
   // Only Node gets here; a module for browsers must not import it at its top.
-  const { readFile } = await import("node:fs/promises");
+  const { readFile, stat } = await import("node:fs/promises");
+  let size: number;
   try {
-    return await readFile(url, signal === undefined ? {} : { signal });
+    ({ size } = await stat(url));
+    if (size <= maxBytes) return await readFile(url, signal === undefined ? {} : { signal });
   } catch (cause) {
     checkAborted(path, signal);
-    throw new DuplexError("MODEL_INVALID", `mini: "${path}" is missing or cannot be read; reinstall @microturn/mini`, {
-      cause,
-      details: { path },
+    throw invalid(path, "is missing or cannot be read; reinstall @microturn/mini", { cause });
+  }
+  throw invalid(path, `has ${size} bytes, at most ${maxBytes} were expected; reinstall @microturn/mini`);
+}
+
+async function readFromNet(url: URL, { path, signal, maxBytes }: Request): Promise<Uint8Array> {
+  try {
+    const response = await fetch(url, signal === undefined ? {} : { signal });
+    if (response.ok) return await bytesOf(response, path, maxBytes);
+    throw invalid(path, `is not at ${url.href} (status ${response.status}); serve the files of @microturn/mini there`, {
+      details: { status: response.status },
     });
+  } catch (cause) {
+    checkAborted(path, signal);
+    if (DuplexError.is(cause)) throw cause;
+    throw invalid(path, `cannot be fetched from ${url.origin}; check the network`, { cause });
   }
 }
 
-async function readFromNet(url: URL, path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
-  let response: Response;
-  try {
-    response = await fetch(url, signal === undefined ? {} : { signal });
-  } catch (cause) {
-    checkAborted(path, signal);
-    throw new DuplexError("MODEL_INVALID", `mini: "${path}" cannot be fetched from ${url.origin}; check the network`, {
-      cause,
-      details: { path },
-    });
+/** The body of a response; it is let go as soon as it is too long, whatever it said of its length. */
+async function bytesOf({ body }: Response, path: string, maxBytes: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  const reader = body?.getReader();
+  for (let next = await reader?.read(); next !== undefined && !next.done; next = await reader?.read()) {
+    size += next.value.length;
+    if (size > maxBytes) {
+      reader?.cancel().catch(() => {});
+      throw invalid(path, `has more than the ${maxBytes} bytes that were expected; serve the files of @microturn/mini`);
+    }
+    pieces.push(next.value);
   }
-  if (!response.ok) {
-    throw new DuplexError(
-      "MODEL_INVALID",
-      `mini: "${path}" is not at ${url.href} (status ${response.status}); serve the files of @microturn/mini there`,
-      { details: { path, status: response.status } },
-    );
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
   }
-  return new Uint8Array(await response.arrayBuffer());
+  return bytes;
+}
+
+function invalid(
+  path: string,
+  problem: string,
+  { cause, details }: { cause?: unknown; details?: object } = {},
+): DuplexError {
+  return new DuplexError("MODEL_INVALID", `mini: "${path}" ${problem}`, { cause, details: { ...details, file: path } });
 }
 
 function checkAborted(path: string, signal: AbortSignal | undefined): void {

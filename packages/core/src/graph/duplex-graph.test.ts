@@ -140,6 +140,26 @@ describe("duplex graph", () => {
     await runner.close();
   });
 
+  it("says and hears no row of a vocabulary that is only padding", async () => {
+    // Half of the words of the tiny model's vocabulary are taken away: their rows stay, as in a padded checkpoint.
+    const plain = tinyModel({ seed: 3 });
+    const words = plain.config.vocabSize >> 1;
+    const config = { ...plain.config, unpaddedVocabSize: words };
+    const reference = new ReferenceModel(config, plain.weights);
+    const graph = buildDuplexGraph(config, plain.weights, { target: { experts: "if", state: "rows" }, debug: true });
+    const runner = await GraphRunner.create(graph);
+    const heard: number[] = [];
+    for (const input of sessionInputs(config, 4, 1.5)) {
+      const expected = reference.step(input);
+      const outputs = await runner.run(feedsOf(config, [input]));
+      expect(compare(config, outputs, 0, expected)).toBeLessThan(1e-4);
+      heard.push(...outputs.heard.data, ...outputs.text.data);
+    }
+    expect(Math.max(...heard)).toBeLessThan(words);
+    expect(Math.max(...heard)).toBeGreaterThan(words / 2);
+    await runner.close();
+  });
+
   it("takes text slots and several patch slots", async () => {
     const { config, weights } = tinyModel({
       seed: 7,

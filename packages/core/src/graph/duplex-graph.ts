@@ -152,7 +152,7 @@ export function buildDuplexGraph(config: ModelConfig, weights: Weights, options:
       g.output(`${key}_logits`, g.reshape(all, [-1, O, ...width]), "float32", [-1, O, ...width]);
     };
     logits("text", [V]);
-    logits("heard", [config.vocabSize]);
+    logits("heard", [V]);
     logits("control", [controlTokens]);
     logits("speech", [channels, levels]);
     const chosen = decoder.chosenExperts();
@@ -231,8 +231,9 @@ function yieldOf(
     control: g.scope("control", () => controlLogits(c, hidden)),
     speech: g.scope("speech", () => g.reshape(speechLogits(c, hidden), [-1, channels, speech.levels])),
   };
-  const spoken = sample(g, logits.text, textDraw, temperature, 1, config.unpaddedVocabSize ?? config.vocabSize);
-  const heard = sample(g, logits.heard, heardDraw, temperature, 1, config.vocabSize);
+  const words = config.unpaddedVocabSize ?? config.vocabSize;
+  const spoken = sample(g, logits.text, textDraw, temperature, 1, words);
+  const heard = sample(g, logits.heard, heardDraw, temperature, 1, words);
   const free = sample(g, logits.control, controlDraw, temperature, 1, controlTokens);
   const levels = sample(g, logits.speech, speechDraw, temperature, channels, speech.levels);
   const decided = g.where(g.less(g.int(0), force), force, free);

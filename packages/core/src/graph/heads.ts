@@ -5,20 +5,24 @@ import type { Value } from "./emitter.js";
 
 /** Logits of the text head over the vocabulary in use; `[B, S, H]` to `[B, S, V]`. */
 export function languageLogits(c: BuildContext, hidden: Value): Value {
-  const { vocabSize, unpaddedVocabSize = vocabSize, hiddenSize } = c.config;
-  const stored = c.matrix("lm_head.weight");
-  const used: Matrix = {
-    ...stored,
-    name: "lm_head.used",
-    rows: unpaddedVocabSize,
-    data: () => stored.data().subarray(0, unpaddedVocabSize * hiddenSize),
-  };
-  return c.linear(hidden, used);
+  return c.linear(hidden, usedRows(c, "lm_head"));
 }
 
 /** Logits of the heard token (the user's transcript), `[B, S, V]`. */
 export function heardLogits(c: BuildContext, hidden: Value): Value {
-  return c.linear(hidden, c.matrix("microturn.heard_head.weight"));
+  return c.linear(hidden, usedRows(c, "microturn.heard_head"));
+}
+
+/** The rows of a head that stand for a word: a vocabulary may be padded. */
+function usedRows(c: BuildContext, head: string): Matrix {
+  const { vocabSize, unpaddedVocabSize = vocabSize, hiddenSize } = c.config;
+  const stored = c.matrix(`${head}.weight`);
+  return {
+    ...stored,
+    name: `${head}.used`,
+    rows: unpaddedVocabSize,
+    data: () => stored.data().subarray(0, unpaddedVocabSize * hiddenSize),
+  };
 }
 
 /** Logits of the control token, `[B, S, 4]`; in float32 always, because it decides who speaks. */

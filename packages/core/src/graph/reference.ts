@@ -176,9 +176,10 @@ export class ReferenceModel {
     const speech = linear(inner, weights.get("microturn.speech_head.2.weight")).map(
       (value, i) => value + weights.get("microturn.speech_head.2.bias")[i],
     );
+    const words = config.unpaddedVocabSize ?? config.vocabSize;
     const logits = {
-      text: linear(hidden, weights.get("lm_head.weight")).slice(0, config.unpaddedVocabSize ?? config.vocabSize),
-      heard: linear(hidden, weights.get("microturn.heard_head.weight")),
+      text: linear(hidden, weights.get("lm_head.weight")).slice(0, words),
+      heard: linear(hidden, weights.get("microturn.heard_head.weight")).slice(0, words),
       control: linear(hidden, weights.get("microturn.control_head.weight")),
       speech,
     };

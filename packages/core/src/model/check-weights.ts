@@ -3,7 +3,7 @@
 import { DuplexError } from "../errors.js";
 import type { ModelConfig } from "./config.js";
 import { weightShapes } from "./weight-shapes.js";
-import type { Weights } from "./weights.js";
+import type { StoredWeight, Weights } from "./weights.js";
 
 /**
  * Checks that every weight that a configuration asks for is there with the right shape. Weights it does not know are
@@ -32,4 +32,38 @@ export function checkWeights(config: ModelConfig, weights: Weights, name: string
     "MODEL_INVALID",
     `weights of ${name}: ${problems.slice(0, 5).join("; ")}${more}; use the weight file that belongs to this config`,
   );
+}
+
+/** Exponent of a number that is infinite or no number at all, in the upper 16 bits of its stored form. */
+const specialExponent = { float32: 0x7f80, bfloat16: 0x7f80, float16: 0x7c00 } as const;
+
+/**
+ * Checks that every stored number is finite: one that overflowed on export would become silence, or spread.
+ *
+ * @param name - of the model, for the message
+ * @throws DuplexError `MODEL_INVALID` naming the first weight that holds another
+ */
+export function checkNumbers(
+  shards: readonly { readonly tensors: ReadonlyMap<string, StoredWeight> }[],
+  name: string,
+): void {
+  for (const { tensors } of shards) {
+    for (const [weight, { type, bytes }] of tensors) {
+      if (type === "int32" || type === "uint8" || allFinite(type, bytes)) continue;
+      throw new DuplexError(
+        "MODEL_INVALID",
+        `weights of ${name}: "${weight}" holds NaN or infinity; export the model again, in float32 or bfloat16 if a number was too large`,
+      );
+    }
+  }
+}
+
+function allFinite(type: keyof typeof specialExponent, bytes: Uint8Array): boolean {
+  const special = specialExponent[type];
+  const step = type === "float32" ? 4 : 2;
+  // Little-endian: the exponent is in the last two bytes of a number.
+  for (let at = step - 2; at < bytes.length; at += step) {
+    if (((bytes[at] | (bytes[at + 1] << 8)) & special) === special) return false;
+  }
+  return true;
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { DuplexError } from "../errors.js";
 import { tinyModel } from "../testing/tiny-model.js";
+import { checkNumbers } from "./check-weights.js";
 import { loadModel, sha256 } from "./load.js";
-import { writeSafetensors } from "./safetensors.js";
+import { readSafetensors, writeSafetensors } from "./safetensors.js";
 import type { ModelSource } from "./source.js";
 import { weightShapes } from "./weight-shapes.js";
 import type { StoredWeight } from "./weights.js";
@@ -146,7 +147,53 @@ describe("loadModel", () => {
     const manifest = JSON.parse(new TextDecoder().decode(files.get("microturn.json")));
     manifest.files.tokenizer = { path: "tokenizer.json", bytes: larger.length, sha256: await sha256(larger) };
     files.set("microturn.json", new TextEncoder().encode(JSON.stringify(manifest)));
-    expect(await refusal(files)).toContain("the tokenizer has 49 tokens, config.vocabSize is 48");
+    expect(await refusal(files)).toContain("the tokenizer has 49 tokens, the config 48");
+  });
+
+  it("refuses a vocabulary in which a token that a head may choose is no word", async () => {
+    const files = await completeModel((manifest) => {
+      (manifest.config as { unpaddedVocabSize?: number }).unpaddedVocabSize = 3;
+    });
+    expect(await refusal(files)).toMatch(/the tokenizer has \d+ tokens, the config 3/);
+  });
+
+  it.each([
+    ["float32", 2, 0x7f80],
+    ["bfloat16", 0, 0x7f80],
+    ["float16", 0, 0xfc00],
+  ] as const)("refuses weights in %s that are no finite numbers, naming them", async (type, offset, bits) => {
+    const bytes = new Uint8Array(4 * 8);
+    const view = new DataView(bytes.buffer);
+    view.setUint16(16 + offset, bits, true);
+    const tensors = new Map([["a.weight", { type, shape: [8], bytes }]]);
+    expect(() => checkNumbers([{ tensors }], "a model")).toThrow(/"a\.weight" holds NaN or infinity/);
+    view.setUint16(16 + offset, bits === 0xfc00 ? 0x7bff : 0x7f7f, true);
+    checkNumbers([{ tensors }], "a model");
+    const files = await completeModel();
+    const shard = files.get("1.safetensors") as Uint8Array;
+    const stored = [...readSafetensors(shard, "x").tensors.values()][0].bytes;
+    new DataView(stored.buffer, stored.byteOffset).setUint32(0, 0x7fc00000, true);
+    const hash = await sha256(shard);
+    const broken = await completeModel((manifest) => {
+      (manifest.files as { weights: { sha256: string }[] }).weights[0].sha256 = hash;
+    });
+    broken.set("1.safetensors", shard);
+    expect(await refusal(broken)).toContain("holds NaN or infinity");
+  });
+
+  it("asks its source for no more bytes than a file may have", async () => {
+    const files = await completeModel();
+    const source = sourceOf(files);
+    const limits = new Map<string, number | undefined>();
+    await loadModel({
+      ...source,
+      read: (path, options) => {
+        limits.set(path, options?.maxBytes);
+        return source.read(path);
+      },
+    });
+    expect(limits.get("tokenizer.json")).toBe(files.get("tokenizer.json")?.length);
+    expect(limits.get("microturn.json")).toBe(16 * 2 ** 20);
   });
 
   it("stops when aborted", async () => {

@@ -1,7 +1,7 @@
 // Loads a model: reads its manifest and files from a source, checks sizes and hashes, and everything against the config.
 
 import { DuplexError } from "../errors.js";
-import { checkWeights } from "./check-weights.js";
+import { checkNumbers, checkWeights } from "./check-weights.js";
 import type { ModelConfig } from "./config.js";
 import { type ManifestFile, type ModelManifest, parseManifest } from "./manifest.js";
 import { joinShards, readSafetensors } from "./safetensors.js";
@@ -26,6 +26,7 @@ export interface LoadModelOptions {
 
 /** Name of the manifest in every model. */
 export const manifestPath = "microturn.json";
+const mostManifestBytes = 16 << 20;
 
 /**
  * Loads and checks a model.
@@ -35,14 +36,16 @@ export const manifestPath = "microturn.json";
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   const { signal, onProgress } = options;
-  const manifest = parseManifest(decodeText(source, manifestPath, await read(source, manifestPath, signal)));
+  const manifest = parseManifest(
+    decodeText(source, manifestPath, await read(source, { path: manifestPath, bytes: mostManifestBytes }, signal)),
+  );
   const files = [...manifest.files.weights, manifest.files.tokenizer];
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
   let done = 0;
   const contents = new Map<string, Uint8Array>();
   onProgress?.({ stage: "read", done, total });
   for (const file of files) {
-    const bytes = await read(source, file.path, signal);
+    const bytes = await read(source, file, signal);
     await checkFile(source, file, bytes);
     contents.set(file.path, bytes);
     done += file.bytes;
@@ -57,26 +60,34 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   }));
   const weights = createWeights(joinShards(shards));
   checkWeights(manifest.config, weights, source.name);
+  checkNumbers(shards, source.name);
   const tokenizer = Tokenizer.parse(
     decodeText(source, manifest.files.tokenizer.path, content(manifest.files.tokenizer)),
   );
   const known = manifest.config.unpaddedVocabSize ?? manifest.config.vocabSize;
-  if (tokenizer.tokens.length > known) {
+  const { length } = tokenizer.tokens;
+  // A head may choose any of the known ones: each must be a word.
+  if (manifest.config.duplex === undefined ? length > known : length !== known) {
     throw new DuplexError(
       "MODEL_INVALID",
-      `loadModel: ${source.name}: the tokenizer has ${tokenizer.tokens.length} tokens, config.vocabSize is ${known}; export both together`,
+      `loadModel: ${source.name}: the tokenizer has ${length} tokens, the config ${known} (unpaddedVocabSize, else vocabSize); export both together`,
     );
   }
   onProgress?.({ stage: "check", done: 1, total: 1 });
   return { manifest, config: manifest.config, weights, tokenizer };
 }
 
-async function read(source: ModelSource, path: string, signal: AbortSignal | undefined): Promise<Uint8Array> {
+/** Reads a file; one that is larger than it may be is not read at all. */
+async function read(
+  source: ModelSource,
+  { path, bytes: maxBytes }: Pick<ManifestFile, "path" | "bytes">,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const aborted = () =>
     new DuplexError("ABORTED", `loadModel: ${source.name}: aborted before ${path} was read`, { cause: signal?.reason });
   if (signal?.aborted) throw aborted();
   try {
-    const bytes = await source.read(path, signal === undefined ? {} : { signal });
+    const bytes = await source.read(path, { maxBytes, ...(signal === undefined ? {} : { signal }) });
     if (signal?.aborted) throw aborted();
     return bytes;
   } catch (cause) {

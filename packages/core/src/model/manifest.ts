@@ -8,6 +8,9 @@ import { validateConfig } from "./validate-config.js";
 /** Parts joined by `/`, none of them empty, `.` or `..`; no drive letters, no backslashes, no line breaks or other controls. */
 const relativePath = /^(?!.*(?:^|\/)\.{0,2}(?:\/|$))[^\\:\p{Cc}\u2028\u2029]+$/u;
 
+/** Text that may be printed: no line breaks, and nothing else that would move a terminal's cursor. */
+const oneLine = /^\P{Cc}+$/u;
+
 /** A file of the model, checked on load. */
 export interface ManifestFile {
   /** Relative to the folder, parts joined by `/`. */
@@ -69,10 +72,10 @@ export function parseManifest(json: string): ModelManifest {
   const codecs = fields.object("codecs");
   const manifest: ModelManifest = {
     formatVersion: fields.choice("formatVersion", [1]),
-    name: fields.text("name", /./, "a name"),
-    version: fields.text("version", /./, "a version"),
-    description: fields.text("description"),
-    license: fields.text("license", /./, "an SPDX expression"),
+    name: fields.text("name", oneLine, "a name, on one line"),
+    version: fields.text("version", oneLine, "a version"),
+    description: fields.text("description", /^\P{Cc}*$/u, "a text on one line"),
+    license: fields.text("license", oneLine, "an SPDX expression"),
     config: validateConfig(fields.value("config")),
     files: {
       weights: files.list("weights", 1, 4096, file),

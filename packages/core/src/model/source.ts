@@ -8,7 +8,16 @@ export interface ModelSource {
    * Reads a whole file.
    *
    * @param path - relative to the model, with `/`
-   * @throws DuplexError `MODEL_INVALID` if there is no such file or it cannot be read, `ABORTED`
+   * @throws DuplexError `MODEL_INVALID` with `details.file` if there is no such file, it cannot be read, or it is larger
+   *   than it may be; `ABORTED`
    */
-  read(path: string, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>;
+  read(path: string, options?: ReadOptions): Promise<Uint8Array>;
+}
+
+/** Options of {@link ModelSource.read}. */
+export interface ReadOptions {
+  /** Gives up with `ABORTED`. */
+  readonly signal?: AbortSignal;
+  /** A file of more bytes is refused before its bytes take memory; default no limit. */
+  readonly maxBytes?: number;
 }

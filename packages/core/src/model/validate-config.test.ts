@@ -65,6 +65,16 @@ describe("validateConfig", () => {
     expect(check).toThrow(DuplexError);
   });
 
+  it("refuses scores that no machine can hold, though weights and cache are small", () => {
+    const config = JSON.parse(JSON.stringify(miniConfig({ vocabSize: 100 })));
+    Object.assign(config.global, { heads: 65_536, kvHeads: 1, headDim: 1 });
+    Object.assign(config.duplex, { audioPositions: 40, globalWindow: 45 * 64, sinkPositions: 45 });
+    config.slidingWindow = 45 * 3;
+    expect(() => validateConfig(config)).toThrow(
+      /config: expected attention scores .* at most 4 GiB .* got 3\d\.\d GiB/,
+    );
+  });
+
   it("refuses what is not an object", () => {
     for (const value of [null, 3, "x", [], undefined])
       expect(() => validateConfig(value)).toThrow(/config: expected an object/);

@@ -8,7 +8,7 @@ import { Fields, invalid } from "./fields.js";
 const most = 1 << 24;
 
 /** Most elements of the KV cache of one session: 4 GiB. */
-const mostCached = 2 ** 30;
+const mostElements = 2 ** 30;
 
 /** Most layers. */
 const mostLayers = 1024;
@@ -171,11 +171,19 @@ function checkLayout(config: ModelConfig, layout: DuplexLayout, where: string): 
   whole("duplex.globalWindow", layout.globalWindow);
   whole("duplex.sinkPositions", layout.sinkPositions);
   const cached = cachedElements(config, layout, P);
-  if (cached > mostCached) {
+  if (cached > mostElements) {
     throw invalid(
       where,
       "windows whose KV cache takes at most 4 GiB per session",
       `${((4 * cached) / 2 ** 30).toFixed(1)} GiB`,
+    );
+  }
+  const scored = scoredElements(config, layout, P);
+  if (scored > mostElements) {
+    throw invalid(
+      where,
+      "attention scores of one micro-turn of at most 4 GiB per layer and session",
+      `${((4 * scored) / 2 ** 30).toFixed(1)} GiB`,
     );
   }
   if (config.audio === undefined)
@@ -183,6 +191,16 @@ function checkLayout(config: ModelConfig, layout: DuplexLayout, where: string): 
   if (layout.patchSlots > 0 && config.image === undefined) {
     throw invalid(`${where}.image`, "the patch tower (duplex.patchSlots is not 0)", undefined);
   }
+}
+
+/** Elements of the largest attention scores of a pass: every position of a micro-turn against ring, micro-turn and relative bias. */
+function scoredElements({ layerTypes, sliding, global, slidingWindow }: ModelConfig, layout: DuplexLayout, P: number) {
+  const sizes = layerTypes.map((type) => {
+    const { heads, relativeExtent } = type === "sliding" ? sliding : global;
+    const positions = type === "sliding" ? slidingWindow : layout.sinkPositions + layout.globalWindow;
+    return heads * P * (P * Math.ceil(positions / P) + P + relativeExtent + 2);
+  });
+  return Math.max(...sizes);
 }
 
 /** Elements of the rings of all layers: keys and values of whole micro-turns. */

@@ -70,8 +70,10 @@ describe("readCommandLine", () => {
     expect(failure("run", "in.wav", "--realtime=yes")).toContain("takes no value");
     expect(failure("run", "in.wav", "--seed", "1.5")).toContain("a whole number from 0");
     expect(failure("run", "in.wav", "--temperature", "3")).toContain("from 0 to 2");
-    expect(failure("run", "in.wav", "--temperature", "")).toContain('got ""');
-    expect(failure("run", "in.wav", "--weights", "int3")).toContain("float32, int8");
+    expect(failure("run", "in.wav", "--temperature", "")).toContain("--temperature needs a value");
+    expect(failure("run", "in.wav", "--out=")).toContain("--out needs a value: --out reply.wav");
+    expect(failure("run", "in.wav", "--deadline", "strict")).toContain("add --realtime");
+    expect(failure("run", "in.wav", "--weights", "int3")).toContain("float32, int8, int4");
     expect(failure("run", "in.wav", "--mix")).toContain("--out reply.wav");
     expect(failure("run", "in.wav", "--rate", "8000")).toContain("states its own rate");
   });

@@ -1,5 +1,6 @@
 // The command line of `microturn`: what may be asked, and the help that says so.
 
+import type { WeightType } from "@microturn/core";
 import { choiceFlag, type Flags, flagHelp, numberFlag, readFlags } from "./flags.js";
 import { nearest } from "./nearest.js";
 import { UsageError } from "./usage-error.js";
@@ -16,7 +17,7 @@ export interface RunOptions {
   readonly trace?: string;
   readonly model?: string;
   readonly providers: readonly ProviderName[];
-  readonly weights?: "float32" | "int8";
+  readonly weights?: WeightType;
   readonly threads?: number;
   readonly realtime: boolean;
   /** Rate of raw PCM on stdin, Hz. */
@@ -25,7 +26,7 @@ export interface RunOptions {
   readonly temperature: number;
   /** Time the assistant may still speak after the end of the input, ms. */
   readonly tailMs: number;
-  readonly deadline: "catch-up" | "shed-video" | "strict";
+  readonly deadline: "catch-up" | "strict";
   readonly mix: boolean;
   readonly every: boolean;
   readonly verbose: boolean;
@@ -55,10 +56,13 @@ const runFlags: Flags = {
   trace: { value: "session.html", help: "write the session as a page to look at and listen to; its first 15 minutes" },
   model: { value: "folder", help: "model folder or npm package; default: the bundled mini" },
   providers: { value: "cuda,cpu", help: "execution providers in order of preference; default cpu" },
-  weights: { value: "int8", help: "float32 or int8; default: what suits the provider" },
+  weights: { value: "int8", help: "float32, int8 or int4; default: what suits the provider" },
   threads: { value: "2", help: "CPU threads of the model run" },
   realtime: { help: "keep time like a live conversation, with deadlines" },
-  deadline: { value: "catch-up", help: "when a step is late: catch-up, shed-video or strict" },
+  deadline: {
+    value: "strict",
+    help: "with --realtime, end at the first late step; default catch-up: merge what waits",
+  },
   rate: {
     value: "16000",
     help: "sample rate of raw 16-bit mono PCM on stdin, Hz; default 16000; WAV on stdin states its own",
@@ -141,10 +145,12 @@ function readRun(args: readonly string[]): Command {
     throw new UsageError("--mix changes what --out writes; add --out reply.wav");
   const trace = given.values.get("trace");
   const model = given.values.get("model");
-  const weights = choiceFlag(given, "weights", ["float32", "int8"]);
+  const weights = choiceFlag(given, "weights", ["float32", "int8", "int4"]);
   const threads = numberFlag(given, "threads", { min: 1, max: 256, integer: true });
   if (given.values.has("rate") && input !== "-")
     throw new UsageError("--rate is for raw PCM on stdin (-); a WAV file states its own rate");
+  if (given.values.has("deadline") && !given.values.has("realtime"))
+    throw new UsageError("--deadline is for a conversation that keeps time; add --realtime");
   return {
     name: "run",
     options: {
@@ -160,7 +166,7 @@ function readRun(args: readonly string[]): Command {
       seed: numberFlag(given, "seed", { min: 0, max: 2 ** 32 - 1, integer: true }) ?? 0,
       temperature: numberFlag(given, "temperature", { min: 0, max: 2 }) ?? 0,
       tailMs: numberFlag(given, "tail-ms", { min: 0, max: 600_000 }) ?? 6_000,
-      deadline: choiceFlag(given, "deadline", ["catch-up", "shed-video", "strict"]) ?? "catch-up",
+      deadline: choiceFlag(given, "deadline", ["catch-up", "strict"]) ?? "catch-up",
       mix: given.values.has("mix"),
       every: given.values.has("every"),
       verbose: given.values.has("verbose"),

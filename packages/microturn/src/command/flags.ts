@@ -55,8 +55,9 @@ export function readFlags(command: string, args: readonly string[], flags: Flags
       continue;
     }
     // `--out --mix` would otherwise write a file called "--mix".
-    if (token.value === undefined || (!token.inlineValue && token.value.startsWith("--"))) {
-      throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${flag.value}`);
+    if (token.value === undefined || token.value === "" || (!token.inlineValue && token.value.startsWith("--"))) {
+      const name = `--${token.name}`;
+      throw new UsageError(`${name} needs a value: ${name} ${flag.value}`);
     }
     values.set(token.name, token.value);
   }

@@ -32,7 +32,7 @@ const good: Instruments = {
   nodeVersion: "20.11.0",
 };
 
-async function examine(instruments: Partial<Instruments>) {
+async function examine(instruments: Partial<Instruments>, stop = new AbortController().signal) {
   const chunks: string[] = [];
   const stream = {
     write: (chunk: string | Uint8Array) => {
@@ -42,7 +42,7 @@ async function examine(instruments: Partial<Instruments>) {
     on: () => undefined,
   };
   const silent = { write: () => true, on: () => undefined };
-  const io = { stdin: new PassThrough(), stdout: stream, stderr: silent, stop: new AbortController().signal };
+  const io = { stdin: new PassThrough(), stdout: stream, stderr: silent, stop };
   const code = await runDoctor({ verbose: false }, io, { ...good, ...instruments });
   return { code, text: chunks.join("") };
 }
@@ -73,6 +73,48 @@ describe("runDoctor", () => {
     const { code, text } = await examine({ now: ticking(201) });
     expect(code).toBe(1);
     expect(text).toContain("too slow for a live conversation");
+  });
+
+  it("finds a machine ready on which any provider keeps time, and says how to choose it", async () => {
+    const fast = { ...cuda, works: true, device: "a GPU", reason: "", fix: "" };
+    const open: Instruments["open"] = async ({ providers }) => {
+      if (providers[0] === "cpu") throw new DuplexError("BACKEND_FAILED", "too little memory");
+      return good.open({ providers });
+    };
+    const { code, text } = await examine({ probe: async () => [fast, cpu], open });
+    expect(code).toBe(0);
+    expect(text).toContain("✗ cpu     BACKEND_FAILED");
+    expect(text).toContain("session.html --providers cuda");
+    const slow = await examine({ probe: async () => [fast], now: ticking(300) });
+    expect(slow.code).toBe(1);
+  });
+
+  it("stops when it is told to, in every part, and judges nothing then", async () => {
+    for (const part of ["probe", "load", "steps"]) {
+      const stop = new AbortController();
+      const abort = (here: string) => {
+        if (part === here) stop.abort();
+      };
+      const instruments: Partial<Instruments> = {
+        probe: async (signal) => {
+          abort("probe");
+          if (signal.aborted) throw new DuplexError("ABORTED", "probe: stopped");
+          return [cpu];
+        },
+        open: async () => {
+          const engine = scriptedEngine({
+            script: () => {
+              abort("steps");
+              return {};
+            },
+          });
+          abort("load");
+          return { engine, notes: [], close: () => engine.close() };
+        },
+      };
+      const failure = await examine(instruments, stop.signal).catch((error: unknown) => error);
+      expect(DuplexError.is(failure, "ABORTED"), part).toBe(true);
+    }
   });
 
   it("is not ready without a provider or on an old Node", async () => {

@@ -64,7 +64,7 @@ class ReplyFile implements ReplySink {
   async push(turn: TurnRecord): Promise<void> {
     if (this.#file === undefined) {
       this.#file = await open(this.#path, "w");
-      await this.#file.write(this.#writer.openHeader());
+      await writeAll(this.#file, this.#writer.openHeader());
     }
     await this.#write(this.#file, turn.input.audio);
     this.#pending = turn.output.speech;
@@ -77,7 +77,7 @@ class ReplyFile implements ReplySink {
     this.#closed = true;
     try {
       await this.#write(file, new Float32Array(this.#turnSamples));
-      await file.write(this.#writer.closedHeader(), 0, 44, 0);
+      await writeAll(file, this.#writer.closedHeader(), 0);
     } finally {
       await file.close();
     }
@@ -85,7 +85,20 @@ class ReplyFile implements ReplySink {
   }
 
   async #write(file: FileHandle, user: Float32Array): Promise<void> {
-    await file.write(this.#writer.encode(this.#mix ? [user, this.#pending] : this.#pending));
+    await writeAll(file, this.#writer.encode(this.#mix ? [user, this.#pending] : this.#pending));
+  }
+}
+
+/**
+ * Writes every byte: one call may take fewer than it was given, without an error, until the next tells why.
+ *
+ * @param at - place in the file; default behind what was written last
+ */
+async function writeAll(file: FileHandle, bytes: Uint8Array, at?: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const place = at === undefined ? null : at + done;
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, place);
+    done += bytesWritten;
   }
 }
 

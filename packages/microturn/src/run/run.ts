@@ -1,6 +1,6 @@
 // `microturn run`: sound in, conversation out. Opens the session, feeds it, prints and writes what it gives, sums up.
 
-import { access, constants, stat, writeFile } from "node:fs/promises";
+import { access, constants, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DuplexError, DuplexSession, type Engine, writeTrace } from "@microturn/core";
 import type { RunOptions } from "../command/command-line.js";
@@ -14,7 +14,8 @@ import { paced, type SoundPiece, soundStream, wavFile } from "./audio-source.js"
 import { EarlySound } from "./early-sound.js";
 import { Figures } from "./figures.js";
 import { type ReplySink, rawPcm, replyFile } from "./reply-file.js";
-import { TurnLines } from "./turn-lines.js";
+import { printable, TurnLines } from "./turn-lines.js";
+import { writeWhole } from "./write-whole.js";
 
 /** A page of more, about 6 MB each, is slow to open. */
 const traceMinutes = 15;
@@ -69,7 +70,9 @@ class Conversation {
     });
     this.#print(
       this.#ink.dim(
-        `${capabilities.identity?.model ?? "the model"} on ${capabilities.identity?.backend ?? "its engine"}`,
+        printable(
+          `${capabilities.identity?.model ?? "the model"} on ${capabilities.identity?.backend ?? "its engine"}`,
+        ),
       ),
     );
     const session = await DuplexSession.open({
@@ -205,8 +208,12 @@ class Conversation {
   async #writeTrace(session: DuplexSession): Promise<void> {
     const { trace } = this.#options;
     if (trace === undefined) return;
+    if (session.turnIndex === 0) {
+      this.#print("no sound came: no trace was written");
+      return;
+    }
     const json = await writeTrace(session.trace());
-    await writeFile(trace, trace.endsWith(".json") ? json : renderTraceHtml(json));
+    await writeWhole(trace, trace.endsWith(".json") ? json : renderTraceHtml(json));
     if (session.trace().header.truncated) this.#print(`note: the trace holds the first ${traceMinutes} minutes only`);
     this.#print(
       `wrote ${this.#ink.bold(resolve(trace))}: the session${trace.endsWith(".json") ? "" : ", open it in a browser"}`,
