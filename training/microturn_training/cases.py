@@ -17,7 +17,7 @@ import numpy as np
 
 from . import domain
 from .dialogue import POSITION, RATE, TURN, Assistant, Bank, COUNT_PACE, OUTPUTS, STORY_GAP, reply_turn
-from .synthesis import TAIL
+from .synthesis import TAIL, audible, read_wav, scale
 
 NOISES = {"clean": None, "20dB": 20.0, "10dB": 10.0}
 LEVEL = 0.08   # active RMS of the clips
@@ -41,6 +41,10 @@ class Scene:
             middle = (a + b) // 2
             x = np.concatenate([x[:middle], np.zeros(int(pause * RATE), np.float32), x[middle:]])
             event["pause"] = {"startMs": (start + a) / 16, "endMs": (start + b) / 16 + pause * 1000, "afterWords": split}
+        return self.place(x, start, event)
+
+    def place(self, x: np.ndarray, start: int, event: dict) -> float:
+        """Places the sound of an event, with `TAIL` samples around what is audible; returns the second at which it ends."""
         self.samples[start:start + len(x)] += x[: len(self.samples) - start]
         event |= {"onsetMs": (start + TAIL) / 16, "endMs": (start + len(x) - TAIL) / 16}
         self.events.append(event)
@@ -223,12 +227,35 @@ class Cases:
             self.write("color", scene, noises[i], {"text": f"okay now it is {domain.COLORS[awaited]}", "changeMs": change})
 
 
+    def human(self, folder: Path, n: int) -> None:
+        """Real people say a digit, each speaker and digit in turn: recordings of the Free Spoken Digit Dataset."""
+        noises = self.noises(n)
+        takes: dict[tuple[str, int], list[Path]] = {}
+        for path in sorted(folder.glob("*_*_*.wav")):
+            digit, speaker, _ = path.stem.split("_")
+            takes.setdefault((speaker, int(digit)), []).append(path)
+        speakers = sorted({speaker for speaker, _ in takes})
+        if not speakers:
+            raise SystemExit(f"{folder}: no recordings named <digit>_<speaker>_<take>.wav")
+        for i in range(n):
+            speaker, digit = speakers[i % len(speakers)], i // len(speakers) % 10
+            paths = takes[speaker, digit]
+            x = read_wav(str(paths[self.random.integers(len(paths))]))
+            first, last = audible(x)
+            x = np.pad(x, TAIL)[first + TAIL:last + TAIL]
+            scene = Scene(self.random, 6)
+            event = {"type": "user", "key": f"digit:{digit}", "text": domain.NUMBERS[digit], "voice": f"human:{speaker}", "heldPhrasing": False}
+            scene.place(scale(x, LEVEL), int(self.random.uniform(0.6, 1.4) * RATE), event)
+            self.write("human-digit", scene, noises[i], {"text": self.reply_text(f"digit:{digit}"), "takes": True})
+
+
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--work", type=Path, default=Path("work"))
     a.add_argument("--out", type=Path, default=Path("work/cases"))
     a.add_argument("-n", type=int, default=120, help="cases of each main row; the others get half")
     a.add_argument("--seed", type=int, default=11)
+    a.add_argument("--human", type=Path, help="folder `recordings` of the Free Spoken Digit Dataset (README.md): one more row, of real people")
     args = a.parse_args()
     shutil.rmtree(args.out, ignore_errors=True)   # or two sets would be one
     cases = Cases(args.work, args.out, args.seed)
@@ -239,6 +266,8 @@ def main() -> None:
     cases.during("hold", args.n, "back")
     for row in (cases.transcript, cases.out_of_domain, cases.silence, cases.timing, cases.see):
         row(args.n // 2)
+    if args.human:
+        cases.human(args.human, args.n)
     print(f"{args.out}: {cases.count} cases")
 
 

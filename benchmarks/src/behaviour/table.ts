@@ -40,6 +40,7 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
   const wasSpeaking = share(scores, (s) => s.wasSpeaking === true);
   switch (row) {
     case "take":
+    case "human-digit":
     case "out-of-domain":
       return { "take-over": share(scores, (s) => s.took === true), latency, "too early": early, "right reply": right };
     case "wait":
