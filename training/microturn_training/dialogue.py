@@ -16,7 +16,7 @@ import scipy.fft
 
 from . import domain
 from .dmel import DMEL_20, DMEL_SPEECH
-from .synthesis import pause_points
+from .synthesis import audible, pause_points
 
 RATE, TURN, POSITION, FRAME = 16000, 3200, 800, 400
 OUTPUTS = 4                        # output positions per micro-turn
@@ -31,6 +31,7 @@ COUNT_PACE = 4 * OUTPUTS           # 800 ms from number to number
 STORY_GAP = 6                      # output positions between two sentences of the story
 VOCODER_DELAY = FRAME
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
+BARE_DIGITS = 0.5                   # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
 NATURAL_COPIES = 3                 # in training; clips of natural voices are costly, so there are fewer of them
 CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
 IMAGE = (40, 39, 3)
@@ -141,7 +142,7 @@ class Generator:
 
     TURNS = 80   # 16 s
     WEIGHTS = {"greet": 1.6, "name": 1.6, "how": 1.6, "thanks": 1.5, "bye": 1.5, "color": 5, "story": 2.4, "count": 3, "sum": 7,
-               "say": 2.5, "digit": 3, "watch": 7, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
+               "say": 2.5, "digit": 4, "watch": 7, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
 
     def __init__(self, folder: str | Path, seed: int, bank: str = "bank-train", turns: int = TURNS, mix: Mix | None = None,
                  keep=lambda meta: True):
@@ -150,6 +151,7 @@ class Generator:
         self.bank, self.assistant = Bank(folder, bank, keep, NATURAL_COPIES if bank == "bank-train" else 1), Assistant(folder)
         self.turns, self.mix = turns, mix or Mix()
         self.intents = list(self.WEIGHTS)
+        self.spoken_digits = self._spoken_digits()
         self._pauses: dict[str, list[int]] = {}
         p = np.array(list(self.WEIGHTS.values()))
         self.probability = p / p.sum()
@@ -187,12 +189,47 @@ class Generator:
 
     # ---- the user -----------------------------------------------------------------------------------------------
 
+    def _spoken_digits(self) -> list[list[tuple[dict, int]]]:
+        """For each digit, the clips in which it is one of several words, and which word."""
+        found: list[list[tuple[dict, int]]] = [[] for _ in domain.DIGITS]
+        for key, clips in self.bank.by_key.items():
+            if key.partition(":")[0] not in ("sum", "digit", "count", "wait"):
+                continue
+            for meta in clips:
+                words = domain.words(meta["text"])
+                for i, word in enumerate(words):
+                    if word in domain.DIGITS and len(words) > 1:
+                        found[domain.DIGITS.index(word)].append((meta, i))
+        return found
+
+    def bare_digit(self, digit: int) -> tuple[np.ndarray, dict] | None:
+        """A digit cut out of a sentence, as a clip of its own; None if what was cut is no word."""
+        options = self.spoken_digits[digit]
+        if not options:
+            return None
+        meta, i = options[self.random.integers(len(options))]
+        first, last = meta["words"][i - 1] if i else 0, meta["words"][i]
+        x = self.bank.wave(meta)[first:last].copy()
+        if not RATE // 8 <= len(x) <= RATE:
+            return None
+        fade = np.linspace(0, 1, 80, dtype=np.float32)
+        x[:80] *= fade
+        x[-80:] *= fade[::-1]
+        a, b = audible(x)
+        x = np.pad(x, CLIP_TAIL)[a + CLIP_TAIL:b + CLIP_TAIL]
+        return x, {**meta, "text": domain.DIGITS[digit], "length": len(x), "words": [len(x) - CLIP_TAIL], "gap": None}
+
     def clip(self, key: str) -> tuple[np.ndarray, dict, list[int], list[int] | None]:
         """A clip of `key` at a random speed, some with a pause inside: samples, index entry, word ends, pause."""
         r = self.random
         options = self.bank.by_key[key]
-        meta = options[r.integers(len(options))]
-        x, words, gap = self.bank.wave(meta), meta["words"], None
+        cut = self.bare_digit(int(key[6:])) if key.startswith("digit") and self.mix.augment and r.random() < BARE_DIGITS else None
+        if cut:
+            x, meta = cut
+        else:
+            meta = options[r.integers(len(options))]
+            x = self.bank.wave(meta)
+        words, gap = meta["words"], None
         if meta["gap"]:
             a, b, split = meta["gap"]
             extra = int(r.uniform(0.2, 1.4) * RATE) if r.random() < 0.75 else 0

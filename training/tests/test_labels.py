@@ -171,6 +171,16 @@ def test_the_word_being_said_is_asked_250_ms_later(bank):
     assert [d.spoken[i] for i in asked if i == asked[0] or d.spoken[i] != d.spoken[i - 1]] == [TOKEN[w] for w in user["text"].split()]
 
 
+def test_a_digit_is_cut_out_of_a_sentence_as_a_clip_of_one_word(bank):
+    generator = Generator(bank, 3)
+    assert all(generator.spoken_digits)
+    for digit in range(3, 10):   # "count to three" has words of 167 ms here; those of a sum are too short to be whole
+        x, meta = next(c for c in (generator.bare_digit(digit) for _ in range(100)) if c)
+        assert meta["text"] == domain.DIGITS[digit] and domain.words(meta["text"]) == [meta["text"]]
+        assert meta["length"] == len(x) and meta["words"] == [len(x) - 160] and meta["gap"] is None
+        assert 2000 <= len(x) <= 16000 and np.abs(x).max() > 0.05
+
+
 def test_a_gap_is_found_where_it_is_expected_only():
     x = np.concatenate([np.ones(4000), np.zeros(3000), np.ones(4000)]).astype(np.float32) * 0.1
     a, b = gap_at(x, 4100)
