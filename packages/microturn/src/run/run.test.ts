@@ -1,8 +1,8 @@
-import { link, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { link, mkdtemp, open, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
-import { DuplexError, readTrace, readWav, writeWav } from "@microturn/core";
+import { DuplexError, readTrace, readWav, WavWriter, writeWav } from "@microturn/core";
 import { type Script, scriptedEngine } from "@microturn/core/testing";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type RunOptions, readCommandLine } from "../command/command-line.js";
@@ -62,7 +62,7 @@ const parsed = (args: string): RunOptions => {
   return command.options;
 };
 
-const open =
+const opening =
   (made = scriptedEngine({ script })) =>
   async () => ({ engine: made, notes: [], close: () => made.close() });
 
@@ -79,7 +79,9 @@ describe("microturn run with a file", () => {
     const { io, stdout } = world();
     const out = join(folder, "reply.wav");
     const trace = join(folder, "session.html");
-    expect(await runConversation(parsed(`${input} --out ${out} --trace ${trace} --tail-ms 400`), io, open())).toBe(0);
+    expect(await runConversation(parsed(`${input} --out ${out} --trace ${trace} --tail-ms 400`), io, opening())).toBe(
+      0,
+    );
 
     expect(stdout.text).toMatch(/0:00\.4 .*hello/);
     expect(stdout.text).toMatch(/0:00\.6 {2}████ .*good/);
@@ -107,7 +109,7 @@ describe("microturn run with a file", () => {
   it("writes both voices side by side with --mix", async () => {
     const input = await recording(1);
     const out = join(folder, "reply.wav");
-    expect(await runConversation(parsed(`${input} --out ${out} --mix --tail-ms 400`), world().io, open())).toBe(0);
+    expect(await runConversation(parsed(`${input} --out ${out} --mix --tail-ms 400`), world().io, opening())).toBe(0);
     const { channels } = readWav(await readFile(out));
     expect(channels.length).toBe(2);
     expect(rms(channels[0].subarray(3_200, 12_800))).toBeCloseTo(0.3 / Math.SQRT2, 1);
@@ -122,7 +124,9 @@ describe("microturn run with a file", () => {
     await writeFile(path, writeWav(samples, { sampleRate: 16_000, coding: "float32" }));
     const out = join(folder, "reply.wav");
     const { io, stdout } = world();
-    const failure = await runConversation(parsed(`${path} --out ${out}`), io, open()).catch((error: unknown) => error);
+    const failure = await runConversation(parsed(`${path} --out ${out}`), io, opening()).catch(
+      (error: unknown) => error,
+    );
     expect(DuplexError.is(failure, "AUDIO_INVALID")).toBe(true);
     // one second before the damage, in which the voice of micro-turns 3 and 4 is heard one micro-turn later
     const reply = readWav(await readFile(out)).channels[0];
@@ -137,7 +141,9 @@ describe("microturn run with a file", () => {
     const out = join(folder, "reply.wav");
     await writeFile(out, "the last reply");
     const { io, stdout } = world();
-    const failure = await runConversation(parsed(`${path} --out ${out}`), io, open()).catch((error: unknown) => error);
+    const failure = await runConversation(parsed(`${path} --out ${out}`), io, opening()).catch(
+      (error: unknown) => error,
+    );
     expect(DuplexError.is(failure, "AUDIO_INVALID")).toBe(true);
     expect(await readFile(out, "utf8")).toBe("the last reply");
     expect(stdout.text).not.toContain("wrote");
@@ -147,7 +153,7 @@ describe("microturn run with a file", () => {
     const path = join(folder, "cut.wav");
     await writeFile(path, writeWav(new Float32Array(16_000), { sampleRate: 16_000 }).subarray(0, 20_001));
     const { io, stdout } = world();
-    expect(await runConversation(parsed(`${path} --tail-ms 0`), io, open())).toBe(0);
+    expect(await runConversation(parsed(`${path} --tail-ms 0`), io, opening())).toBe(0);
     expect(stdout.text).toContain("ends before its header says so");
   });
 
@@ -155,7 +161,7 @@ describe("microturn run with a file", () => {
     const input = await recording(1);
     const made = scriptedEngine({ script });
     const fails = async (args: string) => {
-      const failure = await runConversation(parsed(args), world().io, open(made)).catch((error: unknown) => error);
+      const failure = await runConversation(parsed(args), world().io, opening(made)).catch((error: unknown) => error);
       expect(made.steps.length).toBe(0);
       return failure;
     };
@@ -175,10 +181,40 @@ describe("microturn run with a file", () => {
     expect(await fails(join(folder, "none.wav"))).toMatchObject({ code: "ENOENT" });
   });
 
+  it("goes through three hours of recording in the memory of minutes, and loses no micro-turn", {
+    timeout: 300_000,
+  }, async () => {
+    const [sampleRate, seconds] = [16_000, 3 * 3600];
+    const input = join(folder, "long.wav");
+    const file = await open(input, "w");
+    // A sparse file: three hours of zeros that take no place on the disk.
+    await file.write(new WavWriter({ sampleRate }).openHeader());
+    await file.truncate(44 + 2 * sampleRate * seconds);
+    await file.close();
+    let [turns, largest] = [0, 0];
+    const counting = scriptedEngine({
+      script: (turn) => {
+        turns += turn.turns;
+        if (turns % 1000 === 0) largest = Math.max(largest, process.memoryUsage().arrayBuffers);
+        return {};
+      },
+      keepSteps: false,
+    });
+    const { io, stdout } = world();
+    const before = process.memoryUsage().arrayBuffers;
+    const out = join(folder, "reply.wav");
+    expect(await runConversation(parsed(`${input} --out ${out} --tail-ms 0`), io, opening(counting))).toBe(0);
+    expect(turns).toBe(5 * seconds);
+    expect(stdout.text).toContain("10800.0 s of conversation");
+    expect((await stat(out)).size).toBe(44 + 2 * sampleRate * (seconds + 0.2));
+    // All of the input in floats would be 690 MB.
+    expect(largest - before).toBeLessThan(64 * 2 ** 20);
+  });
+
   it("keeps time with --realtime", async () => {
     const input = await recording(1, 16_000);
     const { io, stdout } = world();
-    expect(await runConversation(parsed(`${input} --realtime --tail-ms 0`), io, open())).toBe(0);
+    expect(await runConversation(parsed(`${input} --realtime --tail-ms 0`), io, opening())).toBe(0);
     const seconds = Number(/conversation in ([\d.]+) s/.exec(stdout.text)?.[1]);
     expect(seconds).toBeGreaterThanOrEqual(0.9);
   });
@@ -193,7 +229,7 @@ describe("microturn run with a file", () => {
         return script(turn, memory);
       },
     });
-    expect(await runConversation(parsed(`${input} --out ${out}`), io, open(made))).toBe(130);
+    expect(await runConversation(parsed(`${input} --out ${out}`), io, opening(made))).toBe(130);
     const written = readWav(await readFile(out));
     expect(written.channels[0].length).toBeGreaterThanOrEqual(6 * 3_200);
     expect(written.channels[0].length).toBeLessThan(20 * 16_000);
@@ -214,7 +250,7 @@ describe("microturn run without a reader of its text", () => {
     const input = await recording(4);
     const { io, stdout } = world();
     const out = join(folder, "reply.wav");
-    expect(await runConversation(parsed(`${input} --out ${out} --tail-ms 0`), io, open(leaving(stdout)))).toBe(0);
+    expect(await runConversation(parsed(`${input} --out ${out} --tail-ms 0`), io, opening(leaving(stdout)))).toBe(0);
     expect(readWav(await readFile(out)).channels[0].length).toBe(22 * 3_200);
   });
 
@@ -222,14 +258,14 @@ describe("microturn run without a reader of its text", () => {
     const input = await recording(20);
     const { io, stdout } = world();
     const made = leaving(stdout);
-    expect(await runConversation(parsed(input), io, open(made))).toBe(0);
+    expect(await runConversation(parsed(input), io, opening(made))).toBe(0);
     expect(made.steps.length).toBeLessThan(20);
   });
 
   it("claims no reply that could not be written", async () => {
     const input = await recording(1);
     const { io, stdout } = world();
-    const failure = await runConversation(parsed(`${input} --out /dev/full`), io, open()).catch((error) => error);
+    const failure = await runConversation(parsed(`${input} --out /dev/full`), io, opening()).catch((error) => error);
     expect(failure).toMatchObject({ code: "ENOSPC" });
     expect(stdout.text).not.toContain("wrote");
   });
@@ -243,7 +279,7 @@ describe("microturn run with a pipe", () => {
     const pieces = [pcm.subarray(0, 1), pcm.subarray(1, 777), pcm.subarray(777, 40_000), pcm.subarray(40_000)];
     const { io, stdout, stderr } = world(Readable.from(pieces, { objectMode: false }));
     const made = scriptedEngine({ script });
-    expect(await runConversation(parsed("- --tail-ms 0"), io, open(made))).toBe(0);
+    expect(await runConversation(parsed("- --tail-ms 0"), io, opening(made))).toBe(0);
     expect(stdout.bytes.length).toBe(10 * 3_200 * 2);
     expect(stderr.text).toContain("hello");
     const heard = made.steps.flatMap((step) => [...step.audio]);
@@ -262,7 +298,7 @@ describe("microturn run with a pipe", () => {
       loaded = resolve;
     });
     made.load = (options) => slow.then(() => load(options));
-    const running = runConversation(parsed("- --realtime --tail-ms 0"), io, open(made));
+    const running = runConversation(parsed("- --realtime --tail-ms 0"), io, opening(made));
     stdin.write(Buffer.alloc(32_000, 1)); // the program has run for longer than this second
     await vi.waitFor(() => expect(stdin.readableLength).toBe(0));
     loaded();
@@ -276,13 +312,13 @@ describe("microturn run with a pipe", () => {
   it("says so when no sound comes at all", async () => {
     const { io, stderr } = world(Readable.from([]));
     const out = join(folder, "reply.wav");
-    expect(await runConversation(parsed(`- --tail-ms 0 --out ${out}`), io, open())).toBe(0);
+    expect(await runConversation(parsed(`- --tail-ms 0 --out ${out}`), io, opening())).toBe(0);
     expect(stderr.text).toContain("no reply was written");
   });
 
   it("lets go of a silent microphone on Ctrl-C", async () => {
     const { io, stop, stderr } = world(new PassThrough());
-    const running = runConversation(parsed("- --realtime"), io, open());
+    const running = runConversation(parsed("- --realtime"), io, opening());
     setImmediate(() => stop.abort());
     expect(await running).toBe(130);
     expect(stderr.text).toContain("0 micro-turns");
