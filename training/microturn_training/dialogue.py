@@ -31,7 +31,8 @@ COUNT_PACE = 4 * OUTPUTS           # 800 ms from number to number
 STORY_GAP = 6                      # output positions between two sentences of the story
 VOCODER_DELAY = FRAME
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
-BARE_DIGITS = 0.5                   # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
+BARE_DIGITS = 0.25                  # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
+HESITATES = 0.4                     # of the requests without a pause of their own are cut in the middle
 NATURAL_COPIES = 3                 # in training; clips of natural voices are costly, so there are fewer of them
 CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
 IMAGE = (40, 39, 3)
@@ -142,7 +143,7 @@ class Generator:
 
     TURNS = 80   # 16 s
     WEIGHTS = {"greet": 1.6, "name": 1.6, "how": 1.6, "thanks": 1.5, "bye": 1.5, "color": 5, "story": 2.4, "count": 3, "sum": 7,
-               "say": 2.5, "digit": 4, "watch": 7, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
+               "say": 2.5, "digit": 3, "watch": 7, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
 
     def __init__(self, folder: str | Path, seed: int, bank: str = "bank-train", turns: int = TURNS, mix: Mix | None = None,
                  keep=lambda meta: True):
@@ -236,7 +237,7 @@ class Generator:
             middle = (a + b) // 2
             x = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]])
             words, gap = words[:split] + [w + extra for w in words[split:]], [a, b + extra]
-        elif self.mix.augment and r.random() < 0.25:
+        elif self.mix.augment and r.random() < HESITATES:
             x, words, gap = self.hesitate(x, meta["text"], words)
         if self.mix.augment:
             speed = r.uniform(0.82, 1.2)
@@ -361,6 +362,8 @@ class Generator:
             return [[("okay", at)]]
         if intent == "wait":
             done = -(-(at + self.assistant.length("okay")) // OUTPUTS)
+            # Any other number of seconds ends at one of these, and so does none a second time.
+            self.decide(d, *(done + 5 * n for n in domain.WAIT_SECONDS))
             return [[("okay", at)], [("time", OUTPUTS * (done + 5 * int(argument)))]]
         raise ValueError(f"plan: {key} has no reply")
 
