@@ -10,7 +10,7 @@ import { Pyramid } from "./pyramid.js";
 import { formatTime, type SessionView, stepMs, type Voice } from "./session-view.js";
 import { TimeWindow } from "./time-window.js";
 import { Timeline } from "./timeline.js";
-import { phrases } from "./words.js";
+import { phrases, type TimedText } from "./words.js";
 
 /** Shows a session in the document that the template made. */
 export function mount(view: SessionView): void {
@@ -18,7 +18,7 @@ export function mount(view: SessionView): void {
   element("title", HTMLElement).textContent = view.title;
   const window_ = new TimeWindow(view.durationMs);
   const heard = phrases(pieces(view, "heard"));
-  const said = phrases(pieces(view, "said"));
+  const said = phrases(replies(view));
   showFacts(view);
 
   const player = new Player(view);
@@ -148,10 +148,22 @@ export function mount(view: SessionView): void {
   timeline.redraw();
 }
 
-function pieces(view: SessionView, which: "heard" | "said") {
+function pieces(view: SessionView, which: "heard" | "said"): TimedText[] {
   return view.turns
     .filter((turn) => turn[which].trim() !== "")
     .map((turn) => ({ timeMs: turn.index * view.turnMs, text: turn[which], turn: turn.index }));
+}
+
+/** What the assistant said: a micro-turn in which it only listens ends a reply. */
+function replies(view: SessionView): TimedText[] {
+  const decisions = new Map(view.turns.map((turn) => [turn.index, turn.decision]));
+  let last = 0;
+  return pieces(view, "said").map((piece) => {
+    let fresh = false;
+    for (let turn = last; turn < piece.turn; turn++) fresh ||= decisions.get(turn) === "listen";
+    last = piece.turn;
+    return { ...piece, fresh };
+  });
 }
 
 function showFacts(view: SessionView): void {

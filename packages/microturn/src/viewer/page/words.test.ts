@@ -5,6 +5,15 @@ const measure = (text: string) => text.length * 10;
 const phrase = (startMs: number, text: string): Phrase => ({ startMs, endMs: startMs, text, turn: 0 });
 
 describe("phrases", () => {
+  it("begins another where the reply before was given up, however soon that is", () => {
+    const pieces = [
+      { timeMs: 0, text: "every day", turn: 0 },
+      { timeMs: 600, text: "okay", turn: 3, fresh: true },
+      { timeMs: 800, text: "then", turn: 4, fresh: false },
+    ];
+    expect(phrases(pieces).map(({ text }) => text)).toEqual(["every day", "okay then"]);
+  });
+
   it("joins words that follow each other and starts anew after a pause", () => {
     const pieces = [
       { timeMs: 0, text: "what", turn: 0 },

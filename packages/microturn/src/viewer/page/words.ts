@@ -6,6 +6,8 @@ export interface TimedText {
   readonly text: string;
   /** Index of the micro-turn it came in. */
   readonly turn: number;
+  /** Begins a phrase, however close the last word is: what it belonged to was over, or given up. */
+  readonly fresh?: boolean;
 }
 
 /** Words said without a pause, as one text. */
@@ -29,7 +31,7 @@ export function phrases(pieces: readonly TimedText[], gapMs = 1_200): Phrase[] {
   const found: { startMs: number; endMs: number; text: string; turn: number }[] = [];
   for (const piece of pieces) {
     const last = found.at(-1);
-    if (last !== undefined && piece.timeMs - last.endMs < gapMs) {
+    if (last !== undefined && piece.fresh !== true && piece.timeMs - last.endMs < gapMs) {
       last.text = joinText(last.text, piece.text);
       last.endMs = piece.timeMs;
     } else found.push({ startMs: piece.timeMs, endMs: piece.timeMs, text: piece.text.trim(), turn: piece.turn });
