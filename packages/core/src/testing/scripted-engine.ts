@@ -42,7 +42,7 @@ export interface ScriptedEngineOptions {
   readonly snapshotMs?: number;
   /** How long a restore takes by `clock`, ms; default no time at all. */
   readonly restoreMs?: number;
-  /** Keeps every step in `steps`; default true. For hours, leave it out. */
+  /** Keeps every step in `steps`; default true. A test of hours turns it off. */
   readonly keepSteps?: boolean;
   readonly clock?: Clock;
 }
