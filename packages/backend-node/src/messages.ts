@@ -28,12 +28,15 @@ export interface LoadRequest {
   readonly device?: { readonly merge: Uint8Array; readonly read: Uint8Array };
 }
 
-/** Runs a graph once. `feeds` holds every input, packed by `feedLayout`, and comes back with the answer. */
+/** Runs a graph once. Both memories are laid out by `packedLayout`, and are the worker's until it has answered. */
 export interface RunRequest {
   readonly kind: "run";
   readonly executable: number;
   readonly state: number;
-  readonly feeds: ArrayBuffer;
+  /** Every input. */
+  readonly feeds: SharedArrayBuffer;
+  /** Receives every output. */
+  readonly results: SharedArrayBuffer;
   readonly active: Uint8Array | undefined;
 }
 
@@ -70,11 +73,9 @@ export interface ProviderTrial {
   readonly reason?: string;
 }
 
-/** What a run gives back: outputs in the order of the graph's output specs. */
+/** What a run gives back besides its outputs. */
 export interface RunAnswer {
-  readonly outputs: readonly TensorData[];
   readonly runMs: number;
-  readonly feeds: ArrayBuffer;
 }
 
 /** Answer values by request kind. */

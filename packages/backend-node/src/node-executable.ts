@@ -10,8 +10,9 @@ import {
   type StateHandle,
   type StateSnapshot,
   type Tensor,
+  type TensorData,
 } from "@microturn/core";
-import { type FeedLayout, feedLayout, viewOf } from "./packing.js";
+import { packedLayout, viewOf } from "./packing.js";
 import type { WorkerConnection } from "./worker-connection.js";
 
 /** What the executables and states of one backend share. */
@@ -25,9 +26,8 @@ export interface Shared {
 /** A graph loaded in the worker. */
 export class NodeExecutable implements Executable {
   #disposed = false;
-  #layout: { batch: number; layout: FeedLayout } | undefined;
-  /** Feed buffers that came back from the worker, for reuse. */
-  #spare: ArrayBuffer[] = [];
+  /** Memories that no run is using. */
+  #spare: RunMemory[] = [];
   readonly #inputNames: ReadonlySet<string>;
 
   constructor(
@@ -76,17 +76,18 @@ export class NodeExecutable implements Executable {
       }
     }
     for (const spec of this.graph.inputs) checkTensor("run", spec, feeds[spec.name], batch);
-    const buffer = this.#pack(feeds, batch);
-    const answer = await this.shared.connection.request(
-      { kind: "run", executable: this.id, state: state.id, feeds: buffer, active: active?.slice() },
-      [buffer],
-    );
-    this.#spare.push(answer.feeds);
-    const outputs: Record<string, Tensor> = {};
-    this.graph.outputs.forEach(({ name, type, shape }, index) => {
-      outputs[name] = { type, shape: shape.map((size) => (size === -1 ? batch : size)), data: answer.outputs[index] };
+    const memory = this.#memoryFor(batch);
+    for (const { name, data } of memory.inputs) data.set(feeds[name].data);
+    const { runMs } = await this.shared.connection.request({
+      kind: "run",
+      executable: this.id,
+      state: state.id,
+      feeds: memory.feeds,
+      results: memory.results,
+      active: active?.slice(),
     });
-    return { outputs, runMs: answer.runMs };
+    this.#spare.push(memory);
+    return { outputs: memory.outputs, runMs };
   }
 
   async dispose(): Promise<void> {
@@ -101,20 +102,34 @@ export class NodeExecutable implements Executable {
     if (this.#disposed) throw new DuplexError("SESSION_CLOSED", `${operation}: the executable was disposed`);
   }
 
-  #pack(feeds: Readonly<Record<string, Tensor>>, batch: number): ArrayBuffer {
-    if (this.#layout?.batch !== batch) {
-      this.#layout = { batch, layout: feedLayout(this.graph.inputs, batch) };
-      this.#spare = [];
-    }
-    const { layout } = this.#layout;
-    let buffer = this.#spare.pop();
-    while (buffer !== undefined && buffer.byteLength !== layout.byteLength) buffer = this.#spare.pop();
-    buffer ??= new ArrayBuffer(layout.byteLength);
-    for (const { name, type, byteOffset, length } of layout.entries) {
-      viewOf(buffer, type, byteOffset, length).set(feeds[name].data);
-    }
-    return buffer;
+  /** Memory for a run: what an earlier one left, of the same batch, or new. */
+  #memoryFor(batch: number): RunMemory {
+    let memory = this.#spare.pop();
+    while (memory !== undefined && memory.batch !== batch) memory = this.#spare.pop();
+    return memory ?? runMemory(this.graph, batch);
   }
+}
+
+/** Where a run reads its inputs and leaves its outputs. */
+interface RunMemory {
+  readonly batch: number;
+  readonly feeds: SharedArrayBuffer;
+  readonly results: SharedArrayBuffer;
+  readonly inputs: readonly { readonly name: string; readonly data: TensorData }[];
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+function runMemory(graph: Graph, batch: number): RunMemory {
+  const inputLayout = packedLayout(graph.inputs, batch);
+  const outputLayout = packedLayout(graph.outputs, batch);
+  const feeds = new SharedArrayBuffer(inputLayout.byteLength);
+  const results = new SharedArrayBuffer(outputLayout.byteLength);
+  const outputs: Record<string, Tensor> = {};
+  for (const entry of outputLayout.entries) {
+    outputs[entry.name] = { type: entry.type, shape: entry.shape, data: viewOf(results, entry) };
+  }
+  const inputs = inputLayout.entries.map((entry) => ({ name: entry.name, data: viewOf(feeds, entry) }));
+  return { batch, feeds, results, inputs, outputs };
 }
 
 /** State of a batch of rows, kept by the worker. */

@@ -1,16 +1,17 @@
-// All inputs of one run in one buffer, so that a run crosses threads as a single transfer and the buffer can be reused.
+// All inputs of a run in one piece of memory, and all outputs in another. Both threads see them, so that a run crosses from
+// one to the other without a copy by the messaging, and without a new buffer for the garbage collector to follow.
 
 import type { TensorData, TensorSpec, TensorType } from "@microturn/core";
 
-/** Where each input lies in the packed buffer. */
-export interface FeedLayout {
-  /** Size of the whole buffer. */
+/** Where each tensor lies in packed memory. */
+export interface PackedLayout {
+  /** Size of the whole. */
   readonly byteLength: number;
-  readonly entries: readonly FeedEntry[];
+  readonly entries: readonly PackedEntry[];
 }
 
-/** One input in the packed buffer. */
-export interface FeedEntry {
+/** One tensor in packed memory. */
+export interface PackedEntry {
   readonly name: string;
   readonly type: TensorType;
   /** With the batch filled in. */
@@ -23,11 +24,11 @@ export interface FeedEntry {
 /** Vector units read aligned lines; 64 bytes is one. */
 const alignment = 64;
 
-/** Lays out the inputs of a graph for a batch size. */
-export function feedLayout(inputs: readonly TensorSpec[], batch: number): FeedLayout {
-  const entries: FeedEntry[] = [];
+/** Lays out tensors for a batch size, in the order of their specs. */
+export function packedLayout(specs: readonly TensorSpec[], batch: number): PackedLayout {
+  const entries: PackedEntry[] = [];
   let byteOffset = 0;
-  for (const { name, type, shape: specShape } of inputs) {
+  for (const { name, type, shape: specShape } of specs) {
     const shape = specShape.map((size) => (size === -1 ? batch : size));
     const length = shape.reduce((product, size) => product * size, 1);
     entries.push({ name, type, shape, byteOffset, length });
@@ -36,11 +37,11 @@ export function feedLayout(inputs: readonly TensorSpec[], batch: number): FeedLa
   return { byteLength: byteOffset, entries };
 }
 
-/** A typed view of part of a buffer. */
-export function viewOf(buffer: ArrayBuffer, type: TensorType, byteOffset: number, length: number): TensorData {
-  if (type === "float32") return new Float32Array(buffer, byteOffset, length);
-  if (type === "int32") return new Int32Array(buffer, byteOffset, length);
-  return new Uint8Array(buffer, byteOffset, length);
+/** A typed view of one tensor in packed memory. */
+export function viewOf(memory: ArrayBufferLike, { type, byteOffset, length }: PackedEntry): TensorData {
+  if (type === "float32") return new Float32Array(memory, byteOffset, length);
+  if (type === "int32") return new Int32Array(memory, byteOffset, length);
+  return new Uint8Array(memory, byteOffset, length);
 }
 
 function bytesPerElement(type: TensorType): number {

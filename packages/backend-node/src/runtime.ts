@@ -18,7 +18,7 @@ import {
   type RunRequest,
   type StartRequest,
 } from "./messages.js";
-import { feedLayout, viewOf } from "./packing.js";
+import { type PackedEntry, type PackedLayout, packedLayout, viewOf } from "./packing.js";
 import { cudaFilesPresent, type NodeProvider, profileNames } from "./providers.js";
 import { makeTensor, type Ort, type StateStore } from "./state-store.js";
 
@@ -31,12 +31,13 @@ interface Loaded {
   readonly states: Map<number, State>;
 }
 
-/** State of a batch of rows, and where its runs read their inputs. */
+/** State of a batch of rows, where its runs read their inputs, and how their outputs are laid out. */
 interface State {
   readonly store: StateStore;
   /** Over `bytes`, which each run fills; runs never overlap (worker.ts). */
   readonly feeds: Record<string, ort.Tensor>;
   readonly bytes: Uint8Array;
+  readonly results: PackedLayout;
 }
 
 /** Everything the worker does, behind {@link Runtime.answer}. */
@@ -53,7 +54,7 @@ export class Runtime {
       case "load":
         return this.#load(request);
       case "run":
-        return this.#run(request, transfer);
+        return this.#run(request);
       case "create-state": {
         const loaded = this.#get(request.executable);
         const { tools } = loaded;
@@ -139,13 +140,13 @@ export class Runtime {
     }
   }
 
-  async #run(request: RunRequest, transfer: ArrayBuffer[]): Promise<RunAnswer> {
+  async #run(request: RunRequest): Promise<RunAnswer> {
     const loaded = this.#get(request.executable);
-    const { store, feeds, bytes } = stateOf(loaded, request.state);
-    if (request.feeds.byteLength !== bytes.length) {
+    const { store, feeds, bytes, results: layout } = stateOf(loaded, request.state);
+    if (request.feeds.byteLength !== bytes.length || request.results.byteLength !== layout.byteLength) {
       throw new Fault(
         "SHAPE_MISMATCH",
-        `run: expected ${bytes.length} bytes of inputs, got ${request.feeds.byteLength}`,
+        `run: expected ${bytes.length} bytes of inputs and ${layout.byteLength} of outputs, got ${request.feeds.byteLength} and ${request.results.byteLength}`,
       );
     }
     bytes.set(new Uint8Array(request.feeds));
@@ -159,17 +160,16 @@ export class Runtime {
     } catch (error) {
       throw new Fault("BACKEND_FAILED", `run: the runtime failed: ${text(error)}`);
     }
-    let outputs: TensorData[];
     try {
-      outputs = loaded.outputs.map((spec) => outputData(spec, store.batch, results[spec.name] as ort.Tensor));
+      for (const entry of layout.entries) {
+        viewOf(request.results, entry).set(outputData(entry, results[entry.name] as ort.Tensor));
+      }
       await store.renew(results, request.active);
     } catch (error) {
       for (const value of Object.values(results)) value.dispose();
       throw error;
     }
-    for (const data of outputs) transfer.push(data.buffer as ArrayBuffer);
-    transfer.push(request.feeds);
-    return { outputs, runMs, feeds: request.feeds };
+    return { runMs };
   }
 
   async #dispose(id: number): Promise<void> {
@@ -182,14 +182,14 @@ export class Runtime {
     await loaded.tools?.read.release();
   }
 
-  #stateOver({ inputs }: Loaded, store: StateStore): State {
-    const { byteLength, entries } = feedLayout(inputs, store.batch);
+  #stateOver({ inputs, outputs }: Loaded, store: StateStore): State {
+    const { byteLength, entries } = packedLayout(inputs, store.batch);
     const buffer = new ArrayBuffer(byteLength);
     const feeds: Record<string, ort.Tensor> = {};
-    for (const { name, type, shape, byteOffset, length } of entries) {
-      feeds[name] = makeTensor(this.#runtime(), type, viewOf(buffer, type, byteOffset, length), shape);
+    for (const entry of entries) {
+      feeds[entry.name] = makeTensor(this.#runtime(), entry.type, viewOf(buffer, entry), entry.shape);
     }
-    return { store, feeds, bytes: new Uint8Array(buffer) };
+    return { store, feeds, bytes: new Uint8Array(buffer), results: packedLayout(outputs, store.batch) };
   }
 
   #get(id: number): Loaded {
@@ -289,14 +289,13 @@ function stateOf(loaded: Loaded, id: number): State {
   return state;
 }
 
-function outputData(spec: TensorSpec, batch: number, tensor: ort.Tensor): TensorData {
+function outputData({ name, type, shape }: PackedEntry, tensor: ort.Tensor): TensorData {
   const data = tensor.data as TensorData;
-  const expected = spec.shape.map((size) => (size === -1 ? batch : size));
-  const same = tensor.dims.length === expected.length && expected.every((size, axis) => size === tensor.dims[axis]);
-  if (!same || tensor.type !== spec.type) {
+  const same = tensor.dims.length === shape.length && shape.every((size, axis) => size === tensor.dims[axis]);
+  if (!same || tensor.type !== type) {
     throw new Fault(
       "BACKEND_FAILED",
-      `run: output "${spec.name}" is ${tensor.type} [${tensor.dims}], the graph promised ${spec.type} [${expected}]`,
+      `run: output "${name}" is ${tensor.type} [${tensor.dims}], the graph promised ${type} [${shape}]`,
     );
   }
   return data;
