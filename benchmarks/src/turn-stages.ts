@@ -13,8 +13,9 @@ const firstTurns = 20;
 /** Percentiles of each stage over a session; the goal is a whole micro-turn within a fifth of the tick. */
 export async function turnStagesSection(context: BenchContext): Promise<BenchSection> {
   const turns = context.quick ? 100 : 1_500;
-  // V8 still compiles, on threads that take the cores from the session: shown on a line of its own.
-  const warmUpTurns = context.quick ? 100 : 600;
+  // V8 still compiles what runs once a micro-turn, on threads that take the cores from the session, and is done after some
+  // 1,900: shown on a line of its own.
+  const warmUpTurns = context.quick ? 100 : 2_000;
   const engine = benchEngine(context);
   const all = await runTurns(engine, firstTurns + warmUpTurns + turns);
   await engine.close();

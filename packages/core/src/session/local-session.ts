@@ -118,8 +118,19 @@ export class LocalSession implements EngineSession {
     const encodeMs = performance.now() - startedMs;
     return new Promise((resolve, reject) => {
       const step: Step = {
-        ...{ row: this.#row, input, patches, encodeMs, done: 0, waitMs: 0, runMs: 0, decodeMs: 0 },
-        ...{ text: [], heard: [], yielded: false, speaks: false, delegates: false },
+        row: this.#row,
+        input,
+        patches,
+        encodeMs,
+        done: 0,
+        waitMs: 0,
+        runMs: 0,
+        decodeMs: 0,
+        text: [],
+        heard: [],
+        yielded: false,
+        speaks: false,
+        delegates: false,
         write: (inputs) => this.#writeInputs(step, inputs),
         read: (outputs, runMs, waitMs) => this.#readOutputs(step, outputs, runMs, waitMs),
         resolve: (output) => {

@@ -227,10 +227,8 @@ function turnRecords(
     const startMs = index * turnDurationMs;
     const due = last ? lastDueMs : firstDueMs;
     const slackMs = due === Number.POSITIVE_INFINITY ? budgetMs - stepMs : due - nowMs;
-    const timing = {
-      ...{ encodeMs, waitMs, runMs, decodeMs },
-      ...{ stepTurns: plan.turns, stepMs, sessionMs, slackMs, late: due !== Number.POSITIVE_INFINITY && slackMs < 0 },
-    };
+    const late = due !== Number.POSITIVE_INFINITY && slackMs < 0;
+    const timing = { encodeMs, waitMs, runMs, decodeMs, sessionMs, stepMs, stepTurns: plan.turns, slackMs, late };
     const input = {
       audio: plan.turns === 1 ? audio : audio.subarray(i * turnSamples, (i + 1) * turnSamples),
       paddedSamples: Math.min(turnSamples, Math.max(0, (index + 1) * turnSamples - state.received)),
@@ -254,14 +252,9 @@ function turnRecords(
       return { index, startMs, input, timing, output: { ...skipped, fence: fenceBefore } };
     }
     const { decision, speech, text, heard, delegation, inside } = output;
-    return {
-      ...{ index, startMs, input, timing },
-      output: {
-        ...{ decision, speech, text, heard, yielded, fence, skipped: false },
-        ...(delegation === undefined ? {} : { delegation }),
-      },
-      ...(inside === undefined ? {} : { inside }),
-    };
+    const made = { decision, speech, text, heard, yielded, fence, skipped: false };
+    const record = { index, startMs, input, timing, output: delegation === undefined ? made : { ...made, delegation } };
+    return inside === undefined ? record : { ...record, inside };
   });
 }
 
