@@ -1,4 +1,4 @@
-// Whether memory grows: a conversation of a simulated hour, resident memory and heap over it, and the line through them.
+// Whether memory grows: a conversation of a simulated hour, resident memory and heap over it, and how fast they grow.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -7,24 +7,22 @@ import { type BenchContext, benchEngine } from "./model.js";
 import type { BenchSection } from "./report.js";
 import { speechLike } from "./speech-like.js";
 
-/** Slope and its standard error, by least squares. */
-export function slopeOf(x: readonly number[], y: readonly number[]): { slope: number; error: number } {
-  const n = x.length;
-  const meanX = x.reduce((sum, value) => sum + value, 0) / n;
-  const meanY = y.reduce((sum, value) => sum + value, 0) / n;
-  let xx = 0;
-  let xy = 0;
-  for (let i = 0; i < n; i++) {
-    xx += (x[i] - meanX) ** 2;
-    xy += (x[i] - meanX) * (y[i] - meanY);
-  }
-  const slope = xy / xx;
-  let rest = 0;
-  for (let i = 0; i < n; i++) rest += (y[i] - meanY - slope * (x[i] - meanX)) ** 2;
-  return { slope, error: Math.sqrt(rest / Math.max(1, n - 2) / xx) };
+/**
+ * Mean growth per unit of `x` from each value to the next, and its standard error.
+ *
+ * Memory comes in steps that stay: a page of a heap, an arena of an allocator. Such readings are a random walk, and a line
+ * through one has a slope and a small error of its own where nothing grows (Granger and Newbold 1974, "Spurious regressions
+ * in econometrics"). Growth from value to value is what is independent; a leak shows in all of it, a step once.
+ */
+export function driftOf(x: readonly number[], y: readonly number[]): { slope: number; error: number } {
+  const steps = y.slice(1).map((value, i) => (value - y[i]) / (x[i + 1] - x[i]));
+  const n = steps.length;
+  const slope = steps.reduce((sum, step) => sum + step, 0) / n;
+  const rest = steps.reduce((sum, step) => sum + (step - slope) ** 2, 0);
+  return { slope, error: Math.sqrt(rest / Math.max(1, n - 1) / n) };
 }
 
-/** Means of `count` equal stretches: neighbouring readings repeat each other, and a line through them all would look too sure. */
+/** Means of `count` equal stretches. */
 export function stretchMeans(values: readonly number[], count: number): number[] {
   if (values.length < count) throw new RangeError(`expected at least ${count} values, got ${values.length}`);
   return Array.from({ length: count }, (_, i) => {
@@ -36,7 +34,7 @@ export function stretchMeans(values: readonly number[], count: number): number[]
   });
 }
 
-/** Stretches that the line is laid through. */
+/** Stretches whose means are compared. */
 const stretches = 9;
 
 /** Growth of memory per hour of conversation. */
@@ -70,7 +68,7 @@ export async function memorySection(context: BenchContext): Promise<BenchSection
   await session.finish();
   await reading;
   await engine.close();
-  const grown = (values: readonly number[]) => slopeOf(stretchMeans(hours, stretches), stretchMeans(values, stretches));
+  const grown = (values: readonly number[]) => driftOf(stretchMeans(hours, stretches), stretchMeans(values, stretches));
   const growth = grown(resident);
   const heapGrowth = grown(heap);
   const words = ({ slope, error }: { slope: number; error: number }) =>
@@ -86,6 +84,11 @@ export async function memorySection(context: BenchContext): Promise<BenchSection
           .join(", ")} MiB`,
       },
       { name: "heap", value: words(heapGrowth) },
+      {
+        name: "smallest leak that shows",
+        value: `${Math.round((2 * growth.error * 2 ** 20) / (60 * turnsPerMinute))} bytes per micro-turn`,
+        note: "two standard errors",
+      },
     ],
     goals: [
       {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { slopeOf, stretchMeans } from "./memory.js";
+import { driftOf, stretchMeans } from "./memory.js";
 import { goalsSection, inWords, percentiles, table } from "./report.js";
 
 describe("percentiles", () => {
@@ -11,23 +11,32 @@ describe("percentiles", () => {
   });
 });
 
-describe("slopeOf", () => {
+describe("driftOf", () => {
+  const hours = Array.from({ length: 9 }, (_, i) => i / 9);
+  const noise = [0.1, -0.2, 0.15, 0, -0.1, 0.2, -0.15, 0.05, 0];
+
   it("finds the slope of a line and no error in it", () => {
-    const { slope, error } = slopeOf([0, 1, 2, 3], [5, 7, 9, 11]);
+    const { slope, error } = driftOf([0, 1, 2, 3], [5, 7, 9, 11]);
     expect(slope).toBeCloseTo(2, 12);
     expect(error).toBeCloseTo(0, 12);
   });
 
-  it("tells noise from growth by its standard error", () => {
-    const x = Array.from({ length: 400 }, (_, i) => i / 400);
-    const noise = x.map((_, i) => ((i * 7919) % 101) / 101);
-    const flat = slopeOf(x, noise);
-    expect(Math.abs(flat.slope)).toBeLessThan(3 * flat.error);
-    const growing = slopeOf(
-      x,
-      noise.map((value, i) => value + 2 * x[i]),
+  it("does not take one step that stays for a leak", () => {
+    const { slope, error } = driftOf(
+      hours,
+      noise.map((value, i) => 271 + 0.2 * value + (i < 6 ? 0 : 1)),
     );
-    expect(growing.slope).toBeGreaterThan(10 * growing.error);
+    expect(slope).toBeLessThan(2 * error);
+  });
+
+  it("finds a leak of 300 bytes per micro-turn under the same noise", () => {
+    const leak = (300 * 18_000) / 2 ** 20;
+    const { slope, error } = driftOf(
+      hours,
+      noise.map((value, i) => 271 + 0.2 * value + leak * hours[i]),
+    );
+    expect(slope).toBeGreaterThan(2 * error);
+    expect(slope).toBeCloseTo(leak, 0);
   });
 });
 

@@ -24,6 +24,9 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
   const outsideModel = (timing: TurnTiming) => timing.stepMs - timing.runMs;
   const ownCode = (timing: TurnTiming) => timing.encodeMs + timing.decodeMs + timing.sessionMs;
   const of = (stage: (timing: TurnTiming) => number) => percentiles(timings.map(stage));
+  // A model run is always the same work: one that takes much longer than the others met a machine that stood still.
+  const usualRunMs = 1.5 * percentiles(timings.map((timing) => timing.runMs)).p50;
+  const undisturbed = timings.filter((timing) => timing.runMs <= usualRunMs);
   const figures = {
     step: of((timing) => timing.stepMs),
     encode: of((timing) => timing.encodeMs),
@@ -32,6 +35,7 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
     decode: of((timing) => timing.decodeMs),
     session: of((timing) => timing.sessionMs),
     outsideModel: of(outsideModel),
+    outsideModelUndisturbed: percentiles(undisturbed.map(outsideModel)),
     ownCode: of(ownCode),
     outsideModelWarmUp: percentiles(warmUp.map(outsideModel)),
     message: percentiles(await threadMessages(Math.min(turns, 500))),
@@ -55,6 +59,11 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
         name: "  our own code",
         value: inWords(figures.ownCode, 2),
         note: "encode, decode and session; the rest is wait",
+      },
+      {
+        name: "  machine undisturbed",
+        value: inWords(figures.outsideModelUndisturbed, 2),
+        note: `${((100 * undisturbed.length) / turns).toFixed(1)} % of the turns: their model run took at most 1.5 times the median`,
       },
       {
         name: "  while V8 compiles",
