@@ -20,7 +20,7 @@ from .synthesis import audible, pause_points
 
 RATE, TURN, POSITION, FRAME = 16000, 3200, 800, 400
 OUTPUTS = 4                        # output positions per micro-turn
-REPLY_AFTER = 1920                 # 120 ms of silence are heard before a reply starts
+REPLY_AFTER = 2880                 # 180 ms of silence are heard before a reply starts
 HEARD_AFTER = 2400                 # a transcribed word appears 150 ms after its end
 SPOKEN_AFTER = 4000                # training asks the audio positions which word is being said 250 ms ago
 STOP_AFTER, YIELD_AFTER = 1600, 4800   # silence 300 ms after a request began that breaks in, after a short "stop" 100 ms after its end
@@ -33,6 +33,7 @@ VOCODER_DELAY = FRAME
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
 BARE_DIGITS = 0.25                  # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
 HESITATES = 0.4                     # of the requests without a pause of their own are cut in the middle
+MASKED = 1 / 3                     # of the dialogues have bands of frequencies silenced
 NATURAL_COPIES = 3                 # in training; clips of natural voices are costly, so there are fewer of them
 CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
 IMAGE = (40, 39, 3)
@@ -514,10 +515,26 @@ class Generator:
         offset = int(r.integers(len(self._grain) - count))
         return np.clip(base + self._grain[offset: offset + count].reshape(self.turns, 2, *IMAGE), 0, 255).astype(np.uint8)
 
+    def mask_bands(self, levels: np.ndarray) -> None:
+        """Silences up to two bands of frequencies for a while in one dialogue of three, so that no word hangs on one of them.
+
+        Park et al. 2019, "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition", arXiv:1904.08779.
+        """
+        r = self.random
+        if r.random() >= MASKED:
+            return
+        for _ in range(r.integers(1, 3)):
+            width = int(r.integers(3, 12))
+            low = int(r.integers(0, levels.shape[1] - width))
+            first, last = sorted(int(at) for at in r.integers(0, len(levels) + 1, 2))
+            levels[first:last, low:low + width] = 0
+
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
         """Everything the model is shown and must yield for one dialogue."""
-        audio = DMEL_20.levels(self.microphone(d)).reshape(self.turns, 4, 80)
-        return {"audio": audio, "text": d.text, "heard": d.heard, "spoken": d.spoken, "control": d.control, "speech": d.speech,
+        audio = DMEL_20.levels(self.microphone(d))
+        if self.mix.augment:
+            self.mask_bands(audio)
+        return {"audio": audio.reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "control": d.control, "speech": d.speech,
                 "weight": d.weight, "camera": np.array(d.camera),
                 "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS))}
 
