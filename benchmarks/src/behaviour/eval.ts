@@ -1,14 +1,17 @@
 // `npm run eval`: plays recorded cases into mini, end to end through DuplexSession, and prints what it did as a table.
 // Options: --cases <folder>, --rows take,wait, --model <folder>, --weights float32|int8, --sessions 8, --out <folder>,
-// --card <file.md> (replaces the text between its `eval` markers), --manifest <microturn.json> (sets its `evaluation`).
+// --traces 2 (pages with the trace of the first cases of each row, in <folder>),
+// --card <file.md> (replaces the text between its `eval` and `experts` markers), --manifest <microturn.json> (sets its `evaluation`).
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { modelFolder, nodeBackend } from "@microturn/backend-node";
-import { localEngine, type WeightType } from "@microturn/core";
+import { localEngine, type WeightType, writeTrace } from "@microturn/core";
 import { mini } from "@microturn/mini";
-import { readCases } from "./cases.js";
+import { renderTraceHtml } from "microturn";
+import { type BehaviourCase, readCases } from "./cases.js";
+import { ExpertTally, expertsMarkdown, momentOf } from "./experts.js";
 import { play } from "./play.js";
 import { type Score, score } from "./score.js";
 import { markdown, summary, table } from "./table.js";
@@ -20,6 +23,7 @@ const { values } = parseArgs({
     model: { type: "string" },
     weights: { type: "string" },
     sessions: { type: "string", default: "8" },
+    traces: { type: "string", default: "0" },
     out: { type: "string", default: "benchmarks/results/behaviour" },
     card: { type: "string" },
     manifest: { type: "string" },
@@ -41,15 +45,22 @@ const engine = localEngine({
 });
 await mkdir(values.out, { recursive: true });
 const scores: Score[] = [];
+const experts = new ExpertTally();
 let next = 0;
 await Promise.all(
   Array.from({ length: sessions }, async () => {
     while (next < cases.length) {
       const one = cases[next++];
-      const result = score(one, await play(one, engine));
+      const trace = firstOf(one, Number(values.traces));
+      const performance = await play(one, engine, { trace });
+      for (const turn of performance.turns) experts.add(momentOf(turn, one, performance.turnMs), turn);
+      const result = score(one, performance);
       scores.push(result);
       if (process.stderr.isTTY || scores.length % 50 === 0) {
         process.stderr.write(`${scores.length} of ${cases.length} cases\n`);
+      }
+      if (performance.trace !== undefined) {
+        await writeFile(join(values.out, `${one.id}.html`), renderTraceHtml(await writeTrace(performance.trace)));
       }
       const file = join(values.out, `${one.id}.json`);
       await writeFile(file, `${JSON.stringify({ ...result, expected: one.expected }, null, 1)}\n`);
@@ -63,20 +74,26 @@ scores.sort((a, b) => a.id.localeCompare(b.id));
 const rows = table(scores);
 const voices = [...new Set(scores.map((s) => s.voice))].filter((voice) => voice !== "none").sort();
 const text = `${markdown(rows)}\n\n${cases.length} cases, weights ${weights}; voices: ${voices.join(", ")}.`;
-console.log(text);
+const use = expertsMarkdown(experts);
+console.log(`${text}\n\n${use}`);
 await writeFile(join(values.out, "scores.json"), `${JSON.stringify(scores, null, 1)}\n`);
 if (values.card !== undefined) {
-  const card = await readFile(values.card, "utf8");
-  const marked = /<!-- eval -->[\s\S]*<!-- \/eval -->/;
-  if (!marked.test(card)) throw new Error(`${values.card} has no <!-- eval --> … <!-- /eval --> markers`);
-  await writeFile(
-    values.card,
-    card.replace(marked, () => `<!-- eval -->\n\n${text}\n\n<!-- /eval -->`),
-  );
+  let card = await readFile(values.card, "utf8");
+  for (const [name, content] of Object.entries({ eval: text, experts: use })) {
+    const marked = new RegExp(`<!-- ${name} -->[\\s\\S]*<!-- /${name} -->`);
+    if (!marked.test(card)) throw new Error(`${values.card} has no <!-- ${name} --> … <!-- /${name} --> markers`);
+    card = card.replace(marked, () => `<!-- ${name} -->\n\n${content}\n\n<!-- /${name} -->`);
+  }
+  await writeFile(values.card, card);
 }
 if (values.manifest !== undefined) {
   const manifest = JSON.parse(await readFile(values.manifest, "utf8")) as Record<string, unknown>;
   const round = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toFixed(3)) : value);
   const evaluation = JSON.parse(JSON.stringify({ weights, ...summary(rows) }, round));
   await writeFile(values.manifest, `${JSON.stringify({ ...manifest, evaluation }, null, 2)}\n`);
+}
+
+/** Whether a case is among the first of its row. */
+function firstOf(one: BehaviourCase, count: number): boolean {
+  return cases.filter(({ row }) => row === one.row).indexOf(one) < count;
 }

@@ -1,7 +1,7 @@
 // Plays one case into a session, end to end: audio in, audio out. Nothing here knows the truth.
 
 import { readFile } from "node:fs/promises";
-import { DuplexSession, type Engine, mixToMono, readWav, type TurnRecord } from "@microturn/core";
+import { DuplexSession, type Engine, mixToMono, readWav, type SessionTrace, type TurnRecord } from "@microturn/core";
 import type { BehaviourCase } from "./cases.js";
 
 /** What a session did with a case. */
@@ -11,10 +11,16 @@ export interface Performance {
   /** What the loudspeaker played, on the time line of the microphone. */
   readonly played: Float32Array;
   readonly sampleRate: number;
+  /** Everything, if it was asked for. */
+  readonly trace?: SessionTrace;
 }
 
 /** Runs a case through a fresh session and listens to the whole of it. */
-export async function play(one: BehaviourCase, engine: Engine): Promise<Performance> {
+export async function play(
+  one: BehaviourCase,
+  engine: Engine,
+  { trace = false }: { readonly trace?: boolean } = {},
+): Promise<Performance> {
   const wav = readWav(new Uint8Array(await readFile(one.wav)));
   const samples = mixToMono(wav.channels);
   await using session = await DuplexSession.open({
@@ -22,6 +28,7 @@ export async function play(one: BehaviourCase, engine: Engine): Promise<Performa
     pace: "as-fast-as-input",
     tailMs: 0,
     sampleRate: wav.sampleRate,
+    trace,
   });
   const { turnDurationMs, outputSampleRate } = session.capabilities;
   const turns: TurnRecord[] = [];
@@ -44,7 +51,8 @@ export async function play(one: BehaviourCase, engine: Engine): Promise<Performa
   const unit = (outputSampleRate * turnDurationMs) / 1000;
   const played = new Float32Array((turns.length + 1) * unit);
   for (const turn of turns) played.set(turn.output.speech, (turn.index + 1) * unit); // heard while the next one is taken in
-  return { turns, turnMs: turnDurationMs, played, sampleRate: outputSampleRate };
+  const performance = { turns, turnMs: turnDurationMs, played, sampleRate: outputSampleRate };
+  return trace ? { ...performance, trace: session.trace() } : performance;
 }
 
 function picture(color: NonNullable<BehaviourCase["color"]>, ms: number) {
