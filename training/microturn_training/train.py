@@ -262,7 +262,8 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
                 row = {k: round(v, 4) for k, v in zip([*METRICS, "gradient"], torch.stack(window).mean(0).tolist())}
                 row |= {"step": step, "minutes": round(minutes(), 2), "rate": round(shared[0], 6), "queued": queue.qsize(),
                         "positions_per_s": round(a.log_every * a.parts * a.part * Generator.TURNS * config.turn_positions / (now - marked)),
-                        "max_load": round(max(float(r.load.max()) for r in routers), 3)}
+                        "max_load": round(max(float(r.load.max()) for r in routers), 3),
+                        "min_load": round(min(float(r.load.min()) for r in routers), 3)}
                 window, marked = [], now
                 print(json.dumps(row), flush=True)
                 log.write(json.dumps(row) + "\n")
