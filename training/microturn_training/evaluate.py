@@ -143,6 +143,7 @@ def evaluate(net, folder: Path, groups: list[str], n: int, seed: int = 5, rows: 
                            torch.from_numpy(np.stack(images)) if images else torch.zeros(0, generator.turns, 2, 40, 39, 3, dtype=torch.uint8))
             for j, d in enumerate(part):
                 results.append((jobs[i + j][0], {"dialogue": d, **{k: v[j].numpy() for k, v in out.items()}}))
+            print(f"{group}: {len(results)}/{len(jobs)} dialogues", flush=True)
         for row in dict.fromkeys(r for r, _ in results):
             mine = [x for r, x in results if r == row]
             value = watch_row(mine) if row == "watch" else interrupted_row(mine, LONG[row]) if row in LONG else answer_row(mine)
