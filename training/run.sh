@@ -1,13 +1,13 @@
 #!/bin/sh
 # Makes `mini` from nothing: voices, vocoder, training, evaluation, export. What is done already is skipped (evaluation and
 # export are not: they are of the checkpoint at hand) and training resumes, so the command can be stopped and given again. Needs the Debian packages and Python packages of README.md.
-#   MINUTES=150 PYTHON=python3 OUT=../packages/mini ./run.sh
+#   MINUTES=150 PYTHON=python3 OUT=../packages/mini CASES=8 ./run.sh      # CASES: dialogues per capability in the evaluation
 set -eu
 cd "$(dirname "$0")"
-PYTHON=${PYTHON:-python3}; MINUTES=${MINUTES:-150}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}
+PYTHON=${PYTHON:-python3}; MINUTES=${MINUTES:-150}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}; CASES=${CASES:-8}
 mkdir -p "$WORK"
 echo "1/5 voices";     [ -f "$WORK/bank-held.json" ] || nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK"
 echo "2/5 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder --folder "$WORK/vocoder"
 echo "3/5 training";   nice -n 5 "$PYTHON" -m microturn_training.train --work "$WORK" --run "$RUN" --minutes "$MINUTES"
-echo "4/5 evaluation"; nice -n 5 "$PYTHON" -m microturn_training.evaluate "$WORK/$RUN/checkpoint.pt" --work "$WORK" -n 24 --out "$WORK/$RUN/evaluation.json"
+echo "4/5 evaluation"; nice -n 5 "$PYTHON" -m microturn_training.evaluate "$WORK/$RUN/checkpoint.pt" --work "$WORK" -n "$CASES" --out "$WORK/$RUN/evaluation.json"
 echo "5/5 export";     "$PYTHON" -m microturn_training.export "$WORK/$RUN/checkpoint.pt" "$OUT" --vocoder "$WORK/vocoder/vocoder.safetensors"

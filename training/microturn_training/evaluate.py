@@ -161,6 +161,7 @@ def main() -> None:
     a.add_argument("-n", type=int, default=16)
     a.add_argument("--out", type=Path)
     args = a.parse_args()
+    torch.set_num_threads(1)   # small operations: on a busy machine, threads that wait for each other took ten times as long
     net, saved = load(args.checkpoint)
     print(f"step {saved['step']}")
     table = evaluate(net, args.work, args.groups.split(","), args.n, rows=args.rows.split(",") if args.rows else None)
