@@ -24,9 +24,9 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
   const outsideModel = (timing: TurnTiming) => timing.stepMs - timing.runMs;
   const ownCode = (timing: TurnTiming) => timing.encodeMs + timing.decodeMs + timing.sessionMs;
   const of = (stage: (timing: TurnTiming) => number) => percentiles(timings.map(stage));
-  // A model run is always the same work: one that takes much longer than the others met a machine that stood still.
-  const usualRunMs = 1.5 * percentiles(timings.map((timing) => timing.runMs)).p50;
-  const undisturbed = timings.filter((timing) => timing.runMs <= usualRunMs);
+  // A model run is nearly the same work each time: where it takes much longer, something else had the cores.
+  const runLimitMs = 1.5 * percentiles(timings.map((timing) => timing.runMs)).p50;
+  const undisturbed = timings.filter((timing) => timing.runMs <= runLimitMs);
   const figures = {
     step: of((timing) => timing.stepMs),
     encode: of((timing) => timing.encodeMs),
@@ -61,9 +61,9 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
         note: "encode, decode and session; the rest is wait",
       },
       {
-        name: "  machine undisturbed",
+        name: "  beside usual runs",
         value: inWords(figures.outsideModelUndisturbed, 2),
-        note: `${((100 * undisturbed.length) / turns).toFixed(1)} % of the turns: their model run took at most 1.5 times the median`,
+        note: `the ${((100 * undisturbed.length) / turns).toFixed(1)} % of the turns whose model run took at most 1.5 times its median`,
       },
       {
         name: "  while V8 compiles",

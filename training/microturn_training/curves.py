@@ -13,15 +13,19 @@ import numpy as np
 PANELS = {
     "loss (nats)": ["text", "heard", "control", "speech", "color", "spoken"],
     "share right, teacher-forced": ["text_right", "heard_right", "spoken_right", "switch_right"],
-    "share of the routed work of the busiest and the idlest expert": ["max_load", "min_load"],
+    "share of the choices that fell on the busiest and on the idlest expert": ["max_load", "min_load"],
 }
 
 
 def read(logs: list[Path]) -> dict[str, np.ndarray]:
-    """All rows of the logs as columns; `step` counts on from log to log. A value that a row lacks is NaN."""
+    """All rows of the logs as columns; `step` counts on from log to log. A value that a row lacks is NaN.
+
+    A run that was stopped and went on from its checkpoint did some steps twice: the later ones count."""
     rows, done = [], 0
     for log in logs:
-        part = [json.loads(line) for line in log.read_text().splitlines()]
+        part: list[dict] = []
+        for row in map(json.loads, log.read_text().splitlines()):
+            part = [before for before in part if before["step"] < row["step"]] + [row]
         if not part:
             raise ValueError(f"curves: {log} is empty")
         rows += [row | {"step": done + row["step"]} for row in part]

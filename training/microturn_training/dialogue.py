@@ -518,14 +518,15 @@ class Generator:
     def mask_bands(self, levels: np.ndarray) -> None:
         """Silences up to two bands of frequencies for a while in one dialogue of three, so that no word hangs on one of them.
 
-        Park et al. 2019, "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition", arXiv:1904.08779.
+        After Park et al. 2019, "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition",
+        arXiv:1904.08779, where a band is silent from beginning to end.
         """
         r = self.random
         if r.random() >= MASKED:
             return
         for _ in range(r.integers(1, 3)):
             width = int(r.integers(3, 12))
-            low = int(r.integers(0, levels.shape[1] - width))
+            low = int(r.integers(0, levels.shape[1] - width + 1))
             first, last = sorted(int(at) for at in r.integers(0, len(levels) + 1, 2))
             levels[first:last, low:low + width] = 0
 

@@ -15,6 +15,14 @@ def test_logs_of_runs_that_went_on_from_one_another_are_one(tmp_path):
     assert np.isnan(columns["min_load"]).all()
 
 
+def test_steps_that_a_resumed_run_did_twice_count_once(tmp_path):
+    rows = [(200, 1.0), (220, 2.0), (240, 3.0), (220, 4.0), (240, 5.0), (260, 6.0)]
+    (tmp_path / "a").write_text("\n".join(json.dumps({"step": step, "text": text}) for step, text in rows))
+    columns = read([tmp_path / "a"])
+    assert columns["step"].tolist() == [200, 220, 240, 260]
+    assert columns["text"].tolist() == [1, 4, 5, 6]
+
+
 def test_an_empty_log_is_refused(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(ValueError, match="empty"):

@@ -194,13 +194,27 @@ def test_word_errors_count_edits():
     assert errors([], ["a"]) == 1 and errors(["a", "b"], []) == 2 and errors("a b".split(), "b a".split()) == 2
 
 
-def test_bands_are_silenced_in_some_dialogues_and_nothing_else_changes(bank):
+def test_bands_of_frequencies_are_silenced_for_a_while_in_one_dialogue_of_three(bank):
     generator = Generator(bank, 3)
-    masked = 0
-    for _ in range(60):
+    masked, highest = 0, 0
+    for _ in range(300):
         levels = np.full((320, 80), 7, np.uint8)
         generator.mask_bands(levels)
         assert set(np.unique(levels)) <= {0, 7}
-        assert (levels == 0).mean() < 0.3
-        masked += bool((levels == 0).any())
-    assert 8 < masked < 35
+        frames, bins = np.nonzero(levels == 0)
+        if len(bins) == 0:
+            continue
+        masked += 1
+        highest = max(highest, bins.max())
+        for frame in np.unique(frames):   # one or two bands of 3 to 11 bins
+            edges = np.flatnonzero(np.diff(np.concatenate([[7], levels[frame], [7]]).astype(int)))
+            assert len(edges) in (2, 4) and all(3 <= b - a <= 22 for a, b in edges.reshape(-1, 2))
+        for bin in np.unique(bins):       # each for one stretch of time
+            assert len(np.flatnonzero(np.diff((levels[:, bin] == 0).astype(int)))) <= 4
+    assert 70 < masked < 130 and highest == 79
+
+
+def test_without_augmentation_no_band_is_silenced(bank):
+    generator, d = scripted(bank, [("bye", "none")])
+    generator.mask_bands = lambda levels: pytest.fail("a band was silenced")
+    generator.example(d)

@@ -33,6 +33,16 @@ const { values } = parseArgs({
 if (values.rows !== undefined && (values.card ?? values.manifest) !== undefined) {
   throw new Error("--rows would leave rows out of the card or manifest: give --card and --manifest without it");
 }
+const traces = Number(values.traces);
+if (!Number.isInteger(traces) || traces < 0) {
+  throw new Error(`--traces must be a whole number from 0 on, got ${values.traces}`);
+}
+const card = values.card === undefined ? undefined : await readFile(values.card, "utf8");
+for (const name of ["eval", "experts"]) {
+  if (card !== undefined && !marked(name).test(card)) {
+    throw new Error(`${values.card} has no <!-- ${name} --> … <!-- /${name} --> markers`);
+  }
+}
 const cases = await readCases(values.cases, values.rows?.split(","));
 const backend = await nodeBackend();
 const sessions = Number(values.sessions);
@@ -51,16 +61,15 @@ await Promise.all(
   Array.from({ length: sessions }, async () => {
     while (next < cases.length) {
       const one = cases[next++];
-      const trace = firstOf(one, Number(values.traces));
-      const performance = await play(one, engine, { trace });
-      for (const turn of performance.turns) experts.add(momentOf(turn, one, performance.turnMs), turn);
-      const result = score(one, performance);
+      const played = await play(one, engine, { trace: firstOf(one, traces) });
+      for (const turn of played.turns) experts.add(momentOf(turn, one, played.turnMs), turn);
+      const result = score(one, played);
       scores.push(result);
       if (process.stderr.isTTY || scores.length % 50 === 0) {
         process.stderr.write(`${scores.length} of ${cases.length} cases\n`);
       }
-      if (performance.trace !== undefined) {
-        await writeFile(join(values.out, `${one.id}.html`), renderTraceHtml(await writeTrace(performance.trace)));
+      if (played.trace !== undefined) {
+        await writeFile(join(values.out, `${one.id}.html`), renderTraceHtml(await writeTrace(played.trace)));
       }
       const file = join(values.out, `${one.id}.json`);
       await writeFile(file, `${JSON.stringify({ ...result, expected: one.expected }, null, 1)}\n`);
@@ -77,20 +86,23 @@ const text = `${markdown(rows)}\n\n${cases.length} cases, weights ${weights}; vo
 const use = expertsMarkdown(experts);
 console.log(`${text}\n\n${use}`);
 await writeFile(join(values.out, "scores.json"), `${JSON.stringify(scores, null, 1)}\n`);
-if (values.card !== undefined) {
-  let card = await readFile(values.card, "utf8");
+if (values.card !== undefined && card !== undefined) {
+  let filled = card;
   for (const [name, content] of Object.entries({ eval: text, experts: use })) {
-    const marked = new RegExp(`<!-- ${name} -->[\\s\\S]*<!-- /${name} -->`);
-    if (!marked.test(card)) throw new Error(`${values.card} has no <!-- ${name} --> … <!-- /${name} --> markers`);
-    card = card.replace(marked, () => `<!-- ${name} -->\n\n${content}\n\n<!-- /${name} -->`);
+    filled = filled.replace(marked(name), () => `<!-- ${name} -->\n\n${content}\n\n<!-- /${name} -->`);
   }
-  await writeFile(values.card, card);
+  await writeFile(values.card, filled);
 }
 if (values.manifest !== undefined) {
   const manifest = JSON.parse(await readFile(values.manifest, "utf8")) as Record<string, unknown>;
   const round = (_: string, value: unknown) => (typeof value === "number" ? Number(value.toFixed(3)) : value);
   const evaluation = JSON.parse(JSON.stringify({ weights, ...summary(rows) }, round));
   await writeFile(values.manifest, `${JSON.stringify({ ...manifest, evaluation }, null, 2)}\n`);
+}
+
+/** The part of a card that is written anew. */
+function marked(name: string): RegExp {
+  return new RegExp(`<!-- ${name} -->[\\s\\S]*<!-- /${name} -->`);
 }
 
 /** Whether a case is among the first of its row. */

@@ -2,10 +2,9 @@ import { describe, expect, it } from "vitest";
 import { ExpertTally, expertsMarkdown, momentOf } from "./experts.js";
 
 const turn = (startMs: number, decision: "listen" | "speak" = "listen") => ({ startMs, output: { decision } });
-const said = (onsetMs: number, endMs: number) => ({
-  ...{ key: "greet", text: "hello", voice: "flite:rms", heldPhrasing: false },
-  ...{ onsetMs, endMs },
-});
+const said = (onsetMs: number, endMs: number) => {
+  return { key: "greet", text: "hello", voice: "flite:rms", heldPhrasing: false, onsetMs, endMs };
+};
 const load = (...values: number[]) => ({
   inside: {
     dmel: new Uint8Array(160),
@@ -40,8 +39,8 @@ describe("ExpertTally", () => {
     expect(expertsMarkdown(tally).split("\n")).toEqual([
       "| Mixture layer | user | mini | Specialisation |",
       "|---|---|---|---|",
-      "| 1 | 0: 75 %, 1: 25 % | 1: 100 %, 0: 0 % | 0.75 |",
-      "| 2 | 0: 50 %, 1: 50 % | 0: 50 %, 1: 50 % | 0.00 |",
+      "| 1 | 1: 75 %, 2: 25 % | 2: 100 %, 1: 0 % | 0.75 |",
+      "| 2 | 1: 50 %, 2: 50 % | 1: 50 %, 2: 50 % | 0.00 |",
       "",
       "Micro-turns: user 2, mini 1.",
     ]);
@@ -50,6 +49,7 @@ describe("ExpertTally", () => {
   it("refuses the loads of two models", () => {
     const tally = new ExpertTally();
     tally.add("user", load(1, 0, 1, 0));
-    expect(() => tally.add("user", load(1, 0))).toThrow(RangeError);
+    const { inside } = load(1, 0, 1, 0);
+    expect(() => tally.add("mini", { inside: { ...inside, expertShape: [1, 4] } })).toThrow(RangeError);
   });
 });

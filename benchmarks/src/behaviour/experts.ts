@@ -3,7 +3,7 @@
 import type { TurnRecord } from "@microturn/core";
 import type { BehaviourCase } from "./cases.js";
 
-/** Who is heard in a micro-turn, and whether there is something to see. */
+/** Who speaks or decides to speak in a micro-turn, and whether there is something to see while nobody does. */
 export const moments = ["nobody", "nobody, camera", "user", "mini", "both"] as const;
 export type Moment = (typeof moments)[number];
 
@@ -20,7 +20,7 @@ export function momentOf(
   return one.color === undefined ? "nobody" : "nobody, camera";
 }
 
-/** One mixture layer: what share of its routed work each expert does, moment by moment. */
+/** One mixture layer: what share of the routing weight each routed expert gets, moment by moment. */
 export interface LayerUse {
   /** Shares by moment, each summing to 1; moments that never came are absent. */
   readonly shares: ReadonlyMap<Moment, readonly number[]>;
@@ -41,10 +41,10 @@ export class ExpertTally {
     const { expertLoad: load, expertShape: shape } = inside ?? {};
     if (load === undefined || shape === undefined) return;
     this.#shape ??= shape;
-    const sum = this.#sums.get(moment) ?? { turns: 0, load: new Float64Array(load.length) };
-    if (sum.load.length !== load.length) {
-      throw new RangeError(`experts: expected ${sum.load.length} loads, got ${load.length}; tally one model at a time`);
+    if (shape.join() !== this.#shape.join()) {
+      throw new RangeError(`experts: expected loads of ${this.#shape}, got ${shape}; tally one model at a time`);
     }
+    const sum = this.#sums.get(moment) ?? { turns: 0, load: new Float64Array(load.length) };
     sum.turns++;
     for (let i = 0; i < load.length; i++) sum.load[i] += load[i];
     this.#sums.set(moment, sum);
@@ -80,13 +80,13 @@ function meanDistance(shares: readonly (readonly number[])[]): number {
   let pairs = 0;
   for (let i = 0; i < shares.length; i++) {
     for (let j = 0; j < i; j++, pairs++) {
-      sum += shares[i].reduce((rest, value, k) => rest + Math.abs(value - shares[j][k]), 0) / 2;
+      sum += shares[i].reduce((apart, value, k) => apart + Math.abs(value - shares[j][k]), 0) / 2;
     }
   }
   return pairs === 0 ? 0 : sum / pairs;
 }
 
-/** A Markdown table: for each layer and moment the two busiest experts with their shares, and the specialisation. */
+/** A Markdown table: for each layer and moment the two busiest experts, counted from 1, with their shares, and the specialisation. */
 export function expertsMarkdown(tally: ExpertTally): string {
   const present = moments.filter((moment) => tally.count(moment) > 0);
   const rows = tally.layers().map(({ shares, specialisation }, layer) => {
@@ -108,6 +108,6 @@ function busiest(shares: readonly number[]): string {
     .map((share, expert) => ({ share, expert }))
     .sort((a, b) => b.share - a.share)
     .slice(0, 2)
-    .map(({ share, expert }) => `${expert}: ${(100 * share).toFixed(0)} %`)
+    .map(({ share, expert }) => `${expert + 1}: ${(100 * share).toFixed(0)} %`)
     .join(", ");
 }

@@ -51,8 +51,8 @@ export async function play(
   const unit = (outputSampleRate * turnDurationMs) / 1000;
   const played = new Float32Array((turns.length + 1) * unit);
   for (const turn of turns) played.set(turn.output.speech, (turn.index + 1) * unit); // heard while the next one is taken in
-  const performance = { turns, turnMs: turnDurationMs, played, sampleRate: outputSampleRate };
-  return trace ? { ...performance, trace: session.trace() } : performance;
+  const heard = { turns, turnMs: turnDurationMs, played, sampleRate: outputSampleRate };
+  return trace ? { ...heard, trace: session.trace() } : heard;
 }
 
 function picture(color: NonNullable<BehaviourCase["color"]>, ms: number) {

@@ -26,8 +26,8 @@ export interface Shared {
 /** A graph loaded in the worker. */
 export class NodeExecutable implements Executable {
   #disposed = false;
-  /** Memories that no run is using. */
-  #spare: RunMemory[] = [];
+  /** By batch size, memories that no run is using. */
+  readonly #spare = new Map<number, RunMemory[]>();
   readonly #inputNames: ReadonlySet<string>;
 
   constructor(
@@ -76,7 +76,8 @@ export class NodeExecutable implements Executable {
       }
     }
     for (const spec of this.graph.inputs) checkTensor("run", spec, feeds[spec.name], batch);
-    const memory = this.#memoryFor(batch);
+    const spare = this.#spareOf(batch);
+    const memory = spare.pop() ?? runMemory(this.graph, batch);
     for (const { name, data } of memory.inputs) data.set(feeds[name].data);
     const { runMs } = await this.shared.connection.request({
       kind: "run",
@@ -86,14 +87,14 @@ export class NodeExecutable implements Executable {
       results: memory.results,
       active: active?.slice(),
     });
-    this.#spare.push(memory);
+    spare.push(memory);
     return { outputs: memory.outputs, runMs };
   }
 
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#spare = [];
+    this.#spare.clear();
     await settleClosed(this.shared.connection.request({ kind: "dispose-executable", executable: this.id }));
   }
 
@@ -102,17 +103,15 @@ export class NodeExecutable implements Executable {
     if (this.#disposed) throw new DuplexError("SESSION_CLOSED", `${operation}: the executable was disposed`);
   }
 
-  /** Memory for a run: what an earlier one left, of the same batch, or new. */
-  #memoryFor(batch: number): RunMemory {
-    let memory = this.#spare.pop();
-    while (memory !== undefined && memory.batch !== batch) memory = this.#spare.pop();
-    return memory ?? runMemory(this.graph, batch);
+  #spareOf(batch: number): RunMemory[] {
+    const spare = this.#spare.get(batch) ?? [];
+    this.#spare.set(batch, spare);
+    return spare;
   }
 }
 
 /** Where a run reads its inputs and leaves its outputs. */
 interface RunMemory {
-  readonly batch: number;
   readonly feeds: SharedArrayBuffer;
   readonly results: SharedArrayBuffer;
   readonly inputs: readonly { readonly name: string; readonly data: TensorData }[];
@@ -129,7 +128,7 @@ function runMemory(graph: Graph, batch: number): RunMemory {
     outputs[entry.name] = { type: entry.type, shape: entry.shape, data: viewOf(results, entry) };
   }
   const inputs = inputLayout.entries.map((entry) => ({ name: entry.name, data: viewOf(feeds, entry) }));
-  return { batch, feeds, results, inputs, outputs };
+  return { feeds, results, inputs, outputs };
 }
 
 /** State of a batch of rows, kept by the worker. */

@@ -1,5 +1,5 @@
 // All inputs of a run in one piece of memory, and all outputs in another. Both threads see them, so that a run crosses from
-// one to the other without a copy by the messaging, and without a new buffer for the garbage collector to follow.
+// one to the other without a copy by the messaging, and without a new buffer that the main thread has to collect.
 
 import type { TensorData, TensorSpec, TensorType } from "@microturn/core";
 

@@ -40,12 +40,12 @@ export class WorkerConnection {
   }
 
   /** Sends a request. @throws DuplexError with the worker's code; `BACKEND_FAILED` if it ends first; `SESSION_CLOSED` after `close` */
-  request<R extends Request>(request: R, transfer: readonly ArrayBuffer[] = []): Promise<Answers[R["kind"]]> {
+  request<R extends Request>(request: R): Promise<Answers[R["kind"]]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       const id = this.#next++;
       const envelope: Envelope = { id, request };
-      this.worker.postMessage(envelope, transfer);
+      this.worker.postMessage(envelope);
       if (this.#pending.size === 0) this.worker.ref();
       this.#pending.set(id, { resolve: resolve as (value: never) => void, reject });
     });

@@ -141,7 +141,7 @@ export interface RunOptions {
 
 /** What one run gave. */
 export interface RunResult {
-  /** By name; the arrays are overwritten by the next run. */
+  /** By name; the next run overwrites the arrays, and they may be views of shared memory: copy what is to be kept or sent. */
   readonly outputs: Readonly<Record<string, Tensor>>;
   /** Time inside the runtime's own run call, in ms. */
   readonly runMs: number;
