@@ -1,10 +1,10 @@
 #!/bin/sh
 # Makes `mini` from nothing: voices, vocoder, training, evaluation, export. What is done already is skipped (evaluation and
 # export are not: they are of the checkpoint at hand) and training resumes, so the command can be stopped and given again. Needs the Debian packages and Python packages of README.md.
-#   MINUTES=150 PYTHON=python3 OUT=../packages/mini CASES=8 ./run.sh      # CASES: dialogues per capability in the evaluation
+#   MINUTES=150 PYTHON=python3 OUT=../packages/mini CASES=24 ./run.sh      # CASES: dialogues per capability in the evaluation
 set -eu
 cd "$(dirname "$0")"
-PYTHON=${PYTHON:-python3}; MINUTES=${MINUTES:-150}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}; CASES=${CASES:-8}
+PYTHON=${PYTHON:-python3}; MINUTES=${MINUTES:-150}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}; CASES=${CASES:-24}
 mkdir -p "$WORK"
 echo "1/5 voices";     [ -f "$WORK/bank-held.json" ] || nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK"
 echo "2/5 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder --folder "$WORK/vocoder"

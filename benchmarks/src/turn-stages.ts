@@ -13,14 +13,16 @@ const firstTurns = 20;
 /** Percentiles of each stage over a session; the goal is a whole micro-turn within a fifth of the tick. */
 export async function turnStagesSection(context: BenchContext): Promise<BenchSection> {
   const turns = context.quick ? 100 : 1_500;
-  // V8 still compiles what runs once a micro-turn, on threads that take the cores from the session, and is done after some
-  // 1,900: shown on a line of its own.
-  const warmUpTurns = context.quick ? 100 : 2_000;
+  // V8 still compiles, on threads that take the cores from the session: shown on a line of its own.
+  const warmUpTurns = context.quick ? 100 : 600;
+  // What runs once a micro-turn is compiled later still, the last of it after some 1,900 turns.
+  const compiledTurns = context.quick ? 200 : 2_000;
   const engine = benchEngine(context);
-  const all = await runTurns(engine, firstTurns + warmUpTurns + turns);
+  const all = await runTurns(engine, firstTurns + compiledTurns + turns);
   await engine.close();
   const warmUp = all.slice(firstTurns, firstTurns + warmUpTurns);
-  const timings = all.slice(firstTurns + warmUpTurns);
+  const timings = all.slice(firstTurns + warmUpTurns, firstTurns + warmUpTurns + turns);
+  const compiled = all.slice(firstTurns + compiledTurns);
   const outsideModel = (timing: TurnTiming) => timing.stepMs - timing.runMs;
   const ownCode = (timing: TurnTiming) => timing.encodeMs + timing.decodeMs + timing.sessionMs;
   const of = (stage: (timing: TurnTiming) => number) => percentiles(timings.map(stage));
@@ -37,6 +39,7 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
     outsideModel: of(outsideModel),
     outsideModelUndisturbed: percentiles(undisturbed.map(outsideModel)),
     ownCode: of(ownCode),
+    outsideModelCompiled: percentiles(compiled.map(outsideModel)),
     outsideModelWarmUp: percentiles(warmUp.map(outsideModel)),
     message: percentiles(await threadMessages(Math.min(turns, 500))),
     jitter: percentiles(machineJitter(turns)),
@@ -69,6 +72,11 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
         name: "  while V8 compiles",
         value: inWords(figures.outsideModelWarmUp, 2),
         note: `the ${warmUpTurns} turns before those`,
+      },
+      {
+        name: "  once V8 has compiled",
+        value: inWords(figures.outsideModelCompiled, 2),
+        note: `${compiled.length} turns after ${firstTurns + compiledTurns}`,
       },
       {
         name: "a message to a thread and back",

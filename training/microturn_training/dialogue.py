@@ -144,7 +144,7 @@ class Generator:
 
     TURNS = 80   # 16 s
     WEIGHTS = {"greet": 1.6, "name": 1.6, "how": 1.6, "thanks": 1.5, "bye": 1.5, "color": 5, "story": 2.4, "count": 3, "sum": 7,
-               "say": 2.5, "digit": 3, "watch": 7, "wait": 1.8, "ood": 4.5, "stop": 1, "back": 2.2}
+               "say": 2.5, "digit": 4, "watch": 7, "wait": 1.8, "ood": 5.5, "stop": 1, "back": 2.2}
 
     def __init__(self, folder: str | Path, seed: int, bank: str = "bank-train", turns: int = TURNS, mix: Mix | None = None,
                  keep=lambda meta: True):
@@ -475,7 +475,7 @@ class Generator:
         if self.mix.augment:
             db = np.linspace(-1, 1, 9) * r.uniform(-5, 5) + r.normal(0, 1.5, 9)
             response = 10 ** (np.interp(hz, knots, db).astype(np.float32) / 20)
-            if r.random() < 0.2:  # telephone
+            if r.random() < 0.3:  # telephone
                 response = response * np.where((hz > r.uniform(150, 350)) & (hz < r.uniform(3200, 3900)), 1, 1e-3).astype(np.float32)
             if r.random() < 0.2:  # a small room
                 decay = r.uniform(0.03, 0.12) * RATE
@@ -492,7 +492,7 @@ class Generator:
         snr = self.mix.snr_db
         if snr is None:
             kind = r.random()
-            snr = np.inf if kind < 0.1 else r.uniform(35, 60) if kind < 0.25 else r.uniform(4, 30)
+            snr = np.inf if kind < 0.08 else r.uniform(22, 60) if kind < 0.25 else r.uniform(3, 22)
         if np.isfinite(snr):
             db = -10 * r.uniform(0, 2) * np.log10(np.maximum(hz, 60) / 60) + np.interp(hz, knots, r.normal(0, 3, 9))
             offset = int(r.integers(len(self._noise) - len(hz)))

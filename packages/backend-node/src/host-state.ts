@@ -5,6 +5,7 @@ import type { StateSpec, TensorData } from "@microturn/core";
 import type * as ort from "onnxruntime-node";
 import { Fault } from "./messages.js";
 import {
+  type Fetches,
   freshData,
   makeTensor,
   type Ort,
@@ -20,10 +21,16 @@ interface Piece {
   data: TensorData;
   /** Over `data`. */
   tensor: ort.Tensor;
+  /** Where the next run puts its output; the first makes one. */
+  next: ort.Tensor | null;
+  /** What an output looks like that is the new value of the whole, and one that is only the new rows of a ring. */
+  readonly wholeSizes: readonly number[];
+  readonly newRowSizes: readonly number[] | undefined;
 }
 
 /** State in host memory. Takes graphs of both state forms: only new rows, or whole buffers. */
 export class HostState implements StateStore {
+  readonly reusesOutputs = true;
   readonly #pieces: readonly Piece[];
   /** The counter's data: the turn that each row is at. */
   readonly #turns: TensorData | undefined;
@@ -36,45 +43,60 @@ export class HostState implements StateStore {
     this.#pieces = specs.map((spec) => {
       const length = rowLength(spec);
       const data = freshData(spec, batch * length);
-      return { spec, rowLength: length, data, tensor: makeTensor(ort, spec.type, data, [batch, ...spec.shape]) };
+      const wholeSizes = [batch, ...spec.shape];
+      const tensor = makeTensor(ort, spec.type, data, wholeSizes);
+      return {
+        ...{ spec, rowLength: length, data, tensor, next: null, wholeSizes },
+        newRowSizes: newRowSizes(spec, batch),
+      };
     });
     this.#turns = this.#pieces.find((piece) => piece.spec.update.kind === "counter")?.data;
   }
 
-  feed(feeds: Record<string, ort.Tensor>): void {
-    for (const piece of this.#pieces) feeds[piece.spec.input] = piece.tensor;
+  feed(feeds: Record<string, ort.Tensor>, fetches: Fetches): void {
+    for (const { spec, tensor, next } of this.#pieces) {
+      feeds[spec.input] = tensor;
+      if (spec.output !== undefined) fetches[spec.output] = next;
+    }
   }
 
   async renew(outputs: Readonly<Record<string, ort.OnnxValue>>, active: Uint8Array | undefined): Promise<void> {
     const someActive = active?.includes(0) ? active : undefined;
     // All are looked at before the first is changed, so that a failure leaves the state as it was.
-    const renewals = this.#pieces.flatMap((piece) => {
-      if (piece.spec.output === undefined) return [];
-      const output = outputs[piece.spec.output] as ort.Tensor;
-      return [{ piece, output, ring: newRows(piece, output) }];
-    });
-    for (const { piece, output, ring } of renewals) {
-      if (ring === undefined) this.#replace(piece, output, someActive);
-      else this.#writeRows(piece, ring, output, someActive);
+    for (const piece of this.#pieces) {
+      if (piece.spec.output !== undefined) checkSizes(piece, outputs[piece.spec.output] as ort.Tensor);
+    }
+    for (const piece of this.#pieces) {
+      const { output: name, update } = piece.spec;
+      if (name === undefined) continue;
+      const output = outputs[name] as ort.Tensor;
+      if (update.kind === "ring" && !sameSizes(output.dims, piece.wholeSizes)) {
+        this.#writeRows(piece, update, output, someActive);
+      } else {
+        this.#replace(piece, output, someActive);
+      }
     }
     for (let row = 0; this.#turns !== undefined && row < this.batch; row++) {
       if (someActive === undefined || someActive[row] === 1) this.#turns[row] += 1;
     }
   }
 
+  // Element by element: as quick as views and `set` for rows this short, and leaves nothing to collect.
   #writeRows(piece: Piece, ring: RingUpdate, output: ort.Tensor, active: Uint8Array | undefined): void {
+    piece.next = output;
     const source = output.data as TensorData;
-    const shape = piece.spec.shape;
-    const inner = product(shape.slice(ring.axis + 1));
-    const outer = product(shape.slice(0, ring.axis));
-    const block = ring.rowsPerTurn * inner;
+    const { data, rowLength } = piece;
+    const { shape } = piece.spec;
+    const block = source.length / (this.batch * product(shape, 0, ring.axis));
+    const inner = block / ring.rowsPerTurn;
+    const stride = shape[ring.axis] * inner;
+    const perRow = rowLength / stride;
     for (let row = 0; row < this.batch; row++) {
       if (active !== undefined && active[row] !== 1) continue;
-      const position = ringPosition(ring, this.#turns?.[row] ?? 0) * inner;
-      for (let index = 0; index < outer; index++) {
-        const from = (row * outer + index) * block;
-        const to = row * piece.rowLength + index * shape[ring.axis] * inner + position;
-        piece.data.set(source.subarray(from, from + block), to);
+      let to = row * rowLength + ringPosition(ring, this.#turns?.[row] ?? 0) * inner;
+      let from = row * perRow * block;
+      for (let index = 0; index < perRow; index++, to += stride, from += block) {
+        for (let i = 0; i < block; i++) data[to + i] = source[from + i];
       }
     }
   }
@@ -82,11 +104,13 @@ export class HostState implements StateStore {
   #replace(piece: Piece, output: ort.Tensor, active: Uint8Array | undefined): void {
     const source = output.data as TensorData;
     if (active === undefined) {
-      // The runtime gives each output a buffer of its own: it becomes the state, and the old one is let go.
+      // The output becomes the state, and the old state the place of the next output.
+      piece.next = piece.tensor;
       piece.data = source;
       piece.tensor = output;
       return;
     }
+    piece.next = output;
     for (let row = 0; row < this.batch; row++) {
       if (active[row] !== 1) continue;
       const start = row * piece.rowLength;
@@ -115,30 +139,27 @@ export class HostState implements StateStore {
   dispose(): void {}
 }
 
-/**
- * The ring that an output's rows go to, or undefined for an output that is the whole new value.
- *
- * @throws Fault `BACKEND_FAILED` if it is neither
- */
-function newRows({ spec, tensor }: Piece, output: ort.Tensor): RingUpdate | undefined {
-  const { update } = spec;
-  const whole = tensor.dims;
-  if (output.dims.length === whole.length && output.dims.every((size, axis) => size === whole[axis])) return undefined;
-  const rows =
-    update.kind === "ring" ? whole.map((size, axis) => (axis === update.axis + 1 ? update.rowsPerTurn : size)) : whole;
-  if (
-    update.kind === "ring" &&
-    output.dims.length === rows.length &&
-    output.dims.every((size, axis) => size === rows[axis])
-  ) {
-    return update;
-  }
-  throw new Fault(
-    "BACKEND_FAILED",
-    `run: state output "${spec.output}" is [${output.dims}], expected [${whole}]${rows === whole ? "" : ` or new rows [${rows}]`}`,
-  );
+/** Sizes of an output that is only the new rows of a ring; undefined for state that is none. */
+function newRowSizes({ update, shape }: StateSpec, batch: number): number[] | undefined {
+  if (update.kind !== "ring") return undefined;
+  return [batch, ...shape.map((size, axis) => (axis === update.axis ? update.rowsPerTurn : size))];
 }
 
-function product(sizes: readonly number[]): number {
-  return sizes.reduce((total, size) => total * size, 1);
+/** @throws Fault `BACKEND_FAILED` if an output is neither the whole new value nor new rows */
+function checkSizes({ spec, wholeSizes, newRowSizes }: Piece, { dims }: ort.Tensor): void {
+  if (sameSizes(dims, wholeSizes) || (newRowSizes !== undefined && sameSizes(dims, newRowSizes))) return;
+  const rows = newRowSizes === undefined ? "" : ` or new rows [${newRowSizes}]`;
+  throw new Fault("BACKEND_FAILED", `run: state output "${spec.output}" is [${dims}], expected [${wholeSizes}]${rows}`);
+}
+
+function sameSizes(left: readonly number[], right: readonly number[]): boolean {
+  if (left.length !== right.length) return false;
+  for (let axis = 0; axis < left.length; axis++) if (left[axis] !== right[axis]) return false;
+  return true;
+}
+
+function product(sizes: readonly number[], start: number, end: number): number {
+  let total = 1;
+  for (let axis = start; axis < end; axis++) total *= sizes[axis];
+  return total;
 }
