@@ -4,10 +4,10 @@
 #   MINUTES=150 PYTHON=python3 OUT=../packages/mini CASES=24 ./run.sh      # CASES: dialogues per capability in the evaluation
 set -eu
 cd "$(dirname "$0")"
-PYTHON=${PYTHON:-python3}; MINUTES=${MINUTES:-150}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}; CASES=${CASES:-24}
+PYTHON=${PYTHON:-python3}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}; CASES=${CASES:-24}
 mkdir -p "$WORK"
 echo "1/5 voices";     [ -f "$WORK/bank-held.json" ] || nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK"
 echo "2/5 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder --folder "$WORK/vocoder"
-echo "3/5 training";   nice -n 5 "$PYTHON" -m microturn_training.train --work "$WORK" --run "$RUN" --minutes "$MINUTES"
+echo "3/5 training";   nice -n 5 "$PYTHON" -m microturn_training.train --work "$WORK" --run "$RUN" ${MINUTES:+--minutes "$MINUTES"}
 echo "4/5 evaluation"; nice -n 5 "$PYTHON" -m microturn_training.evaluate "$WORK/$RUN/checkpoint.pt" --work "$WORK" -n "$CASES" --out "$WORK/$RUN/evaluation.json"
 echo "5/5 export";     "$PYTHON" -m microturn_training.export "$WORK/$RUN/checkpoint.pt" "$OUT" --vocoder "$WORK/vocoder/vocoder.safetensors"

@@ -253,7 +253,7 @@ def main() -> None:
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--work", type=Path, default=Path("work"))
     a.add_argument("--out", type=Path, default=Path("work/cases"))
-    a.add_argument("-n", type=int, default=120, help="cases of each main row; the others get half")
+    a.add_argument("-n", type=int, default=120, help="cases of each row")
     a.add_argument("--seed", type=int, default=11)
     a.add_argument("--human", type=Path, help="folder `recordings` of the Free Spoken Digit Dataset (README.md): one more row, of real people")
     args = a.parse_args()
@@ -265,7 +265,7 @@ def main() -> None:
     cases.during("yield-barge", args.n, "barge")
     cases.during("hold", args.n, "back")
     for row in (cases.transcript, cases.out_of_domain, cases.silence, cases.timing, cases.see):
-        row(args.n // 2)
+        row(args.n)
     if args.human:
         cases.human(args.human, args.n)
     print(f"{args.out}: {cases.count} cases")

@@ -16,25 +16,21 @@ import scipy.fft
 
 from . import domain
 from .dmel import DMEL_20, DMEL_SPEECH
+from .recipe import RECIPE
 from .synthesis import audible, pause_points
 
 RATE, TURN, POSITION, FRAME = 16000, 3200, 800, 400
 OUTPUTS = 4                        # output positions per micro-turn
-REPLY_AFTER = 2880                 # 180 ms of silence are heard before a reply starts
-HEARD_AFTER = 2400                 # a transcribed word appears 150 ms after its end
-SPOKEN_AFTER = 4000                # training asks the audio positions which word is being said 250 ms ago
-STOP_AFTER, YIELD_AFTER = 1600, 4800   # silence 300 ms after a request began that breaks in, after a short "stop" 100 ms after its end
-LATE = (0.8, 0.14, 0.04, 0.02)     # how often a reply starts 0, 1, ... micro-turns after it could
-LATE_YIELD = (0.75, 0.2, 0.05)     # the same for silence when the user breaks in
-DECISION = 5                       # weight of the positions where something starts or ends, and of those where it only might have
-COUNT_PACE = 4 * OUTPUTS           # 800 ms from number to number
-STORY_GAP = 6                      # output positions between two sentences of the story
+REPLY_AFTER = RECIPE.timing.reply_after * RATE // 1000
+HEARD_AFTER = RECIPE.timing.heard_after * RATE // 1000
+SPOKEN_AFTER = RECIPE.timing.spoken_after * RATE // 1000
+STOP_AFTER = RECIPE.timing.stop_after * RATE // 1000
+YIELD_AFTER = RECIPE.timing.yield_after * RATE // 1000
+COUNT_PACE = RECIPE.timing.count_pace * RATE // 1000 // POSITION   # output positions
+STORY_GAP = RECIPE.timing.story_gap * RATE // 1000 // POSITION
+DECISION = RECIPE.loss.decision
 VOCODER_DELAY = FRAME
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
-BARE_DIGITS = 0.25                  # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
-HESITATES = 0.4                     # of the requests without a pause of their own are cut in the middle
-MASKED = 1 / 3                     # of the dialogues have bands of frequencies silenced
-NATURAL_COPIES = 3                 # in training; clips of natural voices are costly, so there are fewer of them
 CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
 IMAGE = (40, 39, 3)
 
@@ -109,7 +105,7 @@ class Mix:
     """How a microphone signal is made worse than the clips it consists of; `None` means drawn at random."""
     augment: bool = True
     snr_db: float | None = None      # of the speech in the mix; inf = no noise
-    echo: float = 0.3                # probability that the assistant's own voice leaks in
+    echo: float = RECIPE.microphone.echo   # probability that the assistant's own voice leaks in
     late: bool = True                # replies and silence start late at times
 
 
@@ -142,20 +138,18 @@ class Dialogue:
 class Generator:
     """Draws dialogues. `keep` selects the clips of the user (voices, phrasings)."""
 
-    TURNS = 80   # 16 s
-    WEIGHTS = {"greet": 1.6, "name": 1.6, "how": 1.6, "thanks": 1.5, "bye": 1.5, "color": 5, "story": 2.4, "count": 3, "sum": 7,
-               "say": 2.5, "digit": 4, "watch": 7, "wait": 1.8, "ood": 5.5, "stop": 1, "back": 2.2}
+    TURNS = RECIPE.dialogue.turns
 
     def __init__(self, folder: str | Path, seed: int, bank: str = "bank-train", turns: int = TURNS, mix: Mix | None = None,
                  keep=lambda meta: True):
         folder = Path(folder)
         self.random = np.random.default_rng(seed)
-        self.bank, self.assistant = Bank(folder, bank, keep, NATURAL_COPIES if bank == "bank-train" else 1), Assistant(folder)
+        self.bank, self.assistant = Bank(folder, bank, keep, RECIPE.dialogue.natural_copies if bank == "bank-train" else 1), Assistant(folder)
         self.turns, self.mix = turns, mix or Mix()
-        self.intents = list(self.WEIGHTS)
+        self.intents = list(RECIPE.dialogue.requests)
         self.spoken_digits = self._spoken_digits()
         self._pauses: dict[str, list[int]] = {}
-        p = np.array(list(self.WEIGHTS.values()))
+        p = np.array(list(RECIPE.dialogue.requests.values()))
         self.probability = p / p.sum()
         r = self.random
         self._noise = (r.standard_normal(1 << 21) + 1j * r.standard_normal(1 << 21)).astype(np.complex64)
@@ -225,7 +219,7 @@ class Generator:
         """A clip of `key` at a random speed, some with a pause inside: samples, index entry, word ends, pause."""
         r = self.random
         options = self.bank.by_key[key]
-        cut = self.bare_digit(int(key[6:])) if key.startswith("digit") and self.mix.augment and r.random() < BARE_DIGITS else None
+        cut = self.bare_digit(int(key[6:])) if key.startswith("digit") and self.mix.augment and r.random() < RECIPE.dialogue.bare_digits else None
         if cut:
             x, meta = cut
         else:
@@ -238,7 +232,7 @@ class Generator:
             middle = (a + b) // 2
             x = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]])
             words, gap = words[:split] + [w + extra for w in words[split:]], [a, b + extra]
-        elif self.mix.augment and r.random() < HESITATES:
+        elif self.mix.augment and r.random() < RECIPE.dialogue.hesitates:
             x, words, gap = self.hesitate(x, meta["text"], words)
         if self.mix.augment:
             speed = r.uniform(0.82, 1.2)
@@ -302,7 +296,7 @@ class Generator:
         for turn in turns:
             d.weight[OUTPUTS * turn: OUTPUTS * turn + 1] = DECISION
 
-    def late(self, d: Dialogue, turn: int, shares: tuple[float, ...]) -> int:
+    def late(self, d: Dialogue, turn: int, shares: list[float]) -> int:
         """The micro-turn in which something is done that could be done in `turn`. Being late at times teaches two things: to wait
         for more evidence when it is weak, and that a missed moment is not the last."""
         done = turn + int(self.random.choice(len(shares), p=shares)) if self.mix.late else turn
@@ -343,7 +337,7 @@ class Generator:
 
     def plan(self, d: Dialogue, key: str, end: int) -> list[list[tuple[str, int]]]:
         """The replies to a request that ended at sample `end`: each a list of (answer key, output position)."""
-        at = OUTPUTS * self.late(d, reply_turn(end), LATE)
+        at = OUTPUTS * self.late(d, reply_turn(end), RECIPE.dialogue.late)
         intent, _, argument = key.partition(":")
         if intent in ("greet", "name", "how", "thanks", "bye", "ood", "sum", "say"):
             return [[(key, at)]]
@@ -385,7 +379,7 @@ class Generator:
             sound = (items[0][1] + 1 + OUTPUTS) * POSITION, (last + OUTPUTS) * POSITION
             long = sound[1] - sound[0] > 1.8 * RATE
             if interrupt is None:
-                interrupt = "none" if depth > 1 or not long else r.choice(["none", "stop", "back", "barge"], p=[.15, .25, .32, .28])
+                interrupt = "none" if depth > 1 or not long else r.choice(list(RECIPE.dialogue.interrupts), p=list(RECIPE.dialogue.interrupts.values()))
             if interrupt != "none" and long:
                 t = int(r.integers(sound[0] + 6400, max(sound[0] + 6401, min(sound[1] - 6400, sound[0] + 80000))))
                 if t < len(d.user) - 8000:
@@ -405,11 +399,11 @@ class Generator:
             return max(over, e)
         if what == "stop":
             onset, e = self.user(d, "stop", t, gain)
-            quiet = self.late(d, stop_turn(onset, e), LATE_YIELD)
+            quiet = self.late(d, stop_turn(onset, e), RECIPE.dialogue.late_yield)
             cut = OUTPUTS * quiet
             self.reply(d, items, cut)
             d.events.append({"type": "stop", "onset": onset, "end": e, "cut": cut})
-            over = self.reply(d, [("okay", OUTPUTS * self.late(d, max(quiet + 2, reply_turn(e)), LATE))])
+            over = self.reply(d, [("okay", OUTPUTS * self.late(d, max(quiet + 2, reply_turn(e)), RECIPE.dialogue.late))])
             # So does a timer begin; but here nothing is to follow, however long it is quiet.
             done = -(-over // OUTPUTS)
             self.decide(d, *(done + 5 * n for n in domain.WAIT_SECONDS))
@@ -418,7 +412,7 @@ class Generator:
         key = self.draw(d, t // TURN, ["greet", "name", "how", "thanks", "bye", "sum", "sum", "digit", "digit", "say", "color", "count", "story", "ood"])
         over = self.exchange(d, key, t, gain, depth=depth + 1)
         onset = d.events[n]["onset"]
-        cut = OUTPUTS * min(self.late(d, yield_turn(onset), LATE_YIELD), reply_turn(d.events[n]["end"]))
+        cut = OUTPUTS * min(self.late(d, yield_turn(onset), RECIPE.dialogue.late_yield), reply_turn(d.events[n]["end"]))
         self.reply(d, items, cut)
         d.events.append({"type": "barge", "onset": onset, "end": d.events[n]["end"], "cut": cut})
         return over
@@ -443,7 +437,7 @@ class Generator:
     def dialogue(self, script: list[tuple[str, str]] | None = None, camera: bool | None = None) -> Dialogue:
         """One dialogue: random, or the requests of `script` as (key, interrupt)."""
         r = self.random
-        d = Dialogue(self.turns, bool(r.random() < 0.5) if camera is None else camera)
+        d = Dialogue(self.turns, bool(r.random() < RECIPE.dialogue.camera) if camera is None else camera)
         d.color[:] = r.integers(6)
         t = int(r.uniform(0.3, 2.2) * RATE) if script or r.random() < 0.9 else int(r.uniform(2, 12) * RATE)
         level = 10 ** (r.uniform(-15, 4) / 20) if self.mix.augment else 1.0
@@ -475,9 +469,9 @@ class Generator:
         if self.mix.augment:
             db = np.linspace(-1, 1, 9) * r.uniform(-5, 5) + r.normal(0, 1.5, 9)
             response = 10 ** (np.interp(hz, knots, db).astype(np.float32) / 20)
-            if r.random() < 0.3:  # telephone
+            if r.random() < RECIPE.microphone.telephone:
                 response = response * np.where((hz > r.uniform(150, 350)) & (hz < r.uniform(3200, 3900)), 1, 1e-3).astype(np.float32)
-            if r.random() < 0.2:  # a small room
+            if r.random() < RECIPE.microphone.room:
                 decay = r.uniform(0.03, 0.12) * RATE
                 tail = int(5 * decay)
                 room = r.standard_normal(tail).astype(np.float32) * np.exp(-np.arange(tail, dtype=np.float32) / decay)
@@ -491,8 +485,8 @@ class Generator:
         out = scipy.fft.irfft(spectrum, size)[:n]
         snr = self.mix.snr_db
         if snr is None:
-            kind = r.random()
-            snr = np.inf if kind < 0.08 else r.uniform(22, 60) if kind < 0.25 else r.uniform(3, 22)
+            kind, noise = r.random(), RECIPE.microphone
+            snr = np.inf if kind < noise.quiet else r.uniform(*(noise.faint_snr if kind < noise.quiet + noise.faint else noise.snr))
         if np.isfinite(snr):
             db = -10 * r.uniform(0, 2) * np.log10(np.maximum(hz, 60) / 60) + np.interp(hz, knots, r.normal(0, 3, 9))
             offset = int(r.integers(len(self._noise) - len(hz)))
@@ -522,7 +516,7 @@ class Generator:
         arXiv:1904.08779, where a band is silent from beginning to end.
         """
         r = self.random
-        if r.random() >= MASKED:
+        if r.random() >= RECIPE.microphone.masked:
             return
         for _ in range(r.integers(1, 3)):
             width = int(r.integers(3, 12))

@@ -34,27 +34,27 @@ from .dialogue import Generator, VOCABULARY  # noqa: E402
 from .domain import COLORS  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
 from .muon import Muon  # noqa: E402
+from .recipe import RECIPE  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--work", default="work")
     a.add_argument("--run", default="run1")
-    a.add_argument("--minutes", type=float, default=80)
-    a.add_argument("--part", type=int, default=4, help="dialogues that one process handles at a time")
-    a.add_argument("--parts", type=int, default=2, help="parts in a batch")
+    a.add_argument("--minutes", type=float, default=RECIPE.training.minutes)
+    a.add_argument("--part", type=int, default=RECIPE.training.part, help="dialogues that one process handles at a time")
+    a.add_argument("--parts", type=int, default=RECIPE.training.parts, help="parts in a batch")
     a.add_argument("--processes", type=int, default=2, help="a busy machine punishes threads (they wait for each other) more than processes")
-    a.add_argument("--rate", type=float, default=2e-3)
-    a.add_argument("--muon-rate", type=float, default=0.012, help="learning rate of the hidden matrices")
-    a.add_argument("--warmup", type=int, default=60)
+    a.add_argument("--rate", type=float, default=RECIPE.training.rate)
+    a.add_argument("--muon-rate", type=float, default=RECIPE.training.muon_rate, help="learning rate of the hidden matrices")
+    a.add_argument("--warmup", type=int, default=RECIPE.training.warmup)
     a.add_argument("--steps", type=int, default=10**9)
     a.add_argument("--threads", type=int, default=1)
-    a.add_argument("--seed", type=int, default=0)
+    a.add_argument("--seed", type=int, default=RECIPE.training.seed)
     a.add_argument("--initial", default="", help="checkpoint or model folder to take weights (not optimiser state) from; its words keep their rows")
     a.add_argument("--compile", type=int, default=1)
     a.add_argument("--precision", choices=["auto", "bfloat16", "float32"], default="auto",
                    help="of matrix products; a CPU without instructions for bfloat16 takes 100 times as long with it, auto is float32 there")
-    a.add_argument("--spoken-weight", type=float, default=1.0, help="of the probe for the word being said")
     a.add_argument("--log-every", type=int, default=20)
     return a.parse_args()
 
@@ -180,7 +180,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
     torch.manual_seed(a.seed)
     low = a.precision == "bfloat16" or (a.precision == "auto" and torch.cpu._is_avx512_bf16_supported())
     folder = Path(a.work) / a.run
-    config = Config(vocab_size=len(VOCABULARY))
+    config = Config(vocab_size=len(VOCABULARY), **RECIPE.model)
     net = Duplex(config)
     probes = Probes(config.hidden_size, len(VOCABULARY))
     hidden = [(n, p) for n, p in net.named_parameters() if ".layers." in n and p.dim() > 1 and "sconv" not in n and "gate.weight" not in n and "rel_logits" not in n]
@@ -236,8 +236,9 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
                 audio, h = net(batch["audio"], batch["camera"], batch["images"], **fed_back(batch))
                 part = losses(net, probes, audio, h, batch, speech_share=0.5)
-                part["loss"] = (4 * part["text"] + 2 * part["heard"] + part["speech"] + 2 * part["control"] + 0.5 * part["color"]
-                                + a.spoken_weight * part["spoken"])
+                w = RECIPE.loss
+                part["loss"] = (w.text * part["text"] + w.heard * part["heard"] + w.speech * part["speech"] + w.control * part["control"]
+                                + w.color * part["color"] + w.spoken * part["spoken"])
             part["loss"].backward()
             # a part without a word, or without a switch, has no share of right ones
             metrics += torch.stack([part[m].detach().float().nan_to_num() if m.endswith("_right") else part[m].detach().float() for m in METRICS])
@@ -262,8 +263,8 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
                 row = {k: round(v, 4) for k, v in zip([*METRICS, "gradient"], torch.stack(window).mean(0).tolist())}
                 row |= {"step": step, "minutes": round(minutes(), 2), "rate": round(shared[0], 6), "queued": queue.qsize(),
                         "positions_per_s": round(a.log_every * a.parts * a.part * Generator.TURNS * config.turn_positions / (now - marked)),
-                        "max_load": round(max(float(r.load.max()) for r in routers), 3),
-                        "min_load": round(min(float(r.load.min()) for r in routers), 3)}
+                        "max_load": round(max((float(r.load.max()) for r in routers), default=0), 3),
+                        "min_load": round(min((float(r.load.min()) for r in routers), default=0), 3)}
                 window, marked = [], now
                 print(json.dumps(row), flush=True)
                 log.write(json.dumps(row) + "\n")
@@ -285,6 +286,7 @@ def main() -> None:
     folder = Path(a.work) / a.run
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rendezvous").unlink(missing_ok=True)
+    (folder / "recipe.json").write_text(json.dumps(RECIPE.to_dict(), indent=1) + "\n")
     context = multiprocessing.get_context("spawn")
     queue, ticket, shared = context.Queue(2 * a.parts), context.Value("l", 0), context.Array("d", 2)
     mixing = context.Process(target=mixer, args=(queue, a.work, int(time.time()) if (folder / "checkpoint.pt").exists() else a.seed, a.part), daemon=True)

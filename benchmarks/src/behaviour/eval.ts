@@ -1,13 +1,15 @@
 // `npm run eval`: plays recorded cases into mini, end to end through DuplexSession, and prints what it did as a table.
-// Options: --cases <folder>, --rows take,wait, --model <folder>, --weights float32|int8, --sessions 8, --out <folder>,
+// Options: --cases <folder>, --rows take,wait, --model <folder>, --sessions 8, --out <folder>,
+// --weights int8,float32 (each in turn; the first is what the tables are of, all together are compared),
 // --traces 2 (pages with the trace of the first cases of each row, in <folder>),
-// --card <file.md> (replaces the text between its `eval` and `experts` markers), --manifest <microturn.json> (sets its `evaluation`).
+// --card <file.md> (replaces the text between its `eval`, `experts` and `variants` markers), --manifest <microturn.json> (sets
+// its `evaluation`).
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { modelFolder, nodeBackend } from "@microturn/backend-node";
-import { localEngine, type WeightType, writeTrace } from "@microturn/core";
+import { buildDuplexGraph, loadModel, localEngine, type WeightType, writeTrace } from "@microturn/core";
 import { mini } from "@microturn/mini";
 import { renderTraceHtml } from "microturn";
 import { type BehaviourCase, readCases } from "./cases.js";
@@ -15,6 +17,7 @@ import { ExpertTally, expertsMarkdown, momentOf } from "./experts.js";
 import { play } from "./play.js";
 import { type Score, score } from "./score.js";
 import { markdown, summary, table } from "./table.js";
+import { type Variant, variantsMarkdown } from "./variants.js";
 
 const { values } = parseArgs({
   options: {
@@ -37,58 +40,39 @@ const traces = Number(values.traces);
 if (!Number.isInteger(traces) || traces < 0) {
   throw new Error(`--traces must be a whole number from 0 on, got ${values.traces}`);
 }
+const types = values.weights?.split(",") as WeightType[] | undefined;
+const compares = types !== undefined && types.length > 1;
 const card = values.card === undefined ? undefined : await readFile(values.card, "utf8");
-for (const name of ["eval", "experts"]) {
+for (const name of ["eval", "experts", ...(compares ? ["variants"] : [])]) {
   if (card !== undefined && !marked(name).test(card)) {
     throw new Error(`${values.card} has no <!-- ${name} --> … <!-- /${name} --> markers`);
   }
 }
 const cases = await readCases(values.cases, values.rows?.split(","));
+const model = await loadModel(values.model === undefined ? mini : modelFolder(values.model));
 const backend = await nodeBackend();
+const { target } = backend.capabilities;
 const sessions = Number(values.sessions);
-const weights = values.weights ?? `${backend.capabilities.target.weights[0]} (the default here)`;
-const engine = localEngine({
-  model: values.model === undefined ? mini : modelFolder(values.model),
-  backend,
-  ...(values.weights === undefined ? {} : { weights: values.weights as WeightType }),
-  maxSessions: sessions,
-});
-await mkdir(values.out, { recursive: true });
-const scores: Score[] = [];
-const experts = new ExpertTally();
-let next = 0;
-await Promise.all(
-  Array.from({ length: sessions }, async () => {
-    while (next < cases.length) {
-      const one = cases[next++];
-      const played = await play(one, engine, { trace: firstOf(one, traces) });
-      for (const turn of played.turns) experts.add(momentOf(turn, one, played.turnMs), turn);
-      const result = score(one, played);
-      scores.push(result);
-      if (process.stderr.isTTY || scores.length % 50 === 0) {
-        process.stderr.write(`${scores.length} of ${cases.length} cases\n`);
-      }
-      if (played.trace !== undefined) {
-        await writeFile(join(values.out, `${one.id}.html`), renderTraceHtml(await writeTrace(played.trace)));
-      }
-      const file = join(values.out, `${one.id}.json`);
-      await writeFile(file, `${JSON.stringify({ ...result, expected: one.expected }, null, 1)}\n`);
-    }
-  }),
-);
-await engine.close();
+const variants: (Variant & { readonly experts: ExpertTally })[] = [];
+for (const weightType of types ?? [target.weights[0]]) {
+  // The files of a comparison lie apart.
+  variants.push(await evaluate(weightType, compares ? join(values.out, weightType) : values.out));
+}
 await backend.close();
 
-scores.sort((a, b) => a.id.localeCompare(b.id));
-const rows = table(scores);
-const voices = [...new Set(scores.map((s) => s.voice))].filter((voice) => voice !== "none").sort();
-const text = `${markdown(rows)}\n\n${cases.length} cases, weights ${weights}; voices: ${voices.join(", ")}.`;
-const use = expertsMarkdown(experts);
-console.log(`${text}\n\n${use}`);
-await writeFile(join(values.out, "scores.json"), `${JSON.stringify(scores, null, 1)}\n`);
+const [first] = variants;
+const rows = table(first.scores);
+const voices = [...new Set(first.scores.map((s) => s.voice))].filter((voice) => voice !== "none").sort();
+const weights = first.weights === target.weights[0] ? `${first.weights} (the default here)` : first.weights;
+const sections: Record<string, string> = {
+  eval: `${markdown(rows)}\n\n${cases.length} cases, weights ${weights}; voices: ${voices.join(", ")}.`,
+  experts: expertsMarkdown(first.experts),
+  ...(compares ? { variants: variantsMarkdown(variants) } : {}),
+};
+console.log(Object.values(sections).join("\n\n"));
 if (values.card !== undefined && card !== undefined) {
   let filled = card;
-  for (const [name, content] of Object.entries({ eval: text, experts: use })) {
+  for (const [name, content] of Object.entries(sections)) {
     filled = filled.replace(marked(name), () => `<!-- ${name} -->\n\n${content}\n\n<!-- /${name} -->`);
   }
   await writeFile(values.card, filled);
@@ -108,4 +92,42 @@ function marked(name: string): RegExp {
 /** Whether a case is among the first of its row. */
 function firstOf(one: BehaviourCase, count: number): boolean {
   return cases.filter(({ row }) => row === one.row).indexOf(one) < count;
+}
+
+/** Plays every case with one weight type, and writes a JSON file for each. */
+async function evaluate(weightType: WeightType, out: string): Promise<Variant & { readonly experts: ExpertTally }> {
+  const { onnx, externalData = [] } = buildDuplexGraph(model.config, model.weights, { target, weightType });
+  const bytes = externalData.reduce((sum, { data }) => sum + data.length, onnx.length);
+  const engine = localEngine({ model, backend, weights: weightType, maxSessions: sessions });
+  await mkdir(out, { recursive: true });
+  const scores: Score[] = [];
+  const runMs: number[] = [];
+  const experts = new ExpertTally();
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: sessions }, async () => {
+      while (next < cases.length) {
+        const one = cases[next++];
+        const played = await play(one, engine, { trace: firstOf(one, traces) });
+        for (const turn of played.turns) {
+          experts.add(momentOf(turn, one, played.turnMs), turn);
+          runMs.push(turn.timing.runMs);
+        }
+        const result = score(one, played);
+        scores.push(result);
+        if (process.stderr.isTTY || scores.length % 50 === 0) {
+          process.stderr.write(`${weightType}: ${scores.length} of ${cases.length} cases\n`);
+        }
+        if (played.trace !== undefined) {
+          await writeFile(join(out, `${one.id}.html`), renderTraceHtml(await writeTrace(played.trace)));
+        }
+        const file = join(out, `${one.id}.json`);
+        await writeFile(file, `${JSON.stringify({ ...result, expected: one.expected }, null, 1)}\n`);
+      }
+    }),
+  );
+  await engine.close();
+  scores.sort((a, b) => a.id.localeCompare(b.id));
+  await writeFile(join(out, "scores.json"), `${JSON.stringify(scores, null, 1)}\n`);
+  return { weights: weightType, bytes, runMs, scores, experts };
 }

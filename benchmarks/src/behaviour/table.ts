@@ -97,16 +97,17 @@ export function table(scores: readonly Score[]): TableRow[] {
   return rows;
 }
 
-function inWords(name: string, figure: Figure): string {
-  if (figure === undefined) return `${name} none`;
-  if (typeof figure === "number") return `${name} ${(100 * figure).toFixed(1)} %`;
-  return `${name} median / p90 ${figure.medianMs} / ${figure.p90Ms} ms`;
+/** A figure as the tables show it. */
+export function figureInWords(figure: Figure): string {
+  if (figure === undefined) return "none";
+  if (typeof figure === "number") return `${(100 * figure).toFixed(1)} %`;
+  return `median / p90 ${figure.medianMs} / ${figure.p90Ms} ms`;
 }
 
 /** The rows as a Markdown table. */
 export function markdown(rows: readonly TableRow[]): string {
   const lines = rows.map(({ behaviour, condition, count, figures }) => {
-    const text = Object.entries(figures).map(([name, figure]) => inWords(name, figure));
+    const text = Object.entries(figures).map(([name, figure]) => `${name} ${figureInWords(figure)}`);
     return `| ${condition === "all" ? `**${behaviour}**` : ""} | ${condition} | ${count} | ${text.join(", ")} |`;
   });
   return ["| Behaviour | Condition | Cases | Figures |", "|---|---|---|---|", ...lines].join("\n");
