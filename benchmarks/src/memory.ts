@@ -37,6 +37,11 @@ export function stretchMeans(values: readonly number[], count: number): number[]
   });
 }
 
+/** Whether a slope is nothing but noise. */
+export function isNoGrowth({ slope, error }: { slope: number; error: number }): boolean {
+  return slope <= 2 * error;
+}
+
 /** Stretches that the line is laid through. */
 const stretches = 9;
 const turnsPerMinute = 300;
@@ -90,7 +95,7 @@ async function growthSection(
         name: `resident memory, slope${suffix}`,
         value: words(growth),
         goal: "no growth beyond two standard errors",
-        held: growth.slope <= 2 * growth.error,
+        held: isNoGrowth(growth),
       },
     ],
     figures: { minutes, resident: growth, heap: heapGrowth, residentMeans },

@@ -49,7 +49,7 @@ async function findModel(folder: string | undefined): Promise<Pick<BenchContext,
 
 /** An engine of the context's model. */
 export function benchEngine(
-  { backend, model }: BenchContext,
+  { backend, model }: Pick<BenchContext, "backend" | "model">,
   { weights, maxSessions = 1 }: { weights?: WeightType; maxSessions?: number } = {},
 ): Engine {
   return localEngine({ model, backend, maxSessions, ...(weights === undefined ? {} : { weights }) });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { slopeOf, stretchMeans } from "./memory.js";
+import { isNoGrowth, slopeOf, stretchMeans } from "./memory.js";
 import { goalsSection, inWords, percentiles, table } from "./report.js";
 
 describe("percentiles", () => {
@@ -28,6 +28,21 @@ describe("slopeOf", () => {
       noise.map((value, i) => value + 2 * x[i]),
     );
     expect(growing.slope).toBeGreaterThan(10 * growing.error);
+  });
+
+  it("finds a leak of 200 bytes per micro-turn in nine stretches with the noise that is usual", () => {
+    const hours = Array.from({ length: 9 }, (_, i) => i / 9);
+    const noise = [0.02, -0.04, 0.03, 0, -0.02, 0.04, -0.03, 0.01, 0];
+    const leak = (200 * 18_000) / 2 ** 20;
+    expect(isNoGrowth(slopeOf(hours, noise))).toBe(true);
+    expect(
+      isNoGrowth(
+        slopeOf(
+          hours,
+          noise.map((value, i) => value + leak * hours[i]),
+        ),
+      ),
+    ).toBe(false);
   });
 });
 

@@ -69,9 +69,9 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
         note: `the ${((100 * undisturbed.length) / turns).toFixed(1)} % of the turns whose model run took at most 1.5 times its median`,
       },
       {
-        name: "  while V8 compiles",
+        name: "  the first two minutes",
         value: inWords(figures.outsideModelWarmUp, 2),
-        note: `the ${warmUpTurns} turns before those`,
+        note: `the ${warmUpTurns} turns before those, V8 compiling`,
       },
       {
         name: "  once V8 has compiled",

@@ -1,15 +1,17 @@
 // float32 against int8 and int4 weights: the same sound through all of them, micro-turn by micro-turn in turn, so that load
 // hits all alike. How much the quantised ones differ is told by scripts/quantisation-error.mjs.
 
-import type { EngineSession } from "@microturn/core";
+import type { EngineSession, WeightType } from "@microturn/core";
 import { type BenchContext, benchEngine } from "./model.js";
-import { type BenchSection, inWords, percentiles } from "./report.js";
+import { type BenchSection, inWords, type Percentiles, percentiles } from "./report.js";
 import { speechLike } from "./speech-like.js";
 
-/** Time of the model run with each weight type, and its ratio to float32. */
-export async function weightsSection(context: BenchContext): Promise<BenchSection> {
-  const turns = context.quick ? 60 : 600;
-  const types = ["float32", "int8", "int4"] as const;
+/** Time of a model run with each weight type, ms, micro-turn by micro-turn in turn. */
+export async function runTimes(
+  context: Pick<BenchContext, "backend" | "model">,
+  types: readonly WeightType[],
+  turns: number,
+): Promise<Percentiles[]> {
   const engines = types.map((weights) => benchEngine(context, { weights }));
   const sessions: EngineSession[] = [];
   for (const engine of engines) sessions.push(await engine.open());
@@ -25,7 +27,14 @@ export async function weightsSection(context: BenchContext): Promise<BenchSectio
     }
   }
   for (const engine of engines) await engine.close();
-  const [float32, ...quantised] = times.map(percentiles);
+  return times.map(percentiles);
+}
+
+/** Time of the model run with each weight type, and its ratio to float32. */
+export async function weightsSection(context: BenchContext): Promise<BenchSection> {
+  const turns = context.quick ? 60 : 600;
+  const types = ["float32", "int8", "int4"] as const;
+  const [float32, ...quantised] = await runTimes(context, types, turns);
   const faster = quantised.map(({ p50 }) => float32.p50 / p50);
   return {
     title: `Weights: ${types.join(", ")} (${turns} micro-turns each, in turn)`,

@@ -2,7 +2,7 @@
 // Options: --cases <folder>, --rows take,wait, --model <folder>, --sessions 8, --out <folder>,
 // --weights int8,float32 (each in turn; the first is what the tables are of, all together are compared),
 // --traces 2 (pages with the trace of the first cases of each row, in <folder>),
-// --card <file.md> (replaces the text between its `eval`, `experts` and `variants` markers), --manifest <microturn.json> (sets
+// --card <file.md> (replaces the text between its `eval`, `experts` and `variants` markers; needs several weight types), --manifest <microturn.json> (sets
 // its `evaluation`).
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -12,12 +12,19 @@ import { modelFolder, nodeBackend } from "@microturn/backend-node";
 import { buildDuplexGraph, loadModel, localEngine, type WeightType, writeTrace } from "@microturn/core";
 import { mini } from "@microturn/mini";
 import { renderTraceHtml } from "microturn";
+import { runTimes } from "../weights.js";
 import { type BehaviourCase, readCases } from "./cases.js";
 import { ExpertTally, expertsMarkdown, momentOf } from "./experts.js";
 import { play } from "./play.js";
 import { type Score, score } from "./score.js";
 import { markdown, summary, table } from "./table.js";
-import { type Variant, variantsMarkdown } from "./variants.js";
+import { variantsMarkdown } from "./variants.js";
+
+/** What came of the cases with one weight type. */
+interface Played {
+  readonly scores: readonly Score[];
+  readonly experts: ExpertTally;
+}
 
 const { values } = parseArgs({
   options: {
@@ -40,10 +47,8 @@ const traces = Number(values.traces);
 if (!Number.isInteger(traces) || traces < 0) {
   throw new Error(`--traces must be a whole number from 0 on, got ${values.traces}`);
 }
-const types = values.weights?.split(",") as WeightType[] | undefined;
-const compares = types !== undefined && types.length > 1;
 const card = values.card === undefined ? undefined : await readFile(values.card, "utf8");
-for (const name of ["eval", "experts", ...(compares ? ["variants"] : [])]) {
+for (const name of ["eval", "experts", "variants"]) {
   if (card !== undefined && !marked(name).test(card)) {
     throw new Error(`${values.card} has no <!-- ${name} --> … <!-- /${name} --> markers`);
   }
@@ -52,18 +57,32 @@ const cases = await readCases(values.cases, values.rows?.split(","));
 const model = await loadModel(values.model === undefined ? mini : modelFolder(values.model));
 const backend = await nodeBackend();
 const { target } = backend.capabilities;
+const types = (values.weights?.split(",") ?? [target.weights[0]]) as WeightType[];
+const compares = types.length > 1;
+if (card !== undefined && !compares) {
+  throw new Error("--card shows weight types side by side: give it with several, like --weights int8,float32,int4");
+}
 const sessions = Number(values.sessions);
-const variants: (Variant & { readonly experts: ExpertTally })[] = [];
-for (const weightType of types ?? [target.weights[0]]) {
+// Before anything is played: a type that does not exist, or not for this backend, ends it here.
+const bytes = types.map(graphBytes);
+const runMs = compares ? await runTimes({ backend, model }, types, 300) : [];
+const played: Played[] = [];
+for (const weightType of types) {
   // The files of a comparison lie apart.
-  variants.push(await evaluate(weightType, compares ? join(values.out, weightType) : values.out));
+  played.push(await evaluate(weightType, compares ? join(values.out, weightType) : values.out));
 }
 await backend.close();
 
-const [first] = variants;
+const [first] = played;
 const rows = table(first.scores);
 const voices = [...new Set(first.scores.map((s) => s.voice))].filter((voice) => voice !== "none").sort();
-const weights = first.weights === target.weights[0] ? `${first.weights} (the default here)` : first.weights;
+const weights = types[0] === target.weights[0] ? `${types[0]} (the default here)` : types[0];
+const variants = types.map((type, i) => ({
+  weights: type,
+  bytes: bytes[i],
+  runMs: runMs[i],
+  scores: played[i].scores,
+}));
 const sections: Record<string, string> = {
   eval: `${markdown(rows)}\n\n${cases.length} cases, weights ${weights}; voices: ${voices.join(", ")}.`,
   experts: expertsMarkdown(first.experts),
@@ -94,14 +113,17 @@ function firstOf(one: BehaviourCase, count: number): boolean {
   return cases.filter(({ row }) => row === one.row).indexOf(one) < count;
 }
 
-/** Plays every case with one weight type, and writes a JSON file for each. */
-async function evaluate(weightType: WeightType, out: string): Promise<Variant & { readonly experts: ExpertTally }> {
+/** Size of the graph with its weights. */
+function graphBytes(weightType: WeightType): number {
   const { onnx, externalData = [] } = buildDuplexGraph(model.config, model.weights, { target, weightType });
-  const bytes = externalData.reduce((sum, { data }) => sum + data.length, onnx.length);
+  return externalData.reduce((sum, { data }) => sum + data.length, onnx.length);
+}
+
+/** Plays every case with one weight type, and writes a JSON file for each. */
+async function evaluate(weightType: WeightType, out: string): Promise<Played> {
   const engine = localEngine({ model, backend, weights: weightType, maxSessions: sessions });
   await mkdir(out, { recursive: true });
   const scores: Score[] = [];
-  const runMs: number[] = [];
   const experts = new ExpertTally();
   let next = 0;
   await Promise.all(
@@ -109,10 +131,7 @@ async function evaluate(weightType: WeightType, out: string): Promise<Variant & 
       while (next < cases.length) {
         const one = cases[next++];
         const played = await play(one, engine, { trace: firstOf(one, traces) });
-        for (const turn of played.turns) {
-          experts.add(momentOf(turn, one, played.turnMs), turn);
-          runMs.push(turn.timing.runMs);
-        }
+        for (const turn of played.turns) experts.add(momentOf(turn, one, played.turnMs), turn);
         const result = score(one, played);
         scores.push(result);
         if (process.stderr.isTTY || scores.length % 50 === 0) {
@@ -129,5 +148,5 @@ async function evaluate(weightType: WeightType, out: string): Promise<Variant & 
   await engine.close();
   scores.sort((a, b) => a.id.localeCompare(b.id));
   await writeFile(join(out, "scores.json"), `${JSON.stringify(scores, null, 1)}\n`);
-  return { weights: weightType, bytes, runMs, scores, experts };
+  return { scores, experts };
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { percentiles } from "../report.js";
 import type { Score } from "./score.js";
 import { variantsMarkdown } from "./variants.js";
 
@@ -9,8 +10,18 @@ const take = (right: boolean, latencyMs: number): Score => ({
 
 test("variants stand side by side, times against the first", () => {
   const lines = variantsMarkdown([
-    { weights: "int8", bytes: 10_500_000, runMs: [10, 10, 12], scores: [take(true, 300), take(false, 400)] },
-    { weights: "float32", bytes: 34_000_000, runMs: [15, 15, 15], scores: [take(true, 300), take(true, 320)] },
+    {
+      weights: "int8",
+      bytes: 10_500_000,
+      runMs: percentiles([10, 10, 12]),
+      scores: [take(true, 300), take(false, 400)],
+    },
+    {
+      weights: "float32",
+      bytes: 34_000_000,
+      runMs: percentiles([15, 15, 15]),
+      scores: [take(true, 300), take(true, 320)],
+    },
   ]).split("\n");
   expect(lines).toEqual([
     "|  | int8 | float32 |",

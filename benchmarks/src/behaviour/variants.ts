@@ -1,6 +1,6 @@
 // The same cases with several weight types: what each takes, how long it runs, and what it does, side by side.
 
-import { percentiles } from "../report.js";
+import type { Percentiles } from "../report.js";
 import type { Score } from "./score.js";
 import { figureInWords, summary, table } from "./table.js";
 
@@ -9,14 +9,14 @@ export interface Variant {
   readonly weights: string;
   /** Of the graph with its weights, as the backend is given it. */
   readonly bytes: number;
-  /** Model runs, ms each, with as many sessions in a batch as were played at once. */
-  readonly runMs: readonly number[];
+  /** Of a model run for one session, all types in turn. */
+  readonly runMs: Percentiles;
   readonly scores: readonly Score[];
 }
 
 /** A Markdown table, one column for each variant: size, median time of a run against the first, and every figure over all cases. */
 export function variantsMarkdown(variants: readonly Variant[]): string {
-  const medians = variants.map(({ runMs }) => percentiles([...runMs]).p50);
+  const medians = variants.map(({ runMs }) => runMs.p50);
   const summaries = variants.map(({ scores }) => summary(table(scores)));
   const rows = [
     ["Graph with weights", ...variants.map(({ bytes }) => `${(bytes / 1e6).toFixed(1)} MB`)],

@@ -4,7 +4,7 @@
 import type { StateSpec, TensorData } from "@microturn/core";
 import type * as ort from "onnxruntime-node";
 import { Fault } from "./messages.js";
-import { type Fetches, freshData, makeTensor, type Ort, rowLength, type StateStore } from "./state-store.js";
+import { freshData, makeTensor, type Ort, rowLength, type StateStore } from "./state-store.js";
 
 /** The sessions of the two small graphs; see device-graphs.ts. */
 export interface DeviceTools {
@@ -14,7 +14,6 @@ export interface DeviceTools {
 
 /** State in device memory. Takes graphs that return whole buffers. */
 export class DeviceState implements StateStore {
-  readonly reusesOutputs = false;
   readonly #specs: readonly StateSpec[];
   /** Every piece but counters, by input name. A fresh state starts in host memory and moves with its first run. */
   #tensors: Record<string, ort.Tensor>;
@@ -37,9 +36,8 @@ export class DeviceState implements StateStore {
     }
   }
 
-  feed(feeds: Record<string, ort.Tensor>, fetches: Fetches): void {
+  feed(feeds: Record<string, ort.Tensor>): void {
     for (const spec of this.#specs) {
-      if (spec.output !== undefined) fetches[spec.output] = null;
       const counter = this.#counters[spec.input];
       feeds[spec.input] =
         counter === undefined

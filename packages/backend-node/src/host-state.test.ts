@@ -2,7 +2,7 @@ import type { StateSpec } from "@microturn/core";
 import * as ort from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { HostState } from "./host-state.js";
-import { type Fetches, makeTensor } from "./state-store.js";
+import { makeTensor } from "./state-store.js";
 
 const counter: StateSpec = { input: "turn", type: "int32", shape: [], update: { kind: "counter" } };
 const ring: StateSpec = {
@@ -31,35 +31,5 @@ describe("HostState", () => {
     const three = { ring_new: floats([1, 3, 1], 1, 2, 3), sum_new: floats([1, 1], 5) };
     await expect(state.renew(three, undefined)).rejects.toThrow("expected [1,4,1] or new rows [1,2,1]");
     expect(await state.read(0)).toEqual([Int32Array.of(0), new Float32Array(4), Float32Array.of(0)]);
-  });
-
-  test("has outputs put where earlier ones were, never into the state that the run reads", async () => {
-    const state = new HostState(ort, [counter, ring, sum], 1);
-    const feeds: Record<string, ort.Tensor> = {};
-    const fetches: Fetches = {};
-    state.feed(feeds, fetches);
-    expect(fetches).toEqual({ ring_new: null, sum_new: null });
-    const rows = floats([1, 2, 1], 1, 2);
-    const firstSum = feeds.sum;
-    const secondSum = floats([1, 1], 5);
-    await state.renew({ ring_new: rows, sum_new: secondSum }, undefined);
-    state.feed(feeds, fetches);
-    expect(feeds.sum).toBe(secondSum);
-    expect(fetches.sum_new).toBe(firstSum);
-    expect(fetches.ring_new).toBe(rows);
-    expect(feeds.ring.data).not.toBe(rows.data);
-  });
-
-  test("keeps its places when an output is refused", async () => {
-    const state = new HostState(ort, [counter, sum], 1);
-    const feeds: Record<string, ort.Tensor> = {};
-    const fetches: Fetches = {};
-    await state.renew({ sum_new: floats([1, 1], 5) }, undefined);
-    state.feed(feeds, fetches);
-    const place = fetches.sum_new;
-    await expect(state.renew({ sum_new: floats([1, 2], 5, 6) }, undefined)).rejects.toThrow("expected [1,1]");
-    state.feed(feeds, fetches);
-    expect(fetches.sum_new).toBe(place);
-    expect(feeds.sum.data).toEqual(Float32Array.of(5));
   });
 });

@@ -5,7 +5,6 @@ import type { StateSpec, TensorData } from "@microturn/core";
 import type * as ort from "onnxruntime-node";
 import { Fault } from "./messages.js";
 import {
-  type Fetches,
   freshData,
   makeTensor,
   type Ort,
@@ -21,8 +20,6 @@ interface Piece {
   data: TensorData;
   /** Over `data`. */
   tensor: ort.Tensor;
-  /** Where the next run puts its output; the first makes one. */
-  next: ort.Tensor | null;
   /** What an output looks like that is the new value of the whole, and one that is only the new rows of a ring. */
   readonly wholeSizes: readonly number[];
   readonly newRowSizes: readonly number[] | undefined;
@@ -30,7 +27,6 @@ interface Piece {
 
 /** State in host memory. Takes graphs of both state forms: only new rows, or whole buffers. */
 export class HostState implements StateStore {
-  readonly reusesOutputs = true;
   readonly #pieces: readonly Piece[];
   /** The counter's data: the turn that each row is at. */
   readonly #turns: TensorData | undefined;
@@ -45,19 +41,13 @@ export class HostState implements StateStore {
       const data = freshData(spec, batch * length);
       const wholeSizes = [batch, ...spec.shape];
       const tensor = makeTensor(ort, spec.type, data, wholeSizes);
-      return {
-        ...{ spec, rowLength: length, data, tensor, next: null, wholeSizes },
-        newRowSizes: newRowSizes(spec, batch),
-      };
+      return { spec, rowLength: length, data, tensor, wholeSizes, newRowSizes: newRowSizes(spec, batch) };
     });
     this.#turns = this.#pieces.find((piece) => piece.spec.update.kind === "counter")?.data;
   }
 
-  feed(feeds: Record<string, ort.Tensor>, fetches: Fetches): void {
-    for (const { spec, tensor, next } of this.#pieces) {
-      feeds[spec.input] = tensor;
-      if (spec.output !== undefined) fetches[spec.output] = next;
-    }
+  feed(feeds: Record<string, ort.Tensor>): void {
+    for (const piece of this.#pieces) feeds[piece.spec.input] = piece.tensor;
   }
 
   async renew(outputs: Readonly<Record<string, ort.OnnxValue>>, active: Uint8Array | undefined): Promise<void> {
@@ -81,9 +71,7 @@ export class HostState implements StateStore {
     }
   }
 
-  // Element by element: as quick as views and `set` for rows this short, and leaves nothing to collect.
   #writeRows(piece: Piece, ring: RingUpdate, output: ort.Tensor, active: Uint8Array | undefined): void {
-    piece.next = output;
     const source = output.data as TensorData;
     const { data, rowLength } = piece;
     const { shape } = piece.spec;
@@ -96,7 +84,7 @@ export class HostState implements StateStore {
       let to = row * rowLength + ringPosition(ring, this.#turns?.[row] ?? 0) * inner;
       let from = row * perRow * block;
       for (let index = 0; index < perRow; index++, to += stride, from += block) {
-        for (let i = 0; i < block; i++) data[to + i] = source[from + i];
+        data.set(source.subarray(from, from + block), to);
       }
     }
   }
@@ -104,13 +92,11 @@ export class HostState implements StateStore {
   #replace(piece: Piece, output: ort.Tensor, active: Uint8Array | undefined): void {
     const source = output.data as TensorData;
     if (active === undefined) {
-      // The output becomes the state, and the old state the place of the next output.
-      piece.next = piece.tensor;
+      // The runtime gives each output a buffer of its own: it becomes the state, and the old one is let go.
       piece.data = source;
       piece.tensor = output;
       return;
     }
-    piece.next = output;
     for (let row = 0; row < this.batch; row++) {
       if (active[row] !== 1) continue;
       const start = row * piece.rowLength;

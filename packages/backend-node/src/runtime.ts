@@ -20,7 +20,7 @@ import {
 } from "./messages.js";
 import { type PackedEntry, type PackedLayout, packedLayout, viewOf } from "./packing.js";
 import { cudaFilesPresent, type NodeProvider, profileNames } from "./providers.js";
-import { type Fetches, makeTensor, type Ort, type StateStore } from "./state-store.js";
+import { makeTensor, type Ort, type StateStore } from "./state-store.js";
 
 interface Loaded {
   readonly session: ort.InferenceSession;
@@ -31,12 +31,11 @@ interface Loaded {
   readonly states: Map<number, State>;
 }
 
-/** State of a batch of rows, where its runs read their inputs and put their outputs, and how the latter are laid out. */
+/** State of a batch of rows, where its runs read their inputs, and how their outputs are laid out. */
 interface State {
   readonly store: StateStore;
   /** Over `bytes`, which each run fills; runs never overlap (worker.ts). */
   readonly feeds: Record<string, ort.Tensor>;
-  readonly fetches: Fetches;
   readonly bytes: Uint8Array;
   readonly results: PackedLayout;
 }
@@ -143,7 +142,7 @@ export class Runtime {
 
   async #run(request: RunRequest): Promise<RunAnswer> {
     const loaded = this.#get(request.executable);
-    const { store, feeds, fetches, bytes, results: layout } = stateOf(loaded, request.state);
+    const { store, feeds, bytes, results: layout } = stateOf(loaded, request.state);
     if (request.feeds.byteLength !== bytes.length || request.results.byteLength !== layout.byteLength) {
       throw new Fault(
         "SHAPE_MISMATCH",
@@ -151,25 +150,23 @@ export class Runtime {
       );
     }
     bytes.set(new Uint8Array(request.feeds));
-    store.feed(feeds, fetches);
+    store.feed(feeds);
     let results: ort.InferenceSession.OnnxValueMapType;
     let runMs: number;
     try {
       const start = performance.now();
-      results = await loaded.session.run(feeds, fetches);
+      results = await loaded.session.run(feeds);
       runMs = performance.now() - start;
     } catch (error) {
       throw new Fault("BACKEND_FAILED", `run: the runtime failed: ${text(error)}`);
     }
     try {
       for (const entry of layout.entries) {
-        const output = results[entry.name] as ort.Tensor;
-        viewOf(request.results, entry).set(outputData(entry, output));
-        if (store.reusesOutputs) fetches[entry.name] = output;
+        viewOf(request.results, entry).set(outputData(entry, results[entry.name] as ort.Tensor));
       }
       await store.renew(results, request.active);
     } catch (error) {
-      if (!store.reusesOutputs) for (const value of Object.values(results)) value.dispose();
+      for (const value of Object.values(results)) value.dispose();
       throw error;
     }
     return { runMs };
@@ -192,8 +189,7 @@ export class Runtime {
     for (const entry of entries) {
       feeds[entry.name] = makeTensor(this.#runtime(), entry.type, viewOf(buffer, entry), entry.shape);
     }
-    const fetches: Fetches = Object.fromEntries(outputs.map(({ name }) => [name, null]));
-    return { store, feeds, fetches, bytes: new Uint8Array(buffer), results: packedLayout(outputs, store.batch) };
+    return { store, feeds, bytes: new Uint8Array(buffer), results: packedLayout(outputs, store.batch) };
   }
 
   #get(id: number): Loaded {

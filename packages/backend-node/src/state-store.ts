@@ -7,10 +7,8 @@ import type * as ort from "onnxruntime-node";
 /** State of a batch of rows, wherever it lives. */
 export interface StateStore {
   readonly batch: number;
-  /** Whether outputs of a run may be put where those of the run before were: not on a device, which makes its own. */
-  readonly reusesOutputs: boolean;
-  /** Adds the state inputs of a run, and where its state outputs go. */
-  feed(feeds: Record<string, ort.Tensor>, fetches: Fetches): void;
+  /** Adds the state inputs of a run. */
+  feed(feeds: Record<string, ort.Tensor>): void;
   /** Takes the state outputs of a run; rows that are not active keep what they had. */
   renew(outputs: Readonly<Record<string, ort.OnnxValue>>, active: Uint8Array | undefined): Promise<void>;
   /** Copies one row out. */
@@ -20,9 +18,6 @@ export interface StateStore {
   clone(): Promise<StateStore>;
   dispose(): void;
 }
-
-/** Where a run puts its outputs, by name; null: in a new tensor. */
-export type Fetches = Record<string, ort.Tensor | null>;
 
 /** The runtime's module, passed in because it is loaded late. */
 export type Ort = typeof import("onnxruntime-node");
