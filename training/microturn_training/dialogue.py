@@ -509,6 +509,14 @@ class Generator:
         offset = int(r.integers(len(self._grain) - count))
         return np.clip(base + self._grain[offset: offset + count].reshape(self.turns, 2, *IMAGE), 0, 255).astype(np.uint8)
 
+    def warp(self) -> float:
+        """By what the frequencies of a dialogue are moved: throats of other lengths than the voices of the bank have, at their own speed.
+
+        After Jaitly and Hinton 2013, "Vocal Tract Length Perturbation (VTLP) improves speech recognition".
+        """
+        r = self.random
+        return round(r.uniform(*RECIPE.microphone.warp), 2) if self.mix.augment and r.random() < RECIPE.microphone.warped else 1.0
+
     def mask_bands(self, levels: np.ndarray) -> None:
         """Silences up to two bands of frequencies for a while in one dialogue of three, so that no word hangs on one of them.
 
@@ -526,7 +534,7 @@ class Generator:
 
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
         """Everything the model is shown and must yield for one dialogue."""
-        audio = DMEL_20.levels(self.microphone(d))
+        audio = DMEL_20.levels(self.microphone(d), warp=self.warp())
         if self.mix.augment:
             self.mask_bands(audio)
         return {"audio": audio.reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "control": d.control, "speech": d.speech,

@@ -70,6 +70,8 @@ class Microphone:
     echo: float              # the assistant's own voice leaks in
     telephone: float
     room: float
+    warped: float            # have their frequencies moved by a factor within `warp`
+    warp: list[float]
     masked: float            # have bands of frequencies silenced
     quiet: float             # no noise at all
     faint: float             # noise with a signal-to-noise ratio of `faint_snr`; all others have `snr`

@@ -47,3 +47,13 @@ def test_dmel_speech_is_level_zero_in_silence_and_causal():
     levels = DMEL_SPEECH.levels(x)
     assert levels.shape == (20, 80)
     assert levels[:10].max() == 0 and levels[10].max() > 0
+
+
+def test_warping_moves_a_tone_to_another_frequency():
+    def peak(hz: float, warp: float = 1.0) -> int:
+        x = 0.3 * np.sin(2 * np.pi * hz * np.arange(16000) / 16000)
+        return int(DMEL_20.mel(x.astype(np.float32), warp=warp)[10:].sum(0).argmax())
+    for warp in (0.86, 1.0, 1.16):
+        for hz in (500, 1500, 3000):
+            assert abs(peak(hz, warp) - peak(hz * warp)) <= 1
+    assert peak(7900, 1.16) >= 78 and peak(7900, 0.86) >= 78   # nothing leaves the band
