@@ -2,8 +2,12 @@
 # Makes `mini` from nothing: voices, vocoder, training, evaluation, export. What is done already is skipped (evaluation and
 # export are not: they are of the checkpoint at hand) and training resumes, so the command can be stopped and given again. Needs the Debian packages and Python packages of README.md.
 #   MINUTES=150 PYTHON=python3 OUT=../packages/mini CASES=24 ./run.sh      # CASES: dialogues per capability in the evaluation
+#   MICROTURN_RECIPE=ablations/dense.toml RUN=dense OUT=work/dense/model ./run.sh    # another recipe needs a run and a folder of its own
 set -eu
 cd "$(dirname "$0")"
+if [ -n "${MICROTURN_RECIPE:-}" ] && { [ -z "${RUN:-}" ] || [ -z "${OUT:-}" ]; }; then
+  echo "another recipe than mini.toml needs RUN and OUT: it would overwrite run1 and packages/mini" >&2; exit 2
+fi
 PYTHON=${PYTHON:-python3}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}; CASES=${CASES:-24}
 mkdir -p "$WORK"
 echo "1/5 voices";     [ -f "$WORK/bank-held.json" ] || nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK"

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import domain
 from .dialogue import POSITION, RATE, TURN, Assistant, Bank, COUNT_PACE, OUTPUTS, STORY_GAP, reply_turn
+from .recipe import MINI, RECIPE, load
 from .synthesis import TAIL, audible, read_wav, scale
 
 NOISES = {"clean": None, "20dB": 20.0, "10dB": 10.0}
@@ -257,6 +258,8 @@ def main() -> None:
     a.add_argument("--seed", type=int, default=11)
     a.add_argument("--human", type=Path, help="folder `recordings` of the Free Spoken Digit Dataset (README.md): one more row, of real people")
     args = a.parse_args()
+    if RECIPE.timing != load(MINI).timing:
+        raise SystemExit(f"cases are those of {MINI.name}, whose timing the recipe in MICROTURN_RECIPE changes; unset it")
     shutil.rmtree(args.out, ignore_errors=True)   # or two sets would be one
     cases = Cases(args.work, args.out, args.seed)
     cases.take(args.n)

@@ -122,6 +122,7 @@ class Dialogue:
     speech: np.ndarray = field(init=False)    # [outputs, 160]
     weight: np.ndarray = field(init=False)    # [outputs] extra loss weight on text and control
     color: np.ndarray = field(init=False)     # [turns]
+    level: float = 1.0                        # of the user, against the clips; noise is measured against it
     events: list[dict] = field(default_factory=list)
 
     def __post_init__(self):
@@ -441,7 +442,7 @@ class Generator:
         d.color[:] = r.integers(6)
         t = int(r.uniform(0.3, 2.2) * RATE) if script or r.random() < 0.9 else int(r.uniform(2, 12) * RATE)
         level = 10 ** (r.uniform(-15, 4) / 20) if self.mix.augment else 1.0
-        self._level = level
+        d.level = level
         if script:
             for key, interrupt in script:
                 t = self.exchange(d, key, t, level, interrupt) + int(r.uniform(0.4, 1.2) * RATE)
@@ -459,6 +460,7 @@ class Generator:
     def microphone(self, d: Dialogue) -> np.ndarray:
         """The sound that reaches the model, float32 `[samples]`."""
         r, n = self.random, len(d.user)
+        self._leaks = False
         if not self.mix.augment and self.mix.snr_db is None:
             return d.user
         size = 1 << (n - 1).bit_length()
@@ -479,14 +481,15 @@ class Generator:
                 room[0] = 1
                 spectrum *= scipy.fft.rfft(room, size)
             spectrum *= response
-            if r.random() < self.mix.echo:
+            self._leaks = r.random() < self.mix.echo
+            if self._leaks:
                 played = np.roll(d.played[:n], int(r.uniform(0, 0.1) * RATE))
                 spectrum += scipy.fft.rfft(played, size) * (response * np.float32(10 ** (r.uniform(-35, -15) / 20)))
         out = scipy.fft.irfft(spectrum, size)[:n]
         snr = self.mix.snr_db
         if snr is None:
-            kind, noise = r.random(), RECIPE.microphone
-            snr = np.inf if kind < noise.quiet else r.uniform(*(noise.faint_snr if kind < noise.quiet + noise.faint else noise.snr))
+            kind, m = r.random(), RECIPE.microphone
+            snr = np.inf if kind < m.quiet else r.uniform(*(m.faint_snr if kind < m.quiet + m.faint else m.snr))
         if np.isfinite(snr):
             db = -10 * r.uniform(0, 2) * np.log10(np.maximum(hz, 60) / 60) + np.interp(hz, knots, r.normal(0, 3, 9))
             offset = int(r.integers(len(self._noise) - len(hz)))
@@ -494,7 +497,7 @@ class Generator:
             if self.mix.augment and r.random() < 0.5:
                 swing = np.interp(np.arange(n), np.linspace(0, n, 40), 10 ** (r.normal(0, 4, 40) / 20))
                 noise = noise * swing.astype(np.float32)
-            level = self._level * 0.08 * 10 ** (-snr / 20)
+            level = d.level * 0.08 * 10 ** (-snr / 20)
             out = out + noise * np.float32(level / np.sqrt((noise ** 2).mean()))
         return np.clip(np.round(out * 32768), -32768, 32767).astype(np.float32) / 32768
 
@@ -511,11 +514,13 @@ class Generator:
 
     def warp(self) -> float:
         """By what the frequencies of a dialogue are moved: throats of other lengths than the voices of the bank have, at their own speed.
+        Not where the assistant's voice leaks in: that is always its own.
 
         After Jaitly and Hinton 2013, "Vocal Tract Length Perturbation (VTLP) improves speech recognition".
         """
         r = self.random
-        return round(r.uniform(*RECIPE.microphone.warp), 2) if self.mix.augment and r.random() < RECIPE.microphone.warped else 1.0
+        warped = self.mix.augment and not self._leaks and r.random() < RECIPE.microphone.warped
+        return round(r.uniform(*RECIPE.microphone.warp), 2) if warped else 1.0
 
     def mask_bands(self, levels: np.ndarray) -> None:
         """Silences up to two bands of frequencies for a while in one dialogue of three, so that no word hangs on one of them.

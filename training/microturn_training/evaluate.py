@@ -15,6 +15,7 @@ import torch
 from .dialogue import END, OUTPUTS, POSITION, UNK, VOCABULARY, VOCODER_DELAY, Dialogue, Generator, Mix
 from .export import load
 from .generate import generate
+from .recipe import RECIPE
 
 GROUPS = {"train": ("bank-train", lambda m: True),
           "held-voices": ("bank-held", lambda m: not m["held"] or m["key"] == "ood"),
@@ -163,6 +164,8 @@ def main() -> None:
     args = a.parse_args()
     torch.set_num_threads(1)   # small operations: on a busy machine, threads that wait for each other took ten times as long
     net, saved = load(args.checkpoint)
+    if saved.get("recipe", RECIPE.to_dict())["timing"] != RECIPE.to_dict()["timing"]:
+        raise SystemExit(f"{args.checkpoint} learnt another timing than that of the recipe here, and would be judged by the latter; set MICROTURN_RECIPE")
     print(f"step {saved['step']}")
     table = evaluate(net, args.work, args.groups.split(","), args.n, rows=args.rows.split(",") if args.rows else None)
     if args.out:

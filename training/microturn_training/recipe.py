@@ -1,7 +1,8 @@
-"""The recipe: one file that holds every choice of a run, read once when the package is imported.
+"""The recipe: one file that holds the choices of a run that were varied, read once when the package is imported.
 
-`mini.toml` beside the package, or the file that the environment variable MICROTURN_RECIPE names. Every run keeps a copy of what it was
-made by (`recipe.json` in its folder).
+`mini.toml` beside the package, or the file that the environment variable MICROTURN_RECIPE names. It is read at import because labels
+are a function of it everywhere, in every process. A run keeps what each of its starts was made by (`starts.jsonl` in its folder), and its
+checkpoint the last of them.
 """
 from __future__ import annotations
 
@@ -65,12 +66,12 @@ class DialogueShares:
 
 @dataclass(frozen=True)
 class Microphone:
-    """What a microphone does to speech; shares of the dialogues unless said otherwise."""
+    """How a microphone and a throat change speech; shares of the dialogues unless said otherwise."""
 
     echo: float              # the assistant's own voice leaks in
     telephone: float
     room: float
-    warped: float            # have their frequencies moved by a factor within `warp`
+    warped: float            # of those without leak have their frequencies moved by a factor within `warp`
     warp: list[float]
     masked: float            # have bands of frequencies silenced
     quiet: float             # no noise at all
@@ -92,14 +93,27 @@ class Recipe:
         return asdict(self)
 
 
+PARTS = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone}
+REQUESTS = {"greet", "name", "how", "thanks", "bye", "color", "story", "count", "sum", "say", "digit", "watch", "wait", "ood", "stop", "back"}
+INTERRUPTS = {"none", "stop", "back", "barge"}
+POSITION_MS = 50   # an output position
+
+
 def load(path: Path) -> Recipe:
-    """Reads a recipe. Raises ValueError, with the file and the field, for one that is missing, unknown or of another kind."""
+    """Reads a recipe. Raises ValueError, with the file and the field, for one that is missing, unknown or out of its range. The fields
+    of [model] are checked where the model is made (`model.Config`)."""
     values = _with_base(path)
-    parts = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone}
-    unknown = values.keys() - parts.keys() - {"model"}
-    if unknown or "model" not in values:
-        raise ValueError(f"{path}: expected the tables model, {', '.join(parts)}, got {', '.join(values)}")
-    return Recipe(model=values["model"], **{name: _part(path, name, kind, values.get(name, {})) for name, kind in parts.items()})
+    expected = ["model", *PARTS]
+    for what, wrong in (("unknown", values.keys() - set(expected)), ("missing", expected - values.keys())):
+        if wrong:
+            raise ValueError(f"{path}: {what} tables: {', '.join(sorted(wrong))}; expected {', '.join(expected)}")
+    for name in expected:
+        if not isinstance(values[name], dict):
+            raise ValueError(f"{path}: {name} must be a table, got {values[name]!r}")
+    recipe = Recipe(model=values["model"], **{name: _part(path, name, kind, values[name]) for name, kind in PARTS.items()})
+    for problem in _problems(recipe):
+        raise ValueError(f"{path}: {problem}")
+    return recipe
 
 
 def _part(path: Path, name: str, kind: type, values: dict):
@@ -108,22 +122,54 @@ def _part(path: Path, name: str, kind: type, values: dict):
         if wrong:
             raise ValueError(f"{path}: [{name}] has {what} fields: {', '.join(sorted(wrong))}")
     for f in fields(kind):
-        wanted = {"int": int, "float": (int, float)}.get(f.type.partition("[")[0], list if f.type.startswith("list") else dict)
-        if not isinstance(values[f.name], wanted) or isinstance(values[f.name], bool):
+        if not _is(values[f.name], f.type):
             raise ValueError(f"{path}: [{name}] {f.name} must be {f.type}, got {values[f.name]!r}")
-    for shares in ("late", "late_yield", "interrupts"):
-        some = values.get(shares, [1])
-        total = sum(some.values() if isinstance(some, dict) else some)
-        if abs(total - 1) > 1e-9:
-            raise ValueError(f"{path}: [{name}] {shares} must add up to 1, got {total:g}")
     return kind(**values)
 
 
-def _with_base(path: Path) -> dict:
-    with path.open("rb") as file:
-        values = tomllib.load(file)
+def _is(value, kind: str) -> bool:
+    if kind == "list[float]":
+        return isinstance(value, list) and all(_is(x, "float") for x in value)
+    if kind == "dict[str, float]":
+        return isinstance(value, dict) and all(_is(x, "float") for x in value.values())
+    return isinstance(value, int if kind == "int" else (int, float)) and not isinstance(value, bool)
+
+
+def _problems(r: Recipe):
+    d, m = r.dialogue, r.microphone
+    for name, shares in (("late", d.late), ("late_yield", d.late_yield), ("interrupts", d.interrupts.values())):
+        if min(shares, default=-1) < 0 or abs(sum(shares) - 1) > 1e-9:
+            yield f"[dialogue] {name} must be shares that add up to 1, got {list(shares)}"
+    for name, values, known in (("requests", d.requests, REQUESTS), ("interrupts", d.interrupts, INTERRUPTS)):
+        if values.keys() != known:
+            yield f"[dialogue.{name}] must have {', '.join(sorted(known))}, got {', '.join(values)}"
+    if min(d.requests.values()) < 0 or not sum(d.requests.values()) > 0:
+        yield "[dialogue.requests] must not be negative, nor all 0"
+    shares = [("dialogue", d, name) for name in ("camera", "bare_digits", "hesitates")]
+    shares += [("microphone", m, name) for name in ("echo", "telephone", "room", "warped", "masked", "quiet", "faint")]
+    for table, part, name in shares:
+        if not 0 <= getattr(part, name) <= 1:
+            yield f"[{table}] {name} must be a share, 0 to 1, got {getattr(part, name)}"
+    if m.quiet + m.faint > 1:
+        yield f"[microphone] quiet and faint must not be more than 1 together, got {m.quiet + m.faint:g}"
+    for name in ("warp", "faint_snr", "snr"):
+        if len(getattr(m, name)) != 2 or sorted(getattr(m, name)) != getattr(m, name):
+            yield f"[microphone] {name} must be the lowest and the highest value, got {getattr(m, name)}"
+    for name in ("count_pace", "story_gap"):
+        value = getattr(r.timing, name)
+        if value < POSITION_MS or value % POSITION_MS:
+            yield f"[timing] {name} must be a multiple of {POSITION_MS} ms, got {value}"
+
+
+def _with_base(path: Path, above: tuple[Path, ...] = ()) -> dict:
+    path = path.resolve()
+    if path in above:
+        raise ValueError(f"{path}: is its own base")
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such recipe; MICROTURN_RECIPE, or the base of a recipe, names one")
+    values = tomllib.loads(path.read_text())
     base = values.pop("base", None)
-    return values if base is None else _merged(_with_base(path.parent / base), values)
+    return values if base is None else _merged(_with_base(path.parent / base, (*above, path)), values)
 
 
 def _merged(base: dict, more: dict) -> dict:
@@ -134,4 +180,4 @@ def _merged(base: dict, more: dict) -> dict:
     return out
 
 
-RECIPE = load(Path(os.environ.get("MICROTURN_RECIPE", MINI)))
+RECIPE = load(Path(os.environ.get("MICROTURN_RECIPE") or MINI))

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from queue import Empty
+from queue import Empty, Full
 
 ENVIRONMENT = {
     # large blocks stay in the heap: page faults were 9/10 of a step without this
@@ -63,8 +63,16 @@ def mixer(queue, work: str, seed: int, size: int) -> None:
     torch.set_num_threads(1)
     os.nice(2)
     generator = Generator(work, seed)
+    parent = multiprocessing.parent_process()
     while True:
-        queue.put({k: torch.from_numpy(v) for k, v in generator.batch(size).items()})
+        batch = {k: torch.from_numpy(v) for k, v in generator.batch(size).items()}
+        while True:
+            try:
+                queue.put(batch, timeout=20)
+                break
+            except Full:   # nobody takes it any more: a trainer that was killed cannot end this process
+                if not parent.is_alive():
+                    return
 
 
 def delayed(x, first: int):
@@ -171,6 +179,20 @@ def alive(pid: int) -> bool:
     return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+def sizes() -> Config:
+    """The sizes of the recipe. Raises ValueError for a field that `Config` does not have."""
+    try:
+        return Config(vocab_size=len(VOCABULARY), **RECIPE.model)
+    except TypeError as error:
+        raise ValueError(f"the recipe's [model]: {error}") from None
+
+
+def different(one: dict, other: dict) -> list[str]:
+    """Keys whose values differ; a tuple is a list."""
+    one, other = (json.loads(json.dumps(x)) for x in (one, other))
+    return sorted(k for k in one.keys() | other.keys() if one.get(k) != other.get(k))
+
+
 METRICS = ["loss", "text", "heard", "control", "speech", "color", "spoken", "text_right", "heard_right", "spoken_right", "switch_right"]
 
 
@@ -180,7 +202,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
     torch.manual_seed(a.seed)
     low = a.precision == "bfloat16" or (a.precision == "auto" and torch.cpu._is_avx512_bf16_supported())
     folder = Path(a.work) / a.run
-    config = Config(vocab_size=len(VOCABULARY), **RECIPE.model)
+    config = sizes()
     net = Duplex(config)
     probes = Probes(config.hidden_size, len(VOCABULARY))
     hidden = [(n, p) for n, p in net.named_parameters() if ".layers." in n and p.dim() > 1 and "sconv" not in n and "gate.weight" not in n and "rel_logits" not in n]
@@ -193,6 +215,9 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
     step, spent, path = 0, 0.0, folder / "checkpoint.pt"
     if path.exists():
         saved = torch.load(path)
+        other = different(saved["config"], config.to_dict())
+        if other:
+            raise ValueError(f"{path} was trained with other sizes ({', '.join(other)}): go on with the recipe it was made by, or give another --run")
         net.load_state_dict(saved["net"])
         optimizer.load_state_dict(saved["optimizer"])
         muon.load_state_dict(saved["muon"])
@@ -204,6 +229,9 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
             return
     elif a.initial:
         initial_weights(net, a.initial)
+    if rank == 0:
+        with (folder / "starts.jsonl").open("a") as starts:
+            starts.write(json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "step": step, "arguments": vars(a), "recipe": RECIPE.to_dict()}) + "\n")
     first, routers = step, [m.gate for m in net.modules() if isinstance(m, MixtureOfExperts)]
     if rank == 0:
         print(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, step {step}, {spent:.1f} min", flush=True)
@@ -263,15 +291,16 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
                 row = {k: round(v, 4) for k, v in zip([*METRICS, "gradient"], torch.stack(window).mean(0).tolist())}
                 row |= {"step": step, "minutes": round(minutes(), 2), "rate": round(shared[0], 6), "queued": queue.qsize(),
                         "positions_per_s": round(a.log_every * a.parts * a.part * Generator.TURNS * config.turn_positions / (now - marked)),
-                        "max_load": round(max((float(r.load.max()) for r in routers), default=0), 3),
-                        "min_load": round(min((float(r.load.min()) for r in routers), default=0), 3)}
+                        }
+                if routers:
+                    row |= {"max_load": round(max(float(r.load.max()) for r in routers), 3), "min_load": round(min(float(r.load.min()) for r in routers), 3)}
                 window, marked = [], now
                 print(json.dumps(row), flush=True)
                 log.write(json.dumps(row) + "\n")
                 log.flush()
             if step % 200 == 0 or last:
                 torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "muon": muon.state_dict(), "probes": probes.state_dict(), "step": step, "minutes": minutes(),
-                            "config": config.to_dict(), "vocabulary": VOCABULARY}, str(path) + ".new")
+                            "config": config.to_dict(), "vocabulary": VOCABULARY, "recipe": RECIPE.to_dict()}, str(path) + ".new")
                 os.replace(str(path) + ".new", path)
         if a.processes > 1:
             dist.barrier()   # nobody reads the shared values of the next step early
@@ -283,10 +312,10 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
 
 def main() -> None:
     a = arguments()
+    sizes()   # a recipe that is wrong ends it before anything is started
     folder = Path(a.work) / a.run
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rendezvous").unlink(missing_ok=True)
-    (folder / "recipe.json").write_text(json.dumps(RECIPE.to_dict(), indent=1) + "\n")
     context = multiprocessing.get_context("spawn")
     queue, ticket, shared = context.Queue(2 * a.parts), context.Value("l", 0), context.Array("d", 2)
     mixing = context.Process(target=mixer, args=(queue, a.work, int(time.time()) if (folder / "checkpoint.pt").exists() else a.seed, a.part), daemon=True)

@@ -217,3 +217,39 @@ def test_without_augmentation_no_band_is_silenced(bank):
     generator, d = scripted(bank, [("bye", "none")])
     generator.mask_bands = lambda levels: pytest.fail("a band was silenced")
     generator.example(d)
+
+
+def loudest_noise(generator: Generator, d: Dialogue) -> float:
+    """Noise in the microphone against the user's level, dB."""
+    d.user[:] = 0
+    return 20 * np.log10(np.sqrt((generator.microphone(d) ** 2).mean()) / (0.08 * d.level))
+
+
+def test_noise_is_measured_against_the_user_of_its_own_dialogue(bank):
+    generator = Generator(bank, 3, "bank-train", mix=Mix(augment=True, snr_db=10, echo=0))
+    dialogues = [generator.dialogue() for _ in range(6)]   # all before the first microphone, as in a batch
+    assert len({d.level for d in dialogues}) == 6
+    for d in dialogues:
+        assert abs(loudest_noise(generator, d) + 10) < 0.5
+
+
+def test_frequencies_are_moved_in_some_dialogues_and_never_where_the_assistant_leaks_in(bank):
+    def warps(**mix) -> list[float]:
+        generator = Generator(bank, 4, "bank-train", mix=Mix(**mix))
+        out = []
+        for _ in range(60):
+            generator.microphone(Dialogue(4, False))
+            out.append(generator.warp())
+        return out
+    moved = [w for w in warps(echo=0) if w != 1]
+    assert 20 < len(moved) < 50 and min(moved) >= 0.86 and max(moved) <= 1.16
+    assert set(warps(echo=1)) == {1.0} and set(warps(augment=False)) == {1.0}
+
+
+def test_an_example_is_heard_with_its_frequencies_moved(bank, monkeypatch):
+    def audio(warp: float) -> np.ndarray:
+        generator = Generator(bank, 4, "bank-train", mix=Mix(echo=0))
+        monkeypatch.setattr(generator, "warp", lambda: warp)
+        monkeypatch.setattr(generator, "mask_bands", lambda levels: None)
+        return generator.example(generator.dialogue())["audio"]
+    assert (audio(1.0) == audio(1.0)).all() and (audio(1.0) != audio(1.16)).any()

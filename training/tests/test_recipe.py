@@ -1,4 +1,7 @@
 """The recipe file: what it may hold, and what the ablations change."""
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,14 +32,38 @@ def test_another_recipe_holds_what_differs(tmp_path):
 @pytest.mark.parametrize("text, words", [
     ("[timing]\nreply_afer = 120", r"\[timing\] has unknown fields: reply_afer"),
     ("[timing]\nreply_after = 120.5", "reply_after must be int, got 120.5"),
+    ("[timing]\ncount_pace = 830", "count_pace must be a multiple of 50 ms, got 830"),
     ("[loss]\ntext = true", "text must be float, got True"),
     ("[dialogue]\nlate = 0.5", r"late must be list\[float\], got 0.5"),
-    ("[dialogue.interrupts]\nstop = 0.5", "interrupts must add up to 1, got 1.25"),
-    ("[lose]\ntext = 1", "expected the tables model, training, loss"),
+    ("[dialogue]\nlate = [1.5, -0.5]", "late must be shares that add up to 1"),
+    ("[dialogue.interrupts]\nstop = 0.5", "interrupts must be shares that add up to 1"),
+    ("[dialogue.requests]\nsums = 9", r"\[dialogue.requests\] must have back, bye.* got .*sums"),
+    ("[microphone]\nwarp = [0.86]", "warp must be the lowest and the highest value"),
+    ("[microphone]\nsnr = [22, 3]", "snr must be the lowest and the highest value"),
+    ("[microphone]\nmasked = 33", "masked must be a share, 0 to 1, got 33"),
+    ("[microphone]\nquiet = 0.9\nfaint = 0.3", "quiet and faint must not be more than 1 together"),
+    ("[lose]\ntext = 1", "unknown tables: lose"),
 ])
 def test_says_what_is_wrong_with_it(tmp_path, text, words):
     with pytest.raises(ValueError, match=words):
         load(variant(tmp_path, text))
+
+
+def test_says_what_is_wrong_with_its_base(tmp_path):
+    loop = tmp_path / "loop.toml"
+    loop.write_text('base = "loop.toml"')
+    with pytest.raises(ValueError, match="is its own base"):
+        load(loop)
+    with pytest.raises(ValueError, match="there is no such recipe; MICROTURN_RECIPE"):
+        load(tmp_path / "none.toml")
+
+
+def test_the_environment_names_another(tmp_path):
+    path = variant(tmp_path, "[timing]\nreply_after = 120")
+    code = "from microturn_training.recipe import RECIPE; print(RECIPE.timing.reply_after)"
+    for value, expected in ((str(path), "120"), ("", "180")):
+        out = subprocess.run([sys.executable, "-c", code], env=os.environ | {"MICROTURN_RECIPE": value}, capture_output=True, text=True, check=True)
+        assert out.stdout.strip() == expected
 
 
 def test_says_what_is_missing(tmp_path):

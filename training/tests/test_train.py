@@ -28,3 +28,9 @@ def test_knows_a_process_that_ended_and_was_not_waited_for():
         pass
     assert train.alive(os.getpid())
     child.wait()
+
+
+def test_knows_sizes_that_differ_from_those_of_a_checkpoint():
+    saved = {"experts_per_token": 2, "patch_layers": [(1, 5, 32)]}
+    assert train.different(saved, {"experts_per_token": 2, "patch_layers": [[1, 5, 32]]}) == []
+    assert train.different(saved, {"experts_per_token": 1, "patch_layers": [[1, 5, 32]], "more": 0}) == ["experts_per_token", "more"]
