@@ -5,10 +5,11 @@ import random
 import numpy as np
 import pytest
 
-from microturn_training import domain
+from microturn_training import dialogue, domain
 from microturn_training.dialogue import (DECISION, END, LISTEN, OUTPUTS, SPEAK, TOKEN, TURN, Dialogue, Generator, Mix, heard_turn, reply_turn,
                                          stop_turn, yield_turn)
 from microturn_training.evaluate import errors
+from microturn_training.recipe import MINI, load
 from microturn_training.synthesis import gap_at, pause_points
 
 
@@ -233,7 +234,9 @@ def test_noise_is_measured_against_the_user_of_its_own_dialogue(bank):
         assert abs(loudest_noise(generator, d) + 10) < 0.5
 
 
-def test_frequencies_are_moved_in_some_dialogues_and_never_where_the_assistant_leaks_in(bank):
+def test_frequencies_are_moved_in_some_dialogues_and_never_where_the_assistant_leaks_in(bank, monkeypatch):
+    monkeypatch.setattr(dialogue, "RECIPE", load(MINI.parent / "ablations" / "harder.toml"))
+
     def warps(**mix) -> list[float]:
         generator = Generator(bank, 4, "bank-train", mix=Mix(**mix))
         out = []

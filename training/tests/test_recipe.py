@@ -58,6 +58,11 @@ def test_says_what_is_wrong_with_its_base(tmp_path):
         load(tmp_path / "none.toml")
 
 
+@pytest.mark.parametrize("path", sorted(ABLATIONS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_ablation_is_a_recipe_and_differs(path):
+    assert load(path) != load(MINI)
+
+
 def test_the_environment_names_another(tmp_path):
     path = variant(tmp_path, "[timing]\nreply_after = 120")
     code = "from microturn_training.recipe import RECIPE; print(RECIPE.timing.reply_after)"
