@@ -37,9 +37,12 @@ export function stretchMeans(values: readonly number[], count: number): number[]
   });
 }
 
-/** Whether a slope is nothing but noise. */
-export function isNoGrowth({ slope, error }: { slope: number; error: number }): boolean {
-  return slope <= 2 * error;
+/** Growth per hour that is too much whatever its error, as a share of the whole: one large step has a large error too. */
+const allowedGrowth = 0.01;
+
+/** Whether memory that grows by this slope, from `whole` at the start, counts as not growing. */
+export function isNoGrowth({ slope, error }: { slope: number; error: number }, whole: number): boolean {
+  return slope <= 2 * error && slope <= allowedGrowth * whole;
 }
 
 /** Stretches that the line is laid through. */
@@ -94,8 +97,8 @@ async function growthSection(
       {
         name: `resident memory, slope${suffix}`,
         value: words(growth),
-        goal: "no growth beyond two standard errors",
-        held: isNoGrowth(growth),
+        goal: `no growth beyond two standard errors, and at most ${100 * allowedGrowth} % an hour`,
+        held: isNoGrowth(growth, residentMeans[0]),
       },
     ],
     figures: { minutes, resident: growth, heap: heapGrowth, residentMeans },

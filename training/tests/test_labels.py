@@ -95,6 +95,7 @@ def test_a_pause_inside_a_request_is_a_decision_to_wait(bank):
     generator.user(d, "name", 3200, 1.0)
     decided = np.flatnonzero(d.weight > 1)
     first, last = reply_turn(7200), 18400 // TURN
+    assert first == 3
     assert list(decided) == [OUTPUTS * t for t in range(first, last)] and last - first == 2
 
 
