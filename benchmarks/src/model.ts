@@ -16,7 +16,10 @@ import { mini } from "@microturn/mini";
 
 /** What every section needs to make engines. */
 export interface BenchContext {
+  /** Runs in a worker thread. */
   readonly backend: Backend;
+  /** Starts another backend like it, except for where its runs are. */
+  readonly backendOn: (thread: "worker" | "caller") => Promise<Backend>;
   readonly model: ModelSource | LoadedModel;
   /** What the model is, in words. */
   readonly modelName: string;
@@ -35,8 +38,9 @@ export async function benchContext(options: {
   say: (text: string) => void;
 }): Promise<BenchContext> {
   const { model, providers, threads, quick, say } = options;
-  const backend = await nodeBackend({ providers, ...(threads === undefined ? {} : { threads }) });
-  return { backend, ...(await findModel(model)), quick, say };
+  const backendOn = (thread: "worker" | "caller") =>
+    nodeBackend({ providers, thread, ...(threads === undefined ? {} : { threads }) });
+  return { backend: await backendOn("worker"), backendOn, ...(await findModel(model)), quick, say };
 }
 
 async function findModel(folder: string | undefined): Promise<Pick<BenchContext, "model" | "modelName">> {

@@ -10,6 +10,12 @@ import { speechLike } from "./speech-like.js";
 /** Not measured at all: the first run allocates. */
 const firstTurns = 20;
 
+/** Where runs may be, and what that is called in a row. */
+const threads = [
+  { thread: "caller", title: "on the caller's thread", note: "where `microturn run` has them" },
+  { thread: "worker", title: "in a worker thread", note: "the library's default" },
+] as const;
+
 /** Percentiles of each stage over a session; the goal is a whole micro-turn within a fifth of the tick. */
 export async function turnStagesSection(context: BenchContext): Promise<BenchSection> {
   const turns = context.quick ? 100 : 1_500;
@@ -17,12 +23,51 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
   const warmUpTurns = context.quick ? 100 : 600;
   // What runs once a micro-turn is compiled later still, the last of it after some 1,900 turns.
   const compiledTurns = context.quick ? 200 : 2_000;
-  const engine = benchEngine(context);
-  const all = await runTurns(engine, firstTurns + compiledTurns + turns);
-  await engine.close();
-  const warmUp = all.slice(firstTurns, firstTurns + warmUpTurns);
-  const timings = all.slice(firstTurns + warmUpTurns, firstTurns + warmUpTurns + turns);
-  const compiled = all.slice(firstTurns + compiledTurns);
+  const parts: Omit<BenchSection, "title">[] = [];
+  for (const { thread, title, note } of threads) {
+    const backend = await context.backendOn(thread);
+    const engine = benchEngine({ ...context, backend });
+    const all = await runTurns(engine, firstTurns + compiledTurns + turns);
+    await engine.close();
+    await backend.close();
+    const after = (first: number) => all.slice(firstTurns + first, firstTurns + first + turns);
+    const warmUp = all.slice(firstTurns, firstTurns + warmUpTurns);
+    parts.push(stages({ thread, title, note, timings: after(warmUpTurns), compiled: after(compiledTurns), warmUp }));
+  }
+  const message = percentiles(await threadMessages(Math.min(turns, 500)));
+  const jitter = percentiles(machineJitter(turns));
+  return {
+    title: `One micro-turn (${turns} in one session, after ${firstTurns + warmUpTurns})`,
+    rows: [
+      ...parts.flatMap((part) => part.rows),
+      {
+        name: "a message to a thread and back",
+        value: inWords(message, 2),
+        note: "with nothing in it: what waiting for a worker costs on this machine at least",
+      },
+      {
+        name: "machine jitter (a fixed sum)",
+        value: inWords(jitter, 2),
+        note: "what this machine adds to any p99 by itself",
+      },
+    ],
+    goals: parts.flatMap((part) => part.goals ?? []),
+    figures: { ...Object.assign({}, ...parts.map((part) => part.figures)), message, jitter },
+  };
+}
+
+/** Rows, goals and figures of one place for runs. */
+function stages(run: {
+  readonly thread: string;
+  readonly title: string;
+  readonly note: string;
+  readonly timings: readonly TurnTiming[];
+  /** The micro-turns before `timings`. */
+  readonly warmUp: readonly TurnTiming[];
+  /** Micro-turns after the last that V8 compiled something in. */
+  readonly compiled: readonly TurnTiming[];
+}): Omit<BenchSection, "title"> {
+  const { thread, title, note, timings, warmUp, compiled } = run;
   const outsideModel = (timing: TurnTiming) => timing.stepMs - timing.runMs;
   const ownCode = (timing: TurnTiming) => timing.encodeMs + timing.decodeMs + timing.sessionMs;
   const of = (stage: (timing: TurnTiming) => number) => percentiles(timings.map(stage));
@@ -41,69 +86,61 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
     ownCode: of(ownCode),
     outsideModelCompiled: percentiles(compiled.map(outsideModel)),
     outsideModelWarmUp: percentiles(warmUp.map(outsideModel)),
-    message: percentiles(await threadMessages(Math.min(turns, 500))),
-    jitter: percentiles(machineJitter(turns)),
   };
   return {
-    title: `One micro-turn (${turns} in one session, after ${firstTurns + warmUpTurns})`,
     rows: [
+      { name: title, value: "", note },
       {
-        name: "whole step",
+        name: "  whole step",
         value: inWords(figures.step),
         note: `p99 is ${(figures.step.p99 / 2).toFixed(0)} % of the 200 ms tick`,
       },
-      { name: "  encode", value: inWords(figures.encode, 2) },
-      { name: "  wait", value: inWords(figures.wait, 2), note: "for the worker and other sessions" },
-      { name: "  model run", value: inWords(figures.model, 2) },
-      { name: "  decode", value: inWords(figures.decode, 2) },
-      { name: "  session", value: inWords(figures.session, 2) },
-      { name: "outside the model", value: inWords(figures.outsideModel, 2), note: "everything but the model run" },
+      { name: "    encode", value: inWords(figures.encode, 2) },
       {
-        name: "  our own code",
+        name: "    wait",
+        value: inWords(figures.wait, 2),
+        note: "for the runtime's thread, and what is done around a run",
+      },
+      { name: "    model run", value: inWords(figures.model, 2) },
+      { name: "    decode", value: inWords(figures.decode, 2) },
+      { name: "    session", value: inWords(figures.session, 2) },
+      { name: "  outside the model", value: inWords(figures.outsideModel, 2), note: "everything but the model run" },
+      {
+        name: "    our own code",
         value: inWords(figures.ownCode, 2),
         note: "encode, decode and session; the rest is wait",
       },
       {
-        name: "  beside usual runs",
+        name: "    beside usual runs",
         value: inWords(figures.outsideModelUndisturbed, 2),
-        note: `the ${((100 * undisturbed.length) / turns).toFixed(1)} % of the turns whose model run took at most 1.5 times its median`,
+        note: `the ${((100 * undisturbed.length) / timings.length).toFixed(1)} % of the turns whose model run took at most 1.5 times its median`,
       },
       {
-        name: "  the first two minutes",
+        name: "    the first two minutes",
         value: inWords(figures.outsideModelWarmUp, 2),
-        note: `the ${warmUpTurns} turns before those, V8 compiling`,
+        note: `the ${warmUp.length} turns before those, V8 compiling`,
       },
       {
-        name: "  once V8 has compiled",
+        name: "    once V8 has compiled",
         value: inWords(figures.outsideModelCompiled, 2),
-        note: `${compiled.length} turns after ${firstTurns + compiledTurns}`,
-      },
-      {
-        name: "a message to a thread and back",
-        value: inWords(figures.message, 2),
-        note: "with nothing in it: what waiting costs on this machine at least",
-      },
-      {
-        name: "machine jitter (a fixed sum)",
-        value: inWords(figures.jitter, 2),
-        note: "what this machine adds to any p99 by itself",
+        note: `${compiled.length} turns, later`,
       },
     ],
     goals: [
       {
-        name: "whole step, p99",
+        name: `whole step, ${title}, p99`,
         value: `${figures.step.p99.toFixed(1)} ms`,
         goal: "at most 40 ms, a fifth of the tick",
         held: figures.step.p99 <= 40,
       },
       {
-        name: "outside the model, p99",
+        name: `outside the model, ${title}, p99`,
         value: `${figures.outsideModel.p99.toFixed(2)} ms`,
-        goal: `at most 2 ms (here an empty message to a thread has ${figures.message.p99.toFixed(2)}, a fixed sum varies by ${(figures.jitter.p99 - figures.jitter.p50).toFixed(2)})`,
+        goal: "at most 2 ms",
         held: figures.outsideModel.p99 <= 2,
       },
     ],
-    figures,
+    figures: { [thread]: figures },
   };
 }
 

@@ -1,4 +1,4 @@
-// State in host memory: buffers that the worker owns, given to the runtime without a copy and renewed in place.
+// State in host memory: buffers of ours, given to the runtime without a copy and renewed in place.
 // Used for the CPU, and for CUDA, whose device memory cannot be held from Node.
 
 import type { StateSpec, TensorData } from "@microturn/core";

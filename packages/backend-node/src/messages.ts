@@ -1,4 +1,4 @@
-// What the main thread and the worker that owns the runtime say to each other: one answer per request, in order.
+// What a caller and the runtime say to each other, between threads or on one: one answer per request, in order.
 
 import type { DuplexErrorCode, StateSpec, TensorData, TensorSpec } from "@microturn/core";
 import type { NodeProvider } from "./providers.js";
@@ -15,7 +15,7 @@ export interface StartRequest {
   readonly probe: Uint8Array;
 }
 
-/** Prepares a graph under an id that the main thread chose. */
+/** Prepares a graph under an id that the caller chose. */
 export interface LoadRequest {
   readonly kind: "load";
   readonly executable: number;
@@ -28,7 +28,7 @@ export interface LoadRequest {
   readonly device?: { readonly merge: Uint8Array; readonly read: Uint8Array };
 }
 
-/** Runs a graph once. Both memories are laid out by `packedLayout`, and are the worker's until it has answered. */
+/** Runs a graph once. Both memories are laid out by `packedLayout`, and are the runtime's until it has answered. */
 export interface RunRequest {
   readonly kind: "run";
   readonly executable: number;
@@ -40,7 +40,7 @@ export interface RunRequest {
   readonly active: Uint8Array | undefined;
 }
 
-/** Everything the worker can be asked. Row data is in the order of the graph's state specs. */
+/** Everything the runtime can be asked. Row data is in the order of the graph's state specs. */
 export type Request =
   | StartRequest
   | LoadRequest
@@ -103,7 +103,7 @@ export type Reply =
   | { readonly id: number; readonly value: Answers[Request["kind"]] }
   | { readonly id: number; readonly fault: FaultMessage };
 
-/** A failure inside the worker that the main thread turns into a DuplexError. */
+/** A failure of a request, which becomes a DuplexError on the caller's side. */
 export class Fault extends Error {
   constructor(
     readonly code: DuplexErrorCode,

@@ -70,6 +70,7 @@ describe("nodeBackend options", () => {
     ["providers", { providers: ["gpu"] }],
     ["threads", { threads: 0 }],
     ["threads", { threads: 2.5 }],
+    ["thread", { thread: "main" }],
     ["deviceId", { deviceId: -1 }],
     ["maxBatch", { maxBatch: 5000 }],
   ];

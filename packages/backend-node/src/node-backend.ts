@@ -1,4 +1,4 @@
-// Makes the backend: checks options, starts the worker, lets it find the first provider that works, and loads graphs.
+// Makes the backend: checks options, starts the runtime, lets it find the first provider that works, and loads graphs.
 
 import { availableParallelism, cpus } from "node:os";
 import { Worker } from "node:worker_threads";
@@ -11,7 +11,9 @@ import {
   type GraphTarget,
   type LoadOptions,
 } from "@microturn/core";
+import type { Connection } from "./connection.js";
 import { deviceGraphs } from "./device-graphs.js";
+import { DirectConnection } from "./direct-connection.js";
 import type { ProviderTrial } from "./messages.js";
 import { NodeExecutable, type Shared } from "./node-executable.js";
 import { probeGraph } from "./probe-graph.js";
@@ -32,6 +34,13 @@ export interface NodeBackendOptions {
    * time after every run. Default false.
    */
   readonly spinning?: boolean;
+  /**
+   * Where runs happen. `"worker"`, the default: in a thread of their own, so that yours goes on meanwhile. `"caller"`: in the
+   * thread that calls, which then does nothing else while a graph is loaded or run (mini on 2 cores: about a second, and
+   * 15 ms of every 200), but waits for no other. For a program that gives sessions a thread or process of their own, and for
+   * bundles that leave no worker file behind.
+   */
+  readonly thread?: "worker" | "caller";
   /** CUDA device, 0 or more; default 0. */
   readonly deviceId?: number;
   /** Largest batch of one run, 1 to 4096; default 64. */
@@ -64,7 +73,7 @@ export interface NodeBackend extends Backend, AsyncDisposable {
 const closeGraceMs = 60_000;
 
 /**
- * Starts onnxruntime-node in a worker thread.
+ * Starts onnxruntime-node, in a worker thread unless `thread` says otherwise.
  *
  * @throws RangeError for an option outside its range
  * @throws DuplexError `BACKEND_UNAVAILABLE` if none of `providers` works here; the message says how to get each
@@ -82,6 +91,7 @@ export async function startBackend(options: NodeBackendOptions, workerFile: URL)
     providers = ["cpu"],
     threads = Math.min(4, availableParallelism()),
     spinning = false,
+    thread = "worker",
     deviceId = 0,
     maxBatch = 64,
     target = {},
@@ -96,10 +106,12 @@ export async function startBackend(options: NodeBackendOptions, workerFile: URL)
   checkInteger("threads", threads, 1, 256);
   checkInteger("deviceId", deviceId, 0, 255);
   checkInteger("maxBatch", maxBatch, 1, 4096);
+  if (thread !== "worker" && thread !== "caller") {
+    throw new RangeError(`nodeBackend: thread must be "worker" or "caller", got ${JSON.stringify(thread)}`);
+  }
   if (!telemetry) disableTelemetry();
 
-  const worker = new Worker(workerFile, { name: "microturn-backend", execArgv: [] });
-  const connection = new WorkerConnection(worker, closeGraceMs);
+  const connection = thread === "caller" ? new DirectConnection() : connectWorker(workerFile);
   let trials: readonly ProviderTrial[];
   try {
     trials = await connection.request({ kind: "start", providers, threads, spinning, deviceId, probe: probeGraph() });
@@ -127,12 +139,16 @@ export async function startBackend(options: NodeBackendOptions, workerFile: URL)
   return new OrtBackend(connection, capabilities, passedOver);
 }
 
+function connectWorker(file: URL): Connection {
+  return new WorkerConnection(new Worker(file, { name: "microturn-backend", execArgv: [] }), closeGraceMs);
+}
+
 class OrtBackend implements NodeBackend {
   readonly #shared: Shared;
   #closed = false;
 
   constructor(
-    connection: WorkerConnection,
+    connection: Connection,
     readonly capabilities: BackendCapabilities,
     readonly passedOver: readonly ProviderFailure[],
   ) {

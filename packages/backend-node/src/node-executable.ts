@@ -1,4 +1,4 @@
-// The main thread's side of a loaded graph and its states: checks every call, packs feeds, and leaves the rest to the worker.
+// The caller's side of a loaded graph and its states: checks every call, packs feeds, and leaves the rest to the runtime.
 
 import {
   checkTensor,
@@ -12,18 +12,18 @@ import {
   type Tensor,
   type TensorData,
 } from "@microturn/core";
+import type { Connection } from "./connection.js";
 import { packedLayout, viewOf } from "./packing.js";
-import type { WorkerConnection } from "./worker-connection.js";
 
 /** What the executables and states of one backend share. */
 export interface Shared {
-  readonly connection: WorkerConnection;
+  readonly connection: Connection;
   readonly maxBatch: number;
   /** A number that no executable or state of this backend has. */
   nextId(): number;
 }
 
-/** A graph loaded in the worker. */
+/** A graph that the runtime has loaded. */
 export class NodeExecutable implements Executable {
   #disposed = false;
   /** By batch size, memories that no run is using. */
@@ -131,7 +131,7 @@ function runMemory(graph: Graph, batch: number): RunMemory {
   return { feeds, results, inputs, outputs };
 }
 
-/** State of a batch of rows, kept by the worker. */
+/** State of a batch of rows, kept by the runtime. */
 export class NodeState implements StateHandle {
   #disposed = false;
 

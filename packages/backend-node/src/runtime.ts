@@ -1,4 +1,4 @@
-// The worker's side: owns the runtime, its sessions and all state, and answers one request at a time.
+// Owns the runtime, its sessions and all state. Lives in the worker, or on the caller's thread; must be asked one thing at a time.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,13 +34,13 @@ interface Loaded {
 /** State of a batch of rows, where its runs read their inputs, and how their outputs are laid out. */
 interface State {
   readonly store: StateStore;
-  /** Over `bytes`, which each run fills; runs never overlap (worker.ts). */
+  /** Over `bytes`, which each run fills; runs never overlap. */
   readonly feeds: Record<string, ort.Tensor>;
   readonly bytes: Uint8Array;
   readonly results: PackedLayout;
 }
 
-/** Everything the worker does, behind {@link Runtime.answer}. */
+/** Everything that is done to graphs and states, behind {@link Runtime.answer}. */
 export class Runtime {
   #ort: Ort | undefined;
   #options: ort.InferenceSession.SessionOptions = {};

@@ -1,4 +1,4 @@
-// State of one batch of rows inside the worker: the contract of its two homes, host memory and device memory, and the
+// State of one batch of rows: the contract of its two homes, host memory and device memory, and the
 // arithmetic they share. Rows of data are in the order of the graph's state specs.
 
 import type { StateSpec, TensorData, TensorType } from "@microturn/core";

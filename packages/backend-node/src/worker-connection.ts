@@ -2,6 +2,7 @@
 
 import type { Worker } from "node:worker_threads";
 import { DuplexError } from "@microturn/core";
+import { type Connection, closedError } from "./connection.js";
 import type { Answers, Envelope, Reply, Request } from "./messages.js";
 
 interface Pending {
@@ -9,8 +10,8 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** A worker that answers requests in order. While none is open it does not keep the process alive. */
-export class WorkerConnection {
+/** A worker that answers requests. While none is open it does not keep the process alive. */
+export class WorkerConnection implements Connection {
   readonly #pending = new Map<number, Pending>();
   readonly #ended: Promise<void>;
   #next = 0;
@@ -39,7 +40,6 @@ export class WorkerConnection {
     worker.unref();
   }
 
-  /** Sends a request. @throws DuplexError with the worker's code; `BACKEND_FAILED` if it ends first; `SESSION_CLOSED` after `close` */
   request<R extends Request>(request: R): Promise<Answers[R["kind"]]> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
@@ -51,12 +51,11 @@ export class WorkerConnection {
     });
   }
 
-  /** Sends a request whose outcome nobody waits for, such as freeing something. */
   tell(request: Request): void {
     this.request(request).catch(() => undefined);
   }
 
-  /** Rejects what is open with `SESSION_CLOSED`, frees the worker's sessions and ends it. Always resolves. */
+  /** Ends the worker too, by force if it does not answer. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -64,7 +63,7 @@ export class WorkerConnection {
 
   async #close(): Promise<void> {
     const crashedBefore = this.#failure !== undefined;
-    this.#fail(new DuplexError("SESSION_CLOSED", "the backend was closed"));
+    this.#fail(closedError());
     if (!crashedBefore) {
       this.worker.ref();
       const envelope: Envelope = { id: this.#next++, request: { kind: "close" } };

@@ -1,7 +1,8 @@
 // Entry of the worker thread. A run blocks its thread, so the runtime lives here and never on the main thread.
 
 import { parentPort } from "node:worker_threads";
-import { type Envelope, Fault, type FaultMessage, type Reply } from "./messages.js";
+import { faultOf } from "./connection.js";
+import type { Envelope, Reply } from "./messages.js";
 import { Runtime } from "./runtime.js";
 
 const port = parentPort;
@@ -26,9 +27,4 @@ async function answer({ id, request }: Envelope): Promise<void> {
   }
   port?.postMessage(reply, transfer);
   if (request.kind === "close") port?.close();
-}
-
-function faultOf(error: unknown): FaultMessage {
-  if (error instanceof Fault) return { code: error.code, message: error.message };
-  return { code: "BACKEND_FAILED", message: error instanceof Error ? error.message : String(error) };
 }

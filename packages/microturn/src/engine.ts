@@ -23,7 +23,8 @@ export type EngineChoice = Pick<RunOptions, "model" | "providers" | "weights" | 
  * @throws DuplexError `BACKEND_UNAVAILABLE` if none of the providers works here
  */
 export async function openEngine({ model, providers, weights, threads }: EngineChoice): Promise<OpenedEngine> {
-  const backend = await nodeBackend({ providers, ...(threads === undefined ? {} : { threads }) });
+  // This process has one session and nothing else to do while the model runs.
+  const backend = await nodeBackend({ providers, thread: "caller", ...(threads === undefined ? {} : { threads }) });
   const engine = localEngine({
     model: model === undefined ? mini : modelFolder(model),
     backend,

@@ -1,0 +1,49 @@
+// The runtime on the caller's own thread: no message to wait for, and nothing else happens there while it runs.
+
+import { DuplexError } from "@microturn/core";
+import { type Connection, closedError, faultOf } from "./connection.js";
+import type { Answers, Request } from "./messages.js";
+import { Runtime } from "./runtime.js";
+
+/** Answers requests on the thread that makes them. */
+export class DirectConnection implements Connection {
+  readonly #runtime = new Runtime();
+  /** Rejects the requests that are open. */
+  readonly #open = new Set<(error: DuplexError) => void>();
+  /** Settles after the last request; never rejects. */
+  #tail: Promise<unknown> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  request<R extends Request>(request: R): Promise<Answers[R["kind"]]> {
+    if (this.#closing !== undefined) return Promise.reject(closedError());
+    return new Promise((resolve, reject) => {
+      this.#open.add(reject);
+      this.#tail = this.#tail
+        .then(() => this.#runtime.answer(request, []))
+        .then(
+          (value) => resolve(value as Answers[R["kind"]]),
+          (error) => {
+            const { code, message } = faultOf(error);
+            reject(new DuplexError(code, message));
+          },
+        )
+        .finally(() => this.#open.delete(reject));
+    });
+  }
+
+  tell(request: Request): void {
+    this.request(request).catch(() => undefined);
+  }
+
+  /** Waits for the request that is being answered: what uses the runtime cannot be stopped midway. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const reject of this.#open) reject(closedError());
+    await this.#tail;
+    await this.#runtime.answer({ kind: "close" }, []).catch(() => undefined);
+  }
+}
