@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { codecsSection } from "./codec-section.js";
 import { machineSection } from "./machine.js";
-import { longMemorySection, memorySection } from "./memory.js";
+import { longMemorySection, memorySection, workerMemorySection } from "./memory.js";
 import { type BenchContext, benchContext } from "./model.js";
 import { type BenchSection, goalsSection, table } from "./report.js";
 import { sessionsSection } from "./sessions.js";
@@ -21,6 +21,7 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   weights: weightsSection,
   sessions: sessionsSection,
   memory: memorySection,
+  "worker-memory": workerMemorySection,
   "long-memory": longMemorySection,
 };
 

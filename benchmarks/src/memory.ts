@@ -56,9 +56,17 @@ interface Readings {
   readonly heap: readonly number[];
 }
 
-/** Growth of memory per hour of conversation. */
-export function memorySection(context: BenchContext): Promise<BenchSection> {
-  return growthSection(context, benchEngine(context), context.quick ? 4 : 60, "");
+/** Growth of memory per hour of conversation, with the model's runs on the caller's thread, as `microturn run` has them. */
+export async function memorySection(context: BenchContext): Promise<BenchSection> {
+  const backend = await context.backendOn("caller");
+  const section = await growthSection(context, benchEngine({ ...context, backend }), context.quick ? 4 : 60, "");
+  await backend.close();
+  return section;
+}
+
+/** The same with them in a worker, the library's default. */
+export function workerMemorySection(context: BenchContext): Promise<BenchSection> {
+  return growthSection(context, benchEngine(context), context.quick ? 4 : 60, ", in a worker thread");
 }
 
 /**

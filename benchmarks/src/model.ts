@@ -29,6 +29,12 @@ export interface BenchContext {
   readonly say: (text: string) => void;
 }
 
+/** Where runs may be, and what that is called in a row. */
+export const runThreads = [
+  { thread: "caller", title: "on the caller's thread", note: "where `microturn run` has them" },
+  { thread: "worker", title: "in a worker thread", note: "the library's default" },
+] as const;
+
 /** Starts the backend and finds the model. */
 export async function benchContext(options: {
   model: string | undefined;

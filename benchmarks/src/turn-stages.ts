@@ -3,18 +3,12 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { DuplexSession, type TurnTiming } from "@microturn/core";
-import { type BenchContext, benchEngine } from "./model.js";
+import { type BenchContext, benchEngine, runThreads } from "./model.js";
 import { type BenchSection, inWords, percentiles } from "./report.js";
 import { speechLike } from "./speech-like.js";
 
 /** Not measured at all: the first run allocates. */
 const firstTurns = 20;
-
-/** Where runs may be, and what that is called in a row. */
-const threads = [
-  { thread: "caller", title: "on the caller's thread", note: "where `microturn run` has them" },
-  { thread: "worker", title: "in a worker thread", note: "the library's default" },
-] as const;
 
 /** Percentiles of each stage over a session; the goal is a whole micro-turn within a fifth of the tick. */
 export async function turnStagesSection(context: BenchContext): Promise<BenchSection> {
@@ -24,7 +18,7 @@ export async function turnStagesSection(context: BenchContext): Promise<BenchSec
   // What runs once a micro-turn is compiled later still, the last of it after some 1,900 turns.
   const compiledTurns = context.quick ? 200 : 2_000;
   const parts: Omit<BenchSection, "title">[] = [];
-  for (const { thread, title, note } of threads) {
+  for (const { thread, title, note } of runThreads) {
     const backend = await context.backendOn(thread);
     const engine = benchEngine({ ...context, backend });
     const all = await runTurns(engine, firstTurns + compiledTurns + turns);

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 
 from . import domain
-from .dmel import DMEL_20, DMEL_SPEECH
+from .dmel import DMEL_SPEECH
 from .recipe import RECIPE
+from .senses import IMAGE, Camera, Microphone
 from .synthesis import audible, pause_points
 
 RATE, TURN, POSITION, FRAME = 16000, 3200, 800, 400
@@ -32,7 +32,6 @@ DECISION = RECIPE.loss.decision
 VOCODER_DELAY = FRAME
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
 CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
-IMAGE = (40, 39, 3)
 
 VOCABULARY = domain.vocabulary()
 TOKEN = {w: i for i, w in enumerate(VOCABULARY)}
@@ -152,9 +151,8 @@ class Generator:
         self._pauses: dict[str, list[int]] = {}
         p = np.array(list(RECIPE.dialogue.requests.values()))
         self.probability = p / p.sum()
-        r = self.random
-        self._noise = (r.standard_normal(1 << 21) + 1j * r.standard_normal(1 << 21)).astype(np.complex64)
-        self._grain = np.round(r.normal(0, 6, 1 << 21)).astype(np.int16)
+        self.microphone = Microphone(self.random, self.mix)
+        self.camera = Camera(self.random)
 
     # ---- what is said -------------------------------------------------------------------------------------------
 
@@ -455,94 +453,11 @@ class Generator:
             t = self.exchange(d, key, t, gain) + int(r.uniform(0.15, 1.6) * RATE)
         return d
 
-    # ---- microphone and camera ----------------------------------------------------------------------------------
-
-    def microphone(self, d: Dialogue) -> np.ndarray:
-        """The sound that reaches the model, float32 `[samples]`."""
-        r, n = self.random, len(d.user)
-        self._leaks = False
-        if not self.mix.augment and self.mix.snr_db is None:
-            return d.user
-        size = 1 << (n - 1).bit_length()
-        hz = np.linspace(0, 8000, size // 2 + 1, dtype=np.float32)
-        knots = np.linspace(0, 8000, 9)
-        response = np.ones_like(hz)
-        spectrum = scipy.fft.rfft(d.user, size)
-        if self.mix.augment:
-            db = np.linspace(-1, 1, 9) * r.uniform(-5, 5) + r.normal(0, 1.5, 9)
-            response = 10 ** (np.interp(hz, knots, db).astype(np.float32) / 20)
-            if r.random() < RECIPE.microphone.telephone:
-                response = response * np.where((hz > r.uniform(150, 350)) & (hz < r.uniform(3200, 3900)), 1, 1e-3).astype(np.float32)
-            if r.random() < RECIPE.microphone.room:
-                decay = r.uniform(0.03, 0.12) * RATE
-                tail = int(5 * decay)
-                room = r.standard_normal(tail).astype(np.float32) * np.exp(-np.arange(tail, dtype=np.float32) / decay)
-                room *= r.uniform(0.1, 0.5) / np.sqrt((room ** 2).sum())
-                room[0] = 1
-                spectrum *= scipy.fft.rfft(room, size)
-            spectrum *= response
-            self._leaks = r.random() < self.mix.echo
-            if self._leaks:
-                played = np.roll(d.played[:n], int(r.uniform(0, 0.1) * RATE))
-                spectrum += scipy.fft.rfft(played, size) * (response * np.float32(10 ** (r.uniform(-35, -15) / 20)))
-        out = scipy.fft.irfft(spectrum, size)[:n]
-        snr = self.mix.snr_db
-        if snr is None:
-            kind, m = r.random(), RECIPE.microphone
-            snr = np.inf if kind < m.quiet else r.uniform(*(m.faint_snr if kind < m.quiet + m.faint else m.snr))
-        if np.isfinite(snr):
-            db = -10 * r.uniform(0, 2) * np.log10(np.maximum(hz, 60) / 60) + np.interp(hz, knots, r.normal(0, 3, 9))
-            offset = int(r.integers(len(self._noise) - len(hz)))
-            noise = scipy.fft.irfft(self._noise[offset: offset + len(hz)] * 10 ** (db.astype(np.float32) / 20), size)[:n]
-            if self.mix.augment and r.random() < 0.5:
-                swing = np.interp(np.arange(n), np.linspace(0, n, 40), 10 ** (r.normal(0, 4, 40) / 20))
-                noise = noise * swing.astype(np.float32)
-            level = d.level * 0.08 * 10 ** (-snr / 20)
-            out = out + noise * np.float32(level / np.sqrt((noise ** 2).mean()))
-        return np.clip(np.round(out * 32768), -32768, 32767).astype(np.float32) / 32768
-
-    def images(self, d: Dialogue) -> np.ndarray:
-        """One pair of 39 x 40 images per micro-turn, uint8 `[turns, 2, 40, 39, 3]`."""
-        r = self.random
-        rgb = np.array([domain.RGB[c] for c in domain.COLORS], np.float32)[d.color] * r.uniform(0.82, 1.08)
-        rgb = rgb + r.uniform(-10, 10, 3)
-        slope = np.linspace(-1, 1, 40)[:, None] * r.uniform(-12, 12) + np.linspace(-1, 1, 39)[None] * r.uniform(-12, 12)
-        base = (rgb[:, None, None, None, :] + slope[None, None, :, :, None]).astype(np.int16)
-        count = self.turns * 2 * 40 * 39 * 3
-        offset = int(r.integers(len(self._grain) - count))
-        return np.clip(base + self._grain[offset: offset + count].reshape(self.turns, 2, *IMAGE), 0, 255).astype(np.uint8)
-
-    def warp(self) -> float:
-        """By what the frequencies of a dialogue are moved: throats of other lengths than the voices of the bank have, at their own speed.
-        Not where the assistant's voice leaks in: that is always its own.
-
-        After Jaitly and Hinton 2013, "Vocal Tract Length Perturbation (VTLP) improves speech recognition".
-        """
-        r = self.random
-        warped = self.mix.augment and not self._leaks and r.random() < RECIPE.microphone.warped
-        return round(r.uniform(*RECIPE.microphone.warp), 2) if warped else 1.0
-
-    def mask_bands(self, levels: np.ndarray) -> None:
-        """Silences up to two bands of frequencies for a while in one dialogue of three, so that no word hangs on one of them.
-
-        After Park et al. 2019, "SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition",
-        arXiv:1904.08779, where a band is silent from beginning to end.
-        """
-        r = self.random
-        if r.random() >= RECIPE.microphone.masked:
-            return
-        for _ in range(r.integers(1, 3)):
-            width = int(r.integers(3, 12))
-            low = int(r.integers(0, levels.shape[1] - width + 1))
-            first, last = sorted(int(at) for at in r.integers(0, len(levels) + 1, 2))
-            levels[first:last, low:low + width] = 0
+    # ---- batches ------------------------------------------------------------------------------------------------
 
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
         """Everything the model is shown and must yield for one dialogue."""
-        audio = DMEL_20.levels(self.microphone(d), warp=self.warp())
-        if self.mix.augment:
-            self.mask_bands(audio)
-        return {"audio": audio.reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "control": d.control, "speech": d.speech,
+        return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "control": d.control, "speech": d.speech,
                 "weight": d.weight, "camera": np.array(d.camera),
                 "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS))}
 
@@ -551,7 +466,7 @@ class Generator:
         dialogues = [self.dialogue() for _ in range(size)]
         examples = [self.example(d) for d in dialogues]
         out = {k: np.stack([e[k] for e in examples]) for k in examples[0]}
-        seen = [self.images(d) for d in dialogues if d.camera]
+        seen = [self.camera.images(d) for d in dialogues if d.camera]
         out["images"] = np.stack(seen) if seen else np.zeros((0, self.turns, 2, *IMAGE), np.uint8)
         return out
 

@@ -139,7 +139,7 @@ def evaluate(net, folder: Path, groups: list[str], n: int, seed: int = 5, rows: 
         for i in range(0, len(jobs), batch):
             part = [d for _, d in jobs[i:i + batch]]
             examples = [generator.example(d) for d in part]
-            images = [generator.images(d) for d in part if d.camera]
+            images = [generator.camera.images(d) for d in part if d.camera]
             out = generate(net, torch.from_numpy(np.stack([e["audio"] for e in examples])), torch.tensor([d.camera for d in part]),
                            torch.from_numpy(np.stack(images)) if images else torch.zeros(0, generator.turns, 2, 40, 39, 3, dtype=torch.uint8))
             for j, d in enumerate(part):
