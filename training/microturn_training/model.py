@@ -264,39 +264,120 @@ class SharedExperts(nn.Module):
         self.down_proj = nn.Parameter(torch.empty(c.shared_experts, c.hidden_size, c.expert_width))
 
 
+def swiglu(inner):
+    """[..., 2 W] -> [..., W]."""
+    gate, up = inner.float().chunk(2, -1)
+    return (F.silu(gate) * up).to(inner.dtype)
+
+
+def swiglu_gradient(inner, gradient):
+    """Gradient of `swiglu`'s argument from that of its result."""
+    gate, up = inner.float().chunk(2, -1)
+    gradient, s = gradient.float(), gate.sigmoid()
+    return torch.cat([gradient * up * (s + gate * s * (1 - s)), gradient * gate * s], -1).to(inner.dtype)
+
+
+def combine(y, weight):
+    """Weighted sum over the experts of a token: y [tokens, K, H], weight [tokens, K] -> [tokens, H]."""
+    return (y.float() * weight[..., None]).sum(1).to(y.dtype)
+
+
+def combine_gradient(y, weight, gradient):
+    """Gradients of `combine`'s arguments from that of its result."""
+    gradient = gradient.float()[:, None]
+    return (gradient * weight[..., None]).to(y.dtype), (gradient * y.float()).sum(-1)
+
+
+class Kernels:
+    """What lies between the matmuls of `routed`; compiled for training."""
+
+    def __init__(self, wrap=lambda f: f):
+        self.swiglu, self.swiglu_gradient, self.combine, self.combine_gradient = map(wrap, (swiglu, swiglu_gradient, combine, combine_gradient))
+
+
+class Routed(torch.autograd.Function):
+    """Each token's experts, weighted; the same as `routed_plainly`.
+
+    (token, expert) pairs lie sorted by expert in buffers of a fixed size, and every matmul reads and writes a stretch of them, in
+    both directions: without that, a third of a training step is copies, fills and sums of slices. Each expert's rows are
+    padded to whole blocks: the matmul library compiles a kernel for every shape it meets."""
+
+    @staticmethod
+    def forward(ctx, x, chosen, weight, gate_up, down, kernels):
+        experts, k = len(gate_up), chosen.shape[1]
+        pairs = chosen.flatten()
+        order = pairs.argsort(stable=True)
+        counts = torch.bincount(pairs, minlength=experts)
+        padded = (counts + ROW_BLOCK - 1) // ROW_BLOCK * ROW_BLOCK
+        shift = (padded.cumsum(0) - padded) - (counts.cumsum(0) - counts)
+        place = torch.empty_like(order)
+        place[order] = torch.arange(len(order), device=x.device) + shift[pairs[order]]
+        ends = padded.cumsum(0).tolist()
+        spans = [slice(a, z) for a, z in zip([0, *ends[:-1]], ends)]
+        size = (len(pairs) + experts * (ROW_BLOCK - 1) + ROW_BLOCK - 1) // ROW_BLOCK * ROW_BLOCK
+        picked = x.new_zeros(size, x.shape[1]).index_copy_(0, place, x.repeat_interleave(k, 0))
+        inner, out = x.new_empty(size, gate_up.shape[1]), x.new_empty(size, x.shape[1])
+        for span, w in zip(spans, gate_up):
+            torch.mm(picked[span], w.T, out=inner[span])
+        activated = kernels.swiglu(inner)
+        for span, w in zip(spans, down):
+            torch.mm(activated[span], w.T, out=out[span])
+        y = out.index_select(0, place).view(len(x), k, -1)
+        ctx.save_for_backward(picked, inner, activated, y, place, weight, gate_up, down)
+        ctx.spans, ctx.kernels = spans, kernels
+        return kernels.combine(y, weight)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        picked, inner, activated, y, place, weight, gate_up, down = ctx.saved_tensors
+        kernels, spans = ctx.kernels, ctx.spans
+        d_y, d_weight = kernels.combine_gradient(y, weight, gradient)
+        d_out = torch.zeros_like(picked).index_copy_(0, place, d_y.flatten(0, 1))
+        d_activated, d_down = torch.empty_like(activated), torch.empty_like(down)
+        for span, w, d_w in zip(spans, down, d_down):
+            torch.mm(d_out[span], w, out=d_activated[span])
+            torch.mm(d_out[span].T, activated[span], out=d_w)
+        d_inner = kernels.swiglu_gradient(inner, d_activated)
+        d_picked, d_gate_up = torch.empty_like(picked), torch.empty_like(gate_up)
+        for span, w, d_w in zip(spans, gate_up, d_gate_up):
+            torch.mm(d_inner[span], w, out=d_picked[span])
+            torch.mm(d_inner[span].T, picked[span], out=d_w)
+        return d_picked.index_select(0, place).view(*y.shape).sum(1), None, d_weight, d_gate_up, d_down, None
+
+
+def routed_plainly(x, chosen, weight, gate_up, down):
+    """The definition of `Routed`: x [tokens, H], chosen and weight [tokens, K], gate_up [E, 2 W, H], down [E, H, W] -> [tokens, H]."""
+    y = torch.stack([torch.stack([down[e] @ swiglu(gate_up[e] @ row) for e in experts]) for row, experts in zip(x, chosen)])
+    return combine(y, weight)
+
+
 class MixtureOfExperts(nn.Module):
     def __init__(self, c: Config):
         super().__init__()
         self.c = c
         self.gate, self.experts, self.shared_experts = Router(c), Experts(c), SharedExperts(c)
+        self.kernels = Kernels()
 
     def forward(self, x):
         shape, c = x.shape, self.c
         x = x.reshape(-1, shape[-1])
         chosen, weight, shared_weight = self.gate(x)
-        # (token, expert) pairs sorted by expert, one matmul per expert over its own tokens. Each expert's rows are padded to
-        # whole blocks: the matmul library compiles a kernel for every shape it meets, which took half of a step without this
-        pairs = chosen.flatten()
-        order = pairs.argsort(stable=True)
-        counts = torch.bincount(pairs, minlength=c.num_experts)
-        padded = (counts + ROW_BLOCK - 1) // ROW_BLOCK * ROW_BLOCK
-        shift = (padded.cumsum(0) - padded) - (counts.cumsum(0) - counts)
-        place = torch.empty_like(order)
-        place[order] = torch.arange(len(order), device=x.device) + shift[pairs[order]]
         low = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-        sizes = padded.tolist()
-        picked = x.new_zeros(sum(sizes), shape[-1], dtype=low).index_copy(0, place, x.to(low).repeat_interleave(c.experts_per_token, 0))
-        parts = []
-        for rows, gate_up, down in zip(picked.split(sizes), self.experts.gate_up_proj.to(low).unbind(0), self.experts.down_proj.to(low).unbind(0)):
-            gate, up = (rows @ gate_up.T).chunk(2, -1)
-            parts.append((F.silu(gate) * up) @ down.T)
-        y = torch.cat(parts).index_select(0, place).view(len(x), c.experts_per_token, -1)
-        out = (y * weight[..., None].to(low)).sum(1)
-        for s in range(c.shared_experts):
-            p = self.shared_experts
-            inner = F.silu(F.linear(x, p.gate_proj[s])) * F.linear(x, p.up_proj[s]) * shared_weight[:, s:s + 1].to(low)
-            out = out + F.linear(inner, p.down_proj[s])
-        return out.view(shape)
+        x = x.to(low)
+        y = Routed.apply(x, chosen, weight, self.experts.gate_up_proj.to(low), self.experts.down_proj.to(low), self.kernels)
+        return self.shared_part(x, y, shared_weight).view(shape)
+
+    def shared_part(self, x, y, weight):
+        """Adds the shared experts to what the others yielded."""
+        p = self.shared_experts
+        for s in range(self.c.shared_experts):
+            inner = F.silu(F.linear(x, p.gate_proj[s])) * F.linear(x, p.up_proj[s]) * weight[:, s:s + 1].to(x.dtype)
+            y = y + F.linear(inner, p.down_proj[s])
+        return y
+
+    def compile_parts(self) -> None:
+        self.kernels = Kernels(lambda f: torch.compile(f, dynamic=False))
+        self.shared_part = torch.compile(self.shared_part, dynamic=False)
 
 
 class Layer(nn.Module):
@@ -323,7 +404,9 @@ class Layer(nn.Module):
         return self.mlp_part(x, self.mlp(y), state)
 
     def compile_parts(self) -> None:
-        """Fuses what surrounds the matmuls (training only); the experts' sizes change with every batch and stay eager."""
+        """Fuses what surrounds the matmuls (training only); the sizes of experts' matmuls change with every batch and stay eager."""
+        if isinstance(self.mlp, MixtureOfExperts):
+            self.mlp.compile_parts()
         self.attention_part = torch.compile(self.attention_part, dynamic=False)
         self.mlp_part = torch.compile(self.mlp_part, dynamic=False)
 
