@@ -6,6 +6,7 @@ coefficients are theirs. Matrices of one shape are orthogonalised together.
 from __future__ import annotations
 
 import torch
+import torch.distributed as dist
 
 
 def orthogonalise(m: torch.Tensor, steps: int = 5, precision: torch.dtype = torch.bfloat16) -> torch.Tensor:
@@ -36,10 +37,24 @@ class Muon:
             update = p.grad.add(buffer, alpha=self.momentum)
             m = update.reshape(-1, p.shape[-2] // split, p.shape[-1])
             groups.setdefault(tuple(m.shape[1:]), []).append((p, m))
-        for (rows, columns), members in groups.items():
-            done = orthogonalise(torch.cat([m for _, m in members]), precision=self.precision) * max(1.0, rows / columns) ** 0.5
-            for (p, _), update in zip(members, done.split([len(m) for _, m in members])):
-                p.mul_(1 - rate * self.weight_decay).add_(update.reshape(p.shape).to(p.dtype), alpha=-rate)
+        stacks = [torch.cat([m for _, m in members]) for members in groups.values()]
+        for members, done in zip(groups.values(), self._orthogonalised(stacks)):
+            for (p, m), update in zip(members, done.split([len(m) for _, m in members])):
+                scale = max(1.0, m.shape[1] / m.shape[2]) ** 0.5
+                p.mul_(1 - rate * self.weight_decay).add_(update.reshape(p.shape), alpha=-rate * scale)
+
+    def _orthogonalised(self, stacks: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The stacks orthogonalised. Training processes hold the same matrices: each does its share and gets the others'."""
+        if not dist.is_initialized():
+            return [orthogonalise(m, precision=self.precision).float() for m in stacks]
+        rank, count = dist.get_rank(), dist.get_world_size()
+        out = [torch.zeros_like(m) for m in stacks]
+        for m, done in zip(stacks, out):
+            if rank < len(m):
+                done[rank::count] = orthogonalise(m[rank::count], precision=self.precision).float()
+        flat = torch.cat([m.flatten() for m in out])
+        dist.all_reduce(flat)
+        return [part.view_as(m) for part, m in zip(flat.split([m.numel() for m in out]), out)]
 
     def state_dict(self) -> list[torch.Tensor]:
         return self.buffers
