@@ -57,21 +57,27 @@ def yield_turn(onset: int) -> int:
     return (onset + YIELD_AFTER) // TURN
 
 
+# The user's clips of a bank that consists of more than one file.
+BANK_FILES = {"bank-train": ["bank-train", "bank-natural"]}
+
+
 class Bank:
-    """Clips of one bank file, by request key. Natural voices are listed `natural` times."""
+    """Clips of a bank, by request key. Natural voices are listed `natural` times."""
 
     def __init__(self, folder: Path, name: str, keep=lambda meta: True, natural: int = 1):
-        self.samples = np.load(folder / f"{name}.npy", mmap_mode="r")
+        self.samples: dict[str, np.ndarray] = {}
         self.by_key: dict[str, list[dict]] = {}
-        start = 0
-        for meta in json.loads((folder / f"{name}.json").read_text()):
-            if keep(meta):
-                copies = natural if meta["voice"].startswith("kokoro") else 1
-                self.by_key.setdefault(meta["key"], []).extend([meta | {"start": start}] * copies)
-            start += meta["length"]
+        for file in BANK_FILES.get(name, [name]):
+            self.samples[file] = np.load(folder / f"{file}.npy", mmap_mode="r")
+            start = 0
+            for meta in json.loads((folder / f"{file}.json").read_text()):
+                if keep(meta):
+                    copies = natural if meta["voice"].startswith("kokoro") else 1
+                    self.by_key.setdefault(meta["key"], []).extend([meta | {"file": file, "start": start}] * copies)
+                start += meta["length"]
 
     def wave(self, meta: dict) -> np.ndarray:
-        return self.samples[meta["start"]: meta["start"] + meta["length"]].astype(np.float32) / 32767
+        return self.samples[meta["file"]][meta["start"]: meta["start"] + meta["length"]].astype(np.float32) / 32767
 
 
 class Assistant:

@@ -1,28 +1,30 @@
 """Builds the clip bank: every request by many voices, every answer by the assistant's voice, as 16 kHz int16.
 
 A clip is trimmed to what is audible (plus 10 ms of tail), scaled to one active level, and remembers where a pause inside
-it was made on purpose. Files: `bank-train`, `bank-held`, `bank-assistant` (.npy samples and .json index) in the work folder.
+it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-held`, `bank-assistant` (.npy samples and .json index) in the work folder.
 """
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import multiprocessing
 import os
+import pickle
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from scipy.signal import resample_poly
 
 from . import domain, espeak, kokoro
-from .voices import ASSISTANT, Voice, draw
+from .voices import ASSISTANT, Voice, between, draw
 
 RATE = 16000
 TAIL = 160            # samples kept after the last audible one
@@ -189,30 +191,52 @@ ENGINES = {"espeak": 20, "flite": 8, "festival": 7, "kokoro": 6}
 # clips per request for training
 CLIPS = {"sum": 48, "count": 140, "say": 130, "digit": 130, "watch": 130, "wait": 130, "ood": 2600, "back": 1000, "stop": 1000, "color": 560}
 OTHERS = 440
+# the same by natural voices alone, each of another one
+NATURAL = {"sum": 17, "count": 42, "say": 42, "digit": 100, "watch": 45, "wait": 45, "ood": 800, "back": 280, "stop": 280, "color": 180}
+NATURAL_OTHERS = 150
+PART = 200          # clips between two savings
 JUMBLES = 0.3       # of the out-of-domain clips
 
 
-def planned(rng: random.Random, key: str, text: str, engine: str, held_voices: bool, held_phrasing: bool) -> tuple:
+def words_before_pause(rng: random.Random, key: str, text: str) -> int:
+    """Where a request has a pause on purpose; 0 for none."""
     points = pause_points(text) if key not in ("ood", "back", "stop") else []
-    split = rng.choice(points) if points and rng.random() < 0.25 else 0
-    return key, text, draw(rng, engine, held_voices), held_phrasing, split
+    return rng.choice(points) if points and rng.random() < 0.25 else 0
+
+
+def phrasings(rng: random.Random, key: str, count: int) -> Iterator[str]:
+    """So many texts of a request, all its phrasings in turn, so that no voice knows only some of them."""
+    texts: list[str] = []
+    for _ in range(count):
+        texts = texts or rng.sample(domain.texts(key, False), len(domain.texts(key, False)))
+        text = texts.pop()
+        if key == "ood":
+            text = domain.jumble(rng) if rng.random() < JUMBLES else text
+        elif key != "back":
+            text = domain.varied(text, rng)
+        yield text
 
 
 def plan_training(rng: random.Random) -> list[tuple]:
-    """The list of clips to make: (key, text, voice, held phrasing, words before the pause or 0). All phrasings of a request in
-    turn, so that no engine knows only some of them."""
+    """The list of clips to make: (key, text, voice, held phrasing, words before the pause or 0)."""
     jobs = []
     for key in domain.keys():
-        count, texts = CLIPS.get(key.partition(":")[0], OTHERS), []
-        for _ in range(count):
-            texts = texts or rng.sample(domain.texts(key, False), len(domain.texts(key, False)))
-            text = texts.pop()
-            if key == "ood":
-                text = domain.jumble(rng) if rng.random() < JUMBLES else text
-            elif key != "back":
-                text = domain.varied(text, rng)
+        for text in phrasings(rng, key, CLIPS.get(key.partition(":")[0], OTHERS)):
             engine = rng.choices(list(ENGINES), list(ENGINES.values()))[0]
-            jobs.append(planned(rng, key, text, engine, False, False))
+            split = words_before_pause(rng, key, text)
+            jobs.append((key, text, draw(rng, engine, False), False, split))
+    return jobs
+
+
+def plan_natural(rng: random.Random) -> list[tuple]:
+    """More clips of natural voices: every few sentences by one that no other has."""
+    texts = [(key, text) for key in domain.keys() for text in phrasings(rng, key, NATURAL.get(key.partition(":")[0], NATURAL_OTHERS))]
+    rng.shuffle(texts)
+    jobs = []
+    for i, (key, text) in enumerate(texts):
+        if i % kokoro.SENTENCES == 0:
+            voice = between(rng)
+        jobs.append((key, text, voice, False, words_before_pause(rng, key, text)))
     return jobs
 
 
@@ -225,7 +249,8 @@ def plan_held(rng: random.Random) -> list[tuple]:
             for text in rng.sample(texts, min(len(texts), 12 if ":" not in key else 1 if key.startswith("sum") else 4)):
                 for engine in rng.sample(list(ENGINES), 1 if key.startswith("sum") else 3):
                     if engine != "kokoro" or rng.random() < 0.6:
-                        jobs.append(planned(rng, key, text, engine, True, held_phrasing))
+                        split = words_before_pause(rng, key, text)
+                        jobs.append((key, text, draw(rng, engine, True), held_phrasing, split))
     return jobs
 
 
@@ -235,32 +260,47 @@ def save(folder: Path, name: str, clips: list[tuple[np.ndarray, dict]]) -> None:
     print(f"{name}: {len(clips)} clips, {sum(len(x) for x, _ in clips) / RATE / 3600:.2f} h", flush=True)
 
 
-def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
-    started, done, clips = time.time(), 0, []
-    festival = {}
-    for j in jobs:
-        if j[2].engine == "festival":
-            festival.setdefault(j[2].name, []).append(j)
-    batches = [v[i:i + 100] for v in festival.values() for i in range(0, len(v), 100)]
+def batches(jobs: list[tuple]) -> list[list[tuple]]:
+    """Jobs that one call speaks: many of one voice for festival, a few of one natural voice, any for the others."""
+    def by(engine: str, size: int) -> list[list[tuple]]:
+        voices: dict[str, list] = {}
+        for job in jobs:
+            if job[2].engine == engine:
+                voices.setdefault(job[2].label, []).append(job)
+        return [v[i:i + size] for v in voices.values() for i in range(0, len(v), size)]
     singles = [j for j in jobs if j[2].engine in ("espeak", "flite")]
-    natural = {}
-    for j in jobs:
-        if j[2].engine == "kokoro":
-            natural.setdefault(j[2].label, []).append(j)
-    runs = [v[i:i + kokoro.SENTENCES] for v in natural.values() for i in range(0, len(v), kokoro.SENTENCES)]
-    for result in itertools.chain(pool.imap(festival_batch, batches), pool.imap(functools.partial(kokoro_batch, folder), runs)):
-        clips += result
-        done += len(result)
-        if done // 50 > (done - len(result)) // 50:
-            print(f"{name}: {done}/{len(jobs)} clips, {time.time() - started:.0f} s", flush=True)
-    for result in pool.imap(single, singles, chunksize=50):
-        clips.append(result)
-        done += 1
-        if done % 1000 == 0:
-            print(f"{name}: {done}/{len(jobs)} clips, {time.time() - started:.0f} s", flush=True)
-    good = [c for c in clips if c]
-    print(f"{name}: {len(clips) - len(good)} failed", flush=True)
-    save(folder, name, good)
+    return [*by("festival", 100), *by("kokoro", kokoro.SENTENCES), *(singles[i:i + 50] for i in range(0, len(singles), 50))]
+
+
+def speak_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] | None]:
+    engine = jobs[0][2].engine
+    if engine == "festival":
+        return festival_batch(jobs)
+    return kokoro_batch(work, jobs) if engine == "kokoro" else [single(job) for job in jobs]
+
+
+def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
+    """Speaks the jobs. What is done is kept in parts in between, and a call that was stopped goes on from them."""
+    parts = folder / f"{name}.parts"
+    parts.mkdir(exist_ok=True)
+    groups: list[list[list[tuple]]] = [[]]
+    for batch in batches(jobs):
+        if sum(map(len, groups[-1])) >= PART:
+            groups.append([])
+        groups[-1].append(batch)
+    started, done, files = time.time(), 0, []
+    for i, group in enumerate(groups):
+        files.append(parts / f"{i:04d}.pickle")
+        if not files[-1].exists():
+            clips = [c for spoken in pool.imap(functools.partial(speak_batch, folder), group) for c in spoken if c]
+            files[-1].with_suffix(".new").write_bytes(pickle.dumps(clips))
+            os.replace(files[-1].with_suffix(".new"), files[-1])
+        done += sum(map(len, group))
+        print(f"{name}: {done}/{len(jobs)} clips, {time.time() - started:.0f} s", flush=True)
+    clips = [c for file in files for c in pickle.loads(file.read_bytes())]
+    print(f"{name}: {len(jobs) - len(clips)} failed", flush=True)
+    save(folder, name, clips)
+    shutil.rmtree(parts)
 
 
 def assistant_clip(item: tuple[str, str]) -> tuple[np.ndarray, dict]:
@@ -285,7 +325,8 @@ def main() -> None:
         if not (folder / "bank-assistant.json").exists():
             save(folder, "bank-assistant", pool.map(assistant_clip, list(domain.answers().items())))
         kokoro.fetch(folder)
-        for name, jobs in (("bank-train", plan_training(random.Random(1))), ("bank-held", plan_held(random.Random(2)))):
+        for name, jobs in (("bank-train", plan_training(random.Random(1))), ("bank-held", plan_held(random.Random(2))),
+                           ("bank-natural", plan_natural(random.Random(3)))):
             if not (folder / f"{name}.json").exists():
                 make(folder, name, jobs, pool)
 

@@ -25,7 +25,7 @@ KOKORO_TRAIN = ("af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicol
                 "am_fenrir am_michael am_onyx am_puck am_santa bf_alice bf_emma bf_isabella bm_daniel bm_fable bm_george ef_dora "
                 "em_alex hf_alpha hf_beta hm_psi if_sara im_nicola jf_alpha jf_gongitsune jf_tebukuro jm_kumo pf_dora pm_alex "
                 "zf_xiaobei zf_xiaoxiao zm_yunjian zm_yunxi").split()
-# voices between two of them, so that there are more than the published ones
+# voices between two of them, so that there are more than the published ones; `between` makes as many as one likes
 KOKORO_BETWEEN = ["+".join(random.Random(i).sample(KOKORO_TRAIN, 2)) for i in range(40)]
 ASSISTANT = "slt"  # flite
 
@@ -56,3 +56,8 @@ def draw(rng: random.Random, engine: str, held: bool) -> Voice:
         return Voice(engine, name, rng.uniform(0.95, 1.35))
     name = rng.choice(FESTIVAL_HELD if held else FESTIVAL_TRAIN)
     return Voice(engine, name, rng.uniform(0.8, 1.25))
+
+
+def between(rng: random.Random) -> Voice:
+    """A natural voice that nobody has: the mean of two to four of the published ones, some of which may be the same."""
+    return Voice("kokoro", "+".join(rng.choices(KOKORO_TRAIN, k=rng.randint(2, 4))), rng.uniform(0.9, 1.4))

@@ -12,7 +12,8 @@ def bank(tmp_path_factory):
     """Every request is 0.5 s of tone, every answer 0.8 s."""
     folder = tmp_path_factory.mktemp("bank")
     tone = (3000 * np.sin(np.arange(16000) * 0.3)).astype(np.int16)
-    for name, texts, length in (("bank-train", {k: domain.texts(k, False)[0] for k in domain.keys()}, 8000), ("bank-assistant", domain.answers(), 12800)):
+    requests = {k: domain.texts(k, False)[0] for k in domain.keys()}
+    for name, texts, length in (("bank-train", requests, 8000), ("bank-natural", requests, 8000), ("bank-assistant", domain.answers(), 12800)):
         np.save(folder / f"{name}.npy", np.tile(tone[:length], len(texts)))
         (folder / f"{name}.json").write_text(json.dumps([
             {"key": k, "text": t, "voice": "tone", "held": False, "length": length, "gap": None,

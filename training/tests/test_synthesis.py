@@ -1,0 +1,51 @@
+"""Which clips are made, and that a call that was stopped goes on."""
+import json
+import random
+
+import numpy as np
+import pytest
+
+from microturn_training import kokoro, synthesis, voices
+
+
+class Pool:
+    """Does the work itself."""
+    imap = staticmethod(map)
+
+
+def test_every_few_natural_sentences_have_a_voice_of_their_own_made_of_training_voices_only():
+    jobs = synthesis.plan_natural(random.Random(3))
+    runs = [jobs[i:i + kokoro.SENTENCES] for i in range(0, len(jobs), kokoro.SENTENCES)]
+    assert all(len({job[2] for job in run}) == 1 for run in runs)
+    assert len({run[0][2].name for run in runs}) > 0.9 * len(runs)
+    assert {part for job in jobs for part in job[2].name.split("+")} <= set(voices.KOKORO_TRAIN)
+    assert {job[0] for job in jobs} == set(synthesis.domain.keys()) and not any(job[3] for job in jobs)
+
+
+def test_batches_hold_every_job_once_and_one_voice_where_a_call_has_one():
+    jobs = synthesis.plan_training(random.Random(1))
+    found = synthesis.batches(jobs)
+    assert sorted(map(str, jobs)) == sorted(str(job) for batch in found for job in batch)
+    for batch in found:
+        assert {job[2].engine for job in batch} <= {"espeak", "flite"} or len({job[2].name for job in batch}) == 1
+
+
+def test_what_was_made_before_a_stop_is_not_made_again(tmp_path, monkeypatch):
+    jobs = [(f"digit:{i % 10}", str(i), voices.Voice("espeak", "en+f1"), False, 0) for i in range(500)]
+    spoken: list[str] = []
+
+    def speak(work, batch):
+        if len(spoken) == 300:
+            raise KeyboardInterrupt
+        spoken.extend(job[1] for job in batch)
+        return [(np.full(3, int(job[1]), np.int16), {"text": job[1]}) if job[1] != "7" else None for job in batch]
+
+    monkeypatch.setattr(synthesis, "speak_batch", speak)
+    with pytest.raises(KeyboardInterrupt):
+        synthesis.make(tmp_path, "bank", jobs, Pool)
+    assert not (tmp_path / "bank.json").exists()
+    monkeypatch.setattr(synthesis, "speak_batch", lambda work, batch: [(np.full(3, int(job[1]), np.int16), {"text": job[1]}) for job in batch])
+    synthesis.make(tmp_path, "bank", jobs, Pool)
+    texts = [meta["text"] for meta in json.loads((tmp_path / "bank.json").read_text())]
+    assert sorted(texts, key=int) == [str(i) for i in range(500) if i != 7]
+    assert (np.load(tmp_path / "bank.npy") == np.repeat([int(t) for t in texts], 3)).all() and not (tmp_path / "bank.parts").exists()
