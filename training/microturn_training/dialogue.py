@@ -57,8 +57,14 @@ def yield_turn(onset: int) -> int:
     return (onset + YIELD_AFTER) // TURN
 
 
-# The user's clips of a bank that consists of more than one file.
-BANK_FILES = {"bank-train": ["bank-train", "bank-natural"]}
+# The files of a bank that has more than one; all but the first may be missing.
+BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-human"]}
+
+
+def bank_files(folder: Path, name: str) -> list[str]:
+    """The files that a bank consists of here."""
+    first, *others = BANK_FILES.get(name, [name])
+    return [first, *(file for file in others if (folder / f"{file}.json").exists())]
 
 
 class Bank:
@@ -67,7 +73,7 @@ class Bank:
     def __init__(self, folder: Path, name: str, keep=lambda meta: True, natural: int = 1):
         self.samples: dict[str, np.ndarray] = {}
         self.by_key: dict[str, list[dict]] = {}
-        for file in BANK_FILES.get(name, [name]):
+        for file in bank_files(folder, name):
             self.samples[file] = np.load(folder / f"{file}.npy", mmap_mode="r")
             start = 0
             for meta in json.loads((folder / f"{file}.json").read_text()):

@@ -30,7 +30,7 @@ import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
-from .dialogue import Generator, VOCABULARY  # noqa: E402
+from .dialogue import Generator, VOCABULARY, bank_files  # noqa: E402
 from .domain import COLORS  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
 from .muon import Muon  # noqa: E402
@@ -230,8 +230,9 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
     elif a.initial:
         initial_weights(net, a.initial)
     if rank == 0:
+        clips = {file: len(json.loads((Path(a.work) / f"{file}.json").read_text())) for file in bank_files(Path(a.work), "bank-train")}
         with (folder / "starts.jsonl").open("a") as starts:
-            starts.write(json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "step": step, "arguments": vars(a), "recipe": RECIPE.to_dict()}) + "\n")
+            starts.write(json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "step": step, "arguments": vars(a), "recipe": RECIPE.to_dict(), "clips": clips}) + "\n")
     first, routers = step, [m.gate for m in net.modules() if isinstance(m, MixtureOfExperts)]
     if rank == 0:
         print(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, step {step}, {spent:.1f} min", flush=True)

@@ -1,0 +1,130 @@
+"""People's voices for the clip bank: recordings under licences that allow training and shipping what was trained.
+
+`work/human/an4`: the AN4 database of CMU (`wav/**/*.raw`, big-endian, and `etc/*.transcription`); licence of the BSD kind, its notice is
+in the model card. People say digits, letters, names of months and streets, and commands.
+`work/human/speech_commands`: folders of one word each of Google's Speech Commands (Warden 2018, arXiv:1804.03209; CC BY 4.0).
+README.md tells where they come from. What is not there is left out, and said so.
+
+Where words begin and end is found by pocketsphinx, which is told what was said.
+"""
+from __future__ import annotations
+
+import random
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from . import domain
+from .synthesis import RATE, TAIL, USER_RMS, loudness, read_wav, save, scale, to_int16
+
+# Requests that one word is. Any other word of Speech Commands is foreign speech.
+COMMANDS = {"stop": "stop", "yes": "back", "right": "back"} | {word: f"digit:{i}" for i, word in enumerate(domain.DIGITS)}
+FOREIGN = 90          # clips of each word that is foreign speech
+CLEAR = 5             # the loudest 10 ms of a usable word against the recording's quiet ones
+MARGIN = 0.12         # seconds around an aligned border in which the audible one is looked for
+
+
+class Aligner:
+    """Finds words in a recording."""
+
+    def __init__(self):
+        from pocketsphinx import Decoder
+        self.decoder = Decoder(lm=None, loglevel="FATAL")
+
+    def words(self, x: np.ndarray, text: str) -> list[tuple[str, float, float]] | None:
+        """Each word of `text` with the seconds at which it begins and ends; None where it cannot be found."""
+        try:
+            self.decoder.set_align_text(text)
+            self.decoder.start_utt()
+            self.decoder.process_raw(to_int16(x).tobytes(), full_utt=True)
+            self.decoder.end_utt()
+        except (RuntimeError, ValueError):
+            return None
+        found = [(re.sub(r"\(\d+\)$", "", s.word), s.start_frame / 100, (s.end_frame + 1) / 100) for s in self.decoder.seg() or []
+                 if not s.word.startswith(("<", "["))]
+        return found if [word for word, _, _ in found] == text.split() else None
+
+
+def edges(x: np.ndarray, start: float, end: float) -> tuple[int, int] | None:
+    """The audible samples near an aligned stretch; None if they do not stand out of the recording's noise."""
+    e = loudness(x)
+    quiet = np.quantile(e, 0.1) + 1e-6
+    a, b = max(0, int((start - MARGIN) * RATE)), min(len(x), int((end + MARGIN) * RATE))
+    loudest = e[a:b].max() if b > a else 0
+    if loudest < CLEAR * quiet:
+        return None
+    k = np.flatnonzero(e[a:b] > max(2.5 * quiet, 0.04 * loudest))
+    return a + int(k[0]), a + int(k[-1]) + 1
+
+
+def cut(x: np.ndarray, first: int, last: int, ends: list[float], key: str, text: str, speaker: str) -> tuple[np.ndarray, dict] | None:
+    """A clip as those of synthesis.py: from TAIL samples before its first audible one to TAIL after its last."""
+    if last - first < RATE // 12:
+        return None
+    x = np.pad(x, TAIL)[first:last + 2 * TAIL]
+    words = [int(min(max(end * RATE - first + TAIL, TAIL), len(x) - TAIL)) for end in ends]
+    words[-1] = len(x) - TAIL
+    fade = np.linspace(0, 1, TAIL, dtype=np.float32)
+    x[:TAIL] *= fade
+    x[-TAIL:] *= fade[::-1]
+    x = scale(x, USER_RMS)
+    return to_int16(x), {"key": key, "text": text, "voice": speaker, "held": False, "length": len(x), "words": words, "gap": None}
+
+
+def an4(folder: Path, aligner: Aligner) -> list[tuple[np.ndarray, dict]]:
+    """Whole utterances as foreign speech, or as the request that they are, and every digit in them as a clip of its own."""
+    clips = []
+    for line in "\n".join(f.read_text() for f in sorted((folder / "etc").glob("an4_*.transcription"))).splitlines():
+        match = re.fullmatch(r"(?:<s> )?(.*?)(?: </s>)? \((\S+)\)", line.strip())
+        file = next((folder / "wav").glob(f"*/*/{match[2]}.raw"), None) if match else None
+        if file is None:
+            continue
+        x = np.frombuffer(file.read_bytes(), ">i2").astype(np.float32) / 32768
+        text, speaker = match[1].lower(), f"an4:{file.parent.name}"
+        found = aligner.words(x, text)
+        if not found:
+            continue
+        whole = edges(x, found[0][1], found[-1][2])
+        if whole is None:
+            continue
+        key = COMMANDS.get(text, "ood")
+        clips.append(cut(x, *whole, [end for _, _, end in found], key, text, speaker))
+        for word, start, end in found if len(found) > 1 else []:
+            if word in domain.DIGITS and (span := (int(start * RATE), int(end * RATE))):
+                clips.append(cut(x, *span, [end], f"digit:{domain.DIGITS.index(word)}", word, speaker))
+    return [c for c in clips if c]
+
+
+def speech_commands(folder: Path, aligner: Aligner) -> list[tuple[np.ndarray, dict]]:
+    clips = []
+    for words in sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("_")):
+        key = COMMANDS.get(words.name, "ood")
+        files = sorted(words.glob("*.wav"))
+        for file in random.Random(4).sample(files, min(len(files), FOREIGN)) if key == "ood" else files:
+            x = read_wav(str(file))
+            found = aligner.words(x, words.name)
+            span = edges(x, found[0][1], found[-1][2]) if found else None
+            if span:
+                clips.append(cut(x, *span, [span[1] / RATE], key, words.name, f"speech_commands:{file.name.split('_')[0]}"))
+    return [c for c in clips if c]
+
+
+def main() -> None:
+    work = Path(sys.argv[1] if len(sys.argv) > 1 else "work")
+    clips, aligner = [], Aligner()
+    for name, read in (("an4", an4), ("speech_commands", speech_commands)):
+        folder = work / "human" / name
+        if folder.exists():
+            found = read(folder, aligner)
+            print(f"{name}: {len(found)} clips of {len({meta['voice'] for _, meta in found})} people", flush=True)
+            clips += found
+        else:
+            print(f"{folder} is not there: training will hear fewer people (README.md tells where to get it)", flush=True)
+    if clips:
+        save(work, "bank-human", clips)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Clips from people's recordings, with an aligner that is told where the words are."""
+import wave
+
+import numpy as np
+
+from microturn_training import human
+from microturn_training.synthesis import RATE, TAIL
+
+
+class Told:
+    def __init__(self, found):
+        self.found = found
+
+    def words(self, x, text):
+        return self.found.get(text)
+
+
+def spoken(*stretches: tuple[float, float], seconds: float = 2.0, noise: float = 0.001) -> np.ndarray:
+    """Noise with tones in it."""
+    x = np.random.default_rng(0).normal(0, noise, int(seconds * RATE)).astype(np.float32)
+    for start, end in stretches:
+        n = np.arange(int((end - start) * RATE))
+        x[int(start * RATE):int(start * RATE) + len(n)] += 0.2 * np.sin(n * 0.3).astype(np.float32)
+    return x
+
+
+def test_the_audible_part_near_an_aligned_stretch_is_found_and_what_drowns_in_noise_is_not_used():
+    first, last = human.edges(spoken((0.5, 0.9)), 0.45, 0.97)
+    assert abs(first - 0.5 * RATE) < 160 and abs(last - 0.9 * RATE) < 160
+    assert human.edges(spoken((0.5, 0.9), noise=0.1), 0.45, 0.97) is None
+    assert human.edges(spoken((0.5, 0.9)), 1.5, 1.9) is None
+
+
+def test_an_utterance_of_an4_is_foreign_speech_and_its_digits_are_clips_of_their_own(tmp_path):
+    folder = tmp_path / "an4"
+    (folder / "etc").mkdir(parents=True)
+    (folder / "wav" / "an4_clstk" / "fash").mkdir(parents=True)
+    (folder / "etc" / "an4_train.transcription").write_text("<s> ERASE FIVE </s> (an1-fash-b)\n<s> NO RECORDING </s> (an2-fash-b)\n")
+    (folder / "etc" / "an4_test.transcription").write_text("STOP (an3-fash-b)\n")
+    for name, x in (("an1", spoken((0.3, 0.7), (0.8, 1.2))), ("an3", spoken((0.3, 0.7)))):
+        (folder / "wav" / "an4_clstk" / "fash" / f"{name}-fash-b.raw").write_bytes((x * 32767).astype(">i2").tobytes())
+    aligner = Told({"erase five": [("erase", 0.3, 0.75), ("five", 0.75, 1.2)], "stop": [("stop", 0.3, 0.7)]})
+    clips = human.an4(folder, aligner)
+    assert [(meta["key"], meta["text"], meta["voice"]) for _, meta in clips] == [
+        ("stop", "stop", "an4:fash"), ("ood", "erase five", "an4:fash"), ("digit:5", "five", "an4:fash")]
+    for x, meta in clips:
+        assert len(x) == meta["length"] and meta["words"][-1] == len(x) - TAIL and x.dtype == np.int16
+    _, (whole, meta), (digit, _) = clips
+    assert abs(len(whole) - 2 * TAIL - 0.9 * RATE) < 400 and abs(meta["words"][0] - TAIL - 0.45 * RATE) < 200
+    assert abs(len(digit) - 2 * TAIL - 0.45 * RATE) < 400
+
+
+def test_a_word_of_speech_commands_is_the_request_that_it_is_or_foreign_speech(tmp_path):
+    for word in ("stop", "yes", "three", "happy", "quiet"):
+        (tmp_path / word).mkdir()
+        with wave.open(str(tmp_path / word / "0123abcd_nohash_0.wav"), "wb") as f:
+            f.setnchannels(1), f.setsampwidth(2), f.setframerate(RATE)
+            f.writeframes((spoken((0.3, 0.7), seconds=1, noise=0.1 if word == "quiet" else 0.001) * 32767).astype("<i2").tobytes())
+    clips = human.speech_commands(tmp_path, Told({w: [(w, 0.3, 0.7)] for w in ("stop", "yes", "three", "happy", "quiet")}))
+    assert {meta["text"]: meta["key"] for _, meta in clips} == {"stop": "stop", "yes": "back", "three": "digit:3", "happy": "ood"}
+    assert {meta["voice"] for _, meta in clips} == {"speech_commands:0123abcd"}
