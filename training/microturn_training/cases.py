@@ -68,8 +68,8 @@ class Cases:
         self.out, self.count = out, 0
         self.answers = domain.answers()
 
-    def clip(self, keys: list[str], accept=lambda m: True) -> dict:
-        options = [m for k in keys for m in self.bank.by_key.get(k, []) if accept(m)]
+    def clip(self, keys: list[str], accept=lambda m: True, bank: Bank | None = None) -> dict:
+        options = [m for k in keys for m in (bank or self.bank).by_key.get(k, []) if accept(m)]
         return options[self.random.integers(len(options))]
 
     def write(self, row: str, scene: Scene, noise: str, expected: dict) -> None:
@@ -144,8 +144,9 @@ class Cases:
             scene.say(self.bank, meta, self.random.uniform(0.6, 1.4), pause)
             self.write("wait", scene, noises[i], {"text": self.reply_text(meta["key"]), "takes": True, "pauseMs": round(pause * 1000)})
 
-    def during(self, row: str, n: int, kind: str) -> None:
-        """Something is said while the assistant tells the story or counts: `stop`, `back`, or another request (`barge`)."""
+    def during(self, row: str, n: int, kind: str, people: Bank | None = None) -> None:
+        """Something is said while the assistant tells the story or counts: `stop`, `back`, or another request (`barge`); by one of
+        `people` if they are given."""
         noises = self.noises(n)
         for i in range(n):
             key = "story" if i % 2 == 0 else f"count:{self.random.integers(6, 10)}"
@@ -155,13 +156,14 @@ class Cases:
             playing = (reply_turn(int(end * RATE)) + 1) * TURN / RATE
             at = playing + self.random.uniform(0.8, min(4.5, self.reply_seconds(key) - 1))
             if kind == "stop":
-                second, expected = self.clip(["stop"], lambda m: m["held"] == (i % 4 > 1)), {"yields": True, "text": "okay"}
+                second = self.clip(["stop"], bank=people) if people else self.clip(["stop"], lambda m: m["held"] == (i % 4 > 1))
+                expected = {"yields": True, "text": "okay"}
             elif kind == "back":
-                second, expected = self.clip(["back"]), {"yields": False, "text": self.reply_text(key)}
+                second, expected = self.clip(["back"], bank=people), {"yields": False, "text": self.reply_text(key)}
             else:
                 second = self.clip(self.keys_of([*self.SHORT, "sum", "digit", "say"]), lambda m: m["held"] == (i % 4 > 1))
                 expected = {"yields": True, "text": self.reply_text(second["key"])}
-            scene.say(self.bank, second, at)
+            scene.say(people or self.bank, second, at)
             scene.events[-1]["during"] = True
             self.write(row, scene, noises[i], expected)
 
@@ -176,13 +178,13 @@ class Cases:
                 t = scene.say(self.bank, meta, t) + 3.0
             self.write("transcript", scene, noises[i], {"heard": " ".join(" ".join(domain.words(e["text"])) for e in scene.events)})
 
-    def out_of_domain(self, n: int) -> None:
+    def out_of_domain(self, n: int, row: str = "out-of-domain", people: Bank | None = None) -> None:
         noises = self.noises(n)
         for i in range(n):
-            meta = self.clip(["ood"], lambda m: m["held"])
-            scene = Scene(self.random, 7.5)
-            scene.say(self.bank, meta, self.random.uniform(0.6, 1.4))
-            self.write("out-of-domain", scene, noises[i], {"text": self.reply_text("ood"), "takes": True})
+            meta = self.clip(["ood"], bank=people) if people else self.clip(["ood"], lambda m: m["held"])
+            scene = Scene(self.random, max(7.5, 5.5 + meta["length"] / RATE) if people else 7.5)
+            scene.say(people or self.bank, meta, self.random.uniform(0.6, 1.4))
+            self.write(row, scene, noises[i], {"text": self.reply_text("ood"), "takes": True})
 
     def silence(self, n: int) -> None:
         """Nothing for the assistant to answer: noise, "stop" and "uh huh" while it is silent."""
@@ -227,7 +229,6 @@ class Cases:
             scene.color.append({"ms": change, "rgb": domain.RGB[domain.COLORS[awaited]]})
             self.write("color", scene, noises[i], {"text": f"okay now it is {domain.COLORS[awaited]}", "changeMs": change})
 
-
     def human(self, folder: Path, n: int) -> None:
         """Real people say a digit, each speaker and digit in turn: recordings of the Free Spoken Digit Dataset."""
         noises = self.noises(n)
@@ -271,6 +272,11 @@ def main() -> None:
         row(args.n)
     if args.human:
         cases.human(args.human, args.n)
+    if (args.work / "bank-human-held.json").exists():
+        people = Bank(args.work, "bank-human-held")
+        cases.during("yield-stop-human", args.n, "stop", people)
+        cases.during("hold-human", args.n, "back", people)
+        cases.out_of_domain(args.n, "out-of-domain-human", people)
     print(f"{args.out}: {cases.count} cases")
 
 

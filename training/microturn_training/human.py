@@ -5,7 +5,8 @@ in the model card. People say digits, letters, names of months and streets, and 
 `work/human/speech_commands`: folders of one word each of Google's Speech Commands (Warden 2018, arXiv:1804.03209; CC BY 4.0).
 README.md tells where they come from. What is not there is left out, and said so.
 
-Where words begin and end is found by pocketsphinx, which is told what was said.
+Where words begin and end is found by pocketsphinx, which is told what was said. Some people are kept for evaluation: the speakers of
+AN4's test set, and a quarter of those of Speech Commands.
 """
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ from .synthesis import RATE, TAIL, USER_RMS, loudness, read_wav, save, scale, to
 
 # Requests that one word is. Any other word of Speech Commands is foreign speech.
 COMMANDS = {"stop": "stop", "yes": "back", "right": "back"} | {word: f"digit:{i}" for i, word in enumerate(domain.DIGITS)}
+HELD = "0123"         # people of Speech Commands whose code begins so are kept for evaluation
 FOREIGN = 90          # clips of each word that is foreign speech
 CLEAR = 5             # the loudest 10 ms of a usable word against the recording's quiet ones
 MARGIN = 0.12         # seconds around an aligned border in which the audible one is looked for
@@ -73,32 +75,34 @@ def cut(x: np.ndarray, first: int, last: int, ends: list[float], key: str, text:
     return to_int16(x), {"key": key, "text": text, "voice": speaker, "held": False, "length": len(x), "words": words, "gap": None}
 
 
-def an4(folder: Path, aligner: Aligner) -> list[tuple[np.ndarray, dict]]:
+Clips = tuple[list[tuple[np.ndarray, dict]], list[tuple[np.ndarray, dict]]]   # of training, and of the people kept for evaluation
+
+
+def an4(folder: Path, aligner: Aligner) -> Clips:
     """Whole utterances as foreign speech, or as the request that they are, and every digit in them as a clip of its own."""
-    clips = []
-    for line in "\n".join(f.read_text() for f in sorted((folder / "etc").glob("an4_*.transcription"))).splitlines():
-        match = re.fullmatch(r"(?:<s> )?(.*?)(?: </s>)? \((\S+)\)", line.strip())
-        file = next((folder / "wav").glob(f"*/*/{match[2]}.raw"), None) if match else None
-        if file is None:
-            continue
-        x = np.frombuffer(file.read_bytes(), ">i2").astype(np.float32) / 32768
-        text, speaker = match[1].lower(), f"an4:{file.parent.name}"
-        found = aligner.words(x, text)
-        if not found:
-            continue
-        whole = edges(x, found[0][1], found[-1][2])
-        if whole is None:
-            continue
-        key = COMMANDS.get(text, "ood")
-        clips.append(cut(x, *whole, [end for _, _, end in found], key, text, speaker))
-        for word, start, end in found if len(found) > 1 else []:
-            if word in domain.DIGITS and (span := (int(start * RATE), int(end * RATE))):
-                clips.append(cut(x, *span, [end], f"digit:{domain.DIGITS.index(word)}", word, speaker))
-    return [c for c in clips if c]
+    clips: Clips = [], []
+    for mine, name in zip(clips, ("an4_train", "an4_test")):
+        for line in (folder / "etc" / f"{name}.transcription").read_text().splitlines():
+            match = re.fullmatch(r"(?:<s> )?(.*?)(?: </s>)? \((\S+)\)", line.strip())
+            file = next((folder / "wav").glob(f"*/*/{match[2]}.raw"), None) if match else None
+            if file is None:
+                continue
+            x = np.frombuffer(file.read_bytes(), ">i2").astype(np.float32) / 32768
+            text, who = match[1].lower(), f"an4:{file.parent.name}"
+            found = aligner.words(x, text)
+            whole = edges(x, found[0][1], found[-1][2]) if found else None
+            if whole is None:
+                continue
+            mine.append(cut(x, *whole, [end for _, _, end in found], COMMANDS.get(text, "ood"), text, who))
+            for word, start, end in found if len(found) > 1 else []:
+                if word in domain.DIGITS:
+                    mine.append(cut(x, int(start * RATE), int(end * RATE), [end], f"digit:{domain.DIGITS.index(word)}", word, who))
+    return tuple([c for c in some if c] for some in clips)
 
 
-def speech_commands(folder: Path, aligner: Aligner) -> list[tuple[np.ndarray, dict]]:
-    clips = []
+def speech_commands(folder: Path, aligner: Aligner) -> Clips:
+    """Every file as the request that its word is; of words that are none, some, as foreign speech."""
+    clips: Clips = [], []
     for words in sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("_")):
         key = COMMANDS.get(words.name, "ood")
         files = sorted(words.glob("*.wav"))
@@ -107,23 +111,25 @@ def speech_commands(folder: Path, aligner: Aligner) -> list[tuple[np.ndarray, di
             found = aligner.words(x, words.name)
             span = edges(x, found[0][1], found[-1][2]) if found else None
             if span:
-                clips.append(cut(x, *span, [span[1] / RATE], key, words.name, f"speech_commands:{file.name.split('_')[0]}"))
-    return [c for c in clips if c]
+                who = f"speech_commands:{file.name.split('_')[0]}"
+                clips[file.name[0] in HELD].append(cut(x, *span, [span[1] / RATE], key, words.name, who))
+    return tuple([c for c in some if c] for some in clips)
 
 
 def main() -> None:
     work = Path(sys.argv[1] if len(sys.argv) > 1 else "work")
-    clips, aligner = [], Aligner()
+    clips, aligner = ([], []), Aligner()
     for name, read in (("an4", an4), ("speech_commands", speech_commands)):
         folder = work / "human" / name
-        if folder.exists():
-            found = read(folder, aligner)
-            print(f"{name}: {len(found)} clips of {len({meta['voice'] for _, meta in found})} people", flush=True)
-            clips += found
-        else:
+        if not folder.exists():
             print(f"{folder} is not there: training will hear fewer people (README.md tells where to get it)", flush=True)
-    if clips:
-        save(work, "bank-human", clips)
+            continue
+        for mine, found, use in zip(clips, read(folder, aligner), ("to train", "to evaluate")):
+            print(f"{name}: {len(found)} clips of {len({meta['voice'] for _, meta in found})} people {use}", flush=True)
+            mine += found
+    for name, some in zip(("bank-human", "bank-human-held"), clips):
+        if some:
+            save(work, name, some)
 
 
 if __name__ == "__main__":

@@ -40,12 +40,12 @@ def test_an_utterance_of_an4_is_foreign_speech_and_its_digits_are_clips_of_their
     for name, x in (("an1", spoken((0.3, 0.7), (0.8, 1.2))), ("an3", spoken((0.3, 0.7)))):
         (folder / "wav" / "an4_clstk" / "fash" / f"{name}-fash-b.raw").write_bytes((x * 32767).astype(">i2").tobytes())
     aligner = Told({"erase five": [("erase", 0.3, 0.75), ("five", 0.75, 1.2)], "stop": [("stop", 0.3, 0.7)]})
-    clips = human.an4(folder, aligner)
-    assert [(meta["key"], meta["text"], meta["voice"]) for _, meta in clips] == [
-        ("stop", "stop", "an4:fash"), ("ood", "erase five", "an4:fash"), ("digit:5", "five", "an4:fash")]
-    for x, meta in clips:
+    train, kept = human.an4(folder, aligner)
+    assert [[(meta["key"], meta["text"], meta["voice"]) for _, meta in some] for some in (train, kept)] == [
+        [("ood", "erase five", "an4:fash"), ("digit:5", "five", "an4:fash")], [("stop", "stop", "an4:fash")]]
+    for x, meta in train + kept:
         assert len(x) == meta["length"] and meta["words"][-1] == len(x) - TAIL and x.dtype == np.int16
-    _, (whole, meta), (digit, _) = clips
+    (whole, meta), (digit, _) = train
     assert abs(len(whole) - 2 * TAIL - 0.9 * RATE) < 400 and abs(meta["words"][0] - TAIL - 0.45 * RATE) < 200
     assert abs(len(digit) - 2 * TAIL - 0.45 * RATE) < 400
 
@@ -53,9 +53,10 @@ def test_an_utterance_of_an4_is_foreign_speech_and_its_digits_are_clips_of_their
 def test_a_word_of_speech_commands_is_the_request_that_it_is_or_foreign_speech(tmp_path):
     for word in ("stop", "yes", "three", "happy", "quiet"):
         (tmp_path / word).mkdir()
-        with wave.open(str(tmp_path / word / "0123abcd_nohash_0.wav"), "wb") as f:
+        with wave.open(str(tmp_path / word / f"{'0' if word == 'yes' else 'a'}123abcd_nohash_0.wav"), "wb") as f:
             f.setnchannels(1), f.setsampwidth(2), f.setframerate(RATE)
             f.writeframes((spoken((0.3, 0.7), seconds=1, noise=0.1 if word == "quiet" else 0.001) * 32767).astype("<i2").tobytes())
-    clips = human.speech_commands(tmp_path, Told({w: [(w, 0.3, 0.7)] for w in ("stop", "yes", "three", "happy", "quiet")}))
-    assert {meta["text"]: meta["key"] for _, meta in clips} == {"stop": "stop", "yes": "back", "three": "digit:3", "happy": "ood"}
-    assert {meta["voice"] for _, meta in clips} == {"speech_commands:0123abcd"}
+    train, kept = human.speech_commands(tmp_path, Told({w: [(w, 0.3, 0.7)] for w in ("stop", "yes", "three", "happy", "quiet")}))
+    assert {meta["text"]: meta["key"] for _, meta in train} == {"stop": "stop", "three": "digit:3", "happy": "ood"}
+    assert {meta["text"]: meta["key"] for _, meta in kept} == {"yes": "back"}
+    assert {meta["voice"] for _, meta in train + kept} == {"speech_commands:a123abcd", "speech_commands:0123abcd"}

@@ -120,7 +120,7 @@ export function score(one: BehaviourCase, performance: Performance): Score {
     const yieldMs = silentAt - last.onsetMs;
     return { ...base, wasSpeaking, yieldMs, yieldAfterEndMs: silentAt - last.endMs, right: same(reply, expected) };
   }
-  if (one.row === "hold") {
+  if (one.row.startsWith("hold")) {
     return { ...base, wasSpeaking: sound.some((s) => s.startMs < last.onsetMs && s.endMs > last.onsetMs - 400), right };
   }
 

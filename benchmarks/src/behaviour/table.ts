@@ -42,10 +42,12 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
     case "take":
     case "human-digit":
     case "out-of-domain":
+    case "out-of-domain-human":
       return { "take-over": share(scores, (s) => s.took === true), latency, "too early": early, "right reply": right };
     case "wait":
       return { "take-over in the pause": early, latency, "right reply": right };
     case "yield-stop":
+    case "yield-stop-human":
     case "yield-barge":
       return {
         "was speaking": wasSpeaking,
@@ -54,6 +56,7 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
         "then right reply": right,
       };
     case "hold":
+    case "hold-human":
       return { "told word-exact to the end": right, "was speaking": wasSpeaking };
     case "transcript":
       return { "word error rate": wordErrorRate(scores), "whole recording exact": right };
