@@ -15,16 +15,17 @@ export interface OpenedEngine {
 }
 
 /** Which model, where and how. */
-export type EngineChoice = Pick<RunOptions, "model" | "providers" | "weights" | "threads">;
+export type EngineChoice = Pick<RunOptions, "model" | "providers" | "weights" | "threads"> & Partial<Pick<RunOptions, "realtime">>;
 
 /**
  * Starts the backend and makes the engine; the model is read when the engine loads.
  *
  * @throws DuplexError `BACKEND_UNAVAILABLE` if none of the providers works here
  */
-export async function openEngine({ model, providers, weights, threads }: EngineChoice): Promise<OpenedEngine> {
-  // This process has one session and nothing else to do while the model runs.
-  const backend = await nodeBackend({ providers, thread: "caller", ...(threads === undefined ? {} : { threads }) });
+export async function openEngine(choice: EngineChoice): Promise<OpenedEngine> {
+  const { model, providers, weights, threads, realtime = false } = choice;
+  // A recording has time; a microphone must be read while the model loads and runs.
+  const backend = await nodeBackend({ providers, thread: realtime ? "worker" : "caller", ...(threads === undefined ? {} : { threads }) });
   const engine = localEngine({
     model: model === undefined ? mini : modelFolder(model),
     backend,
