@@ -15,7 +15,8 @@ export interface OpenedEngine {
 }
 
 /** Which model, where and how. */
-export type EngineChoice = Pick<RunOptions, "model" | "providers" | "weights" | "threads"> & Partial<Pick<RunOptions, "realtime">>;
+export type EngineChoice = Pick<RunOptions, "model" | "providers" | "weights" | "threads"> &
+  Partial<Pick<RunOptions, "realtime">>;
 
 /**
  * Starts the backend and makes the engine; the model is read when the engine loads.
@@ -25,7 +26,11 @@ export type EngineChoice = Pick<RunOptions, "model" | "providers" | "weights" | 
 export async function openEngine(choice: EngineChoice): Promise<OpenedEngine> {
   const { model, providers, weights, threads, realtime = false } = choice;
   // A recording has time; a microphone must be read while the model loads and runs.
-  const backend = await nodeBackend({ providers, thread: realtime ? "worker" : "caller", ...(threads === undefined ? {} : { threads }) });
+  const backend = await nodeBackend({
+    providers,
+    thread: realtime ? "worker" : "caller",
+    ...(threads === undefined ? {} : { threads }),
+  });
   const engine = localEngine({
     model: model === undefined ? mini : modelFolder(model),
     backend,
