@@ -10,7 +10,7 @@ import { longMemorySection, memorySection, workerMemorySection } from "./memory.
 import { type BenchContext, benchContext } from "./model.js";
 import { type BenchSection, goalsSection, table } from "./report.js";
 import { sessionsSection } from "./sessions.js";
-import { turnStagesSection } from "./turn-stages.js";
+import { turnStagesSection, workerTurnStagesSection } from "./turn-stages.js";
 import { weightsSection } from "./weights.js";
 
 /** Each runs in a process of its own: what one compiles, loads and leaves behind is not measured by the next. */
@@ -18,6 +18,7 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   machine: machineSection,
   codecs: codecsSection,
   turn: turnStagesSection,
+  "worker-turn": workerTurnStagesSection,
   weights: weightsSection,
   sessions: sessionsSection,
   memory: memorySection,

@@ -59,9 +59,11 @@ interface Readings {
 /** Growth of memory per hour of conversation, with the model's runs on the caller's thread, as `microturn run` has them. */
 export async function memorySection(context: BenchContext): Promise<BenchSection> {
   const backend = await context.backendOn("caller");
-  const section = await growthSection(context, benchEngine({ ...context, backend }), context.quick ? 4 : 60, "");
-  await backend.close();
-  return section;
+  try {
+    return await growthSection(context, benchEngine({ ...context, backend }), context.quick ? 4 : 60, "");
+  } finally {
+    await backend.close();
+  }
 }
 
 /** The same with them in a worker, the library's default. */

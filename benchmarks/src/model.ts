@@ -1,6 +1,6 @@
 // The model that is timed: the bundled mini, a folder, or, while there is none, one of the same shape with random weights.
 
-import { modelFolder, nodeBackend } from "@microturn/backend-node";
+import { modelFolder, nodeBackend, type RunPlace } from "@microturn/backend-node";
 import {
   type Backend,
   type Engine,
@@ -19,7 +19,7 @@ export interface BenchContext {
   /** Runs in a worker thread. */
   readonly backend: Backend;
   /** Starts another backend like it, except for where its runs are. */
-  readonly backendOn: (thread: "worker" | "caller") => Promise<Backend>;
+  readonly backendOn: (place: RunPlace) => Promise<Backend>;
   readonly model: ModelSource | LoadedModel;
   /** What the model is, in words. */
   readonly modelName: string;
@@ -28,12 +28,6 @@ export interface BenchContext {
   /** Tells progress. */
   readonly say: (text: string) => void;
 }
-
-/** Where runs may be, and what that is called in a row. */
-export const runThreads = [
-  { thread: "caller", title: "on the caller's thread", note: "where `microturn run` has them" },
-  { thread: "worker", title: "in a worker thread", note: "the library's default" },
-] as const;
 
 /** Starts the backend and finds the model. */
 export async function benchContext(options: {
@@ -44,8 +38,8 @@ export async function benchContext(options: {
   say: (text: string) => void;
 }): Promise<BenchContext> {
   const { model, providers, threads, quick, say } = options;
-  const backendOn = (thread: "worker" | "caller") =>
-    nodeBackend({ providers, thread, ...(threads === undefined ? {} : { threads }) });
+  const backendOn = (runOn: RunPlace) =>
+    nodeBackend({ providers, runOn, ...(threads === undefined ? {} : { threads }) });
   return { backend: await backendOn("worker"), backendOn, ...(await findModel(model)), quick, say };
 }
 

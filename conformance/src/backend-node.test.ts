@@ -6,7 +6,7 @@ import { describeBackend, graphChecks } from "./backend-suite.js";
 
 describeBackend("node, cpu", () => nodeBackend({ threads: 1 }));
 describeBackend("node, cpu, whole state", () => nodeBackend({ threads: 1, target: { state: "whole" } }));
-describeBackend("node, cpu, the caller's thread", () => nodeBackend({ threads: 1, thread: "caller" }));
+describeBackend("node, cpu, the caller's thread", () => nodeBackend({ threads: 1, runOn: "caller" }));
 
 const cuda = await unavailable("cuda");
 describeBackend("node, cuda", () => nodeBackend({ providers: ["cuda"] }), { skip: cuda });

@@ -37,6 +37,14 @@ interface Defect {
 
 const defects: readonly Defect[] = [
   {
+    name: "writes what its caller's arrays hold later",
+    foundBy: "reads a row without its batch axis",
+    write: async (inner, row, snapshot) => {
+      await Promise.resolve();
+      await inner.write(row, snapshot);
+    },
+  },
+  {
     name: "computes a little wrong",
     foundBy: "computes what plain arithmetic",
     run: async (inner, feeds, state, options) => {

@@ -174,7 +174,10 @@ export const graphChecks: readonly Check<BackendContext>[] = [
         expectSnapshot(snapshot, memory.graph, from.twins[1]);
         const to = await memory.rows(3);
         await to.step(50);
-        await to.state.write(2, snapshot);
+        const writing = to.state.write(2, snapshot);
+        // What the caller does with its arrays after the call must not matter.
+        for (const { data } of Object.values(snapshot.tensors)) data.fill(7);
+        await writing;
         to.twins[2] = copyOf(from.twins[1]);
         for (let turn = 60; turn < 66; turn++) await to.step(turn);
         await from.step(70);

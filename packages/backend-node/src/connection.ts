@@ -1,17 +1,18 @@
 // What executables and states need of the thread that owns the runtime, wherever that is.
 
 import { DuplexError } from "@microturn/core";
-import { type Answers, Fault, type FaultMessage, type Request } from "./messages.js";
+import type { Answers, Request } from "./messages.js";
 
 /** Takes requests to a `Runtime` and brings its answers. Requests are answered one at a time, in order. */
 export interface Connection {
   /**
-   * Sends a request.
+   * Sends a request. What it holds must not change until it is answered.
    *
+   * @param signal - once it is aborted nobody waits for the answer, and a request whose turn has not come may be left out
    * @throws DuplexError with the code of what failed; `BACKEND_FAILED` if the runtime's thread ends first; `SESSION_CLOSED`
    *   after `close`
    */
-  request<R extends Request>(request: R): Promise<Answers[R["kind"]]>;
+  request<R extends Request>(request: R, signal?: AbortSignal): Promise<Answers[R["kind"]]>;
   /** Sends a request whose outcome nobody waits for, such as freeing something. */
   tell(request: Request): void;
   /** Rejects what is open with `SESSION_CLOSED` and frees the runtime's sessions. Always resolves. */
@@ -21,10 +22,4 @@ export interface Connection {
 /** The error that open and later requests of a closed connection get. */
 export function closedError(): DuplexError {
   return new DuplexError("SESSION_CLOSED", "the backend was closed");
-}
-
-/** What was thrown while a request was answered, as it is told to the caller. */
-export function faultOf(error: unknown): FaultMessage {
-  if (error instanceof Fault) return { code: error.code, message: error.message };
-  return { code: "BACKEND_FAILED", message: error instanceof Error ? error.message : String(error) };
 }

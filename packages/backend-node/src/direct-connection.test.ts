@@ -1,7 +1,8 @@
-import { DuplexError } from "@microturn/core";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { DirectConnection } from "./direct-connection.js";
 import { probeGraph } from "./probe-graph.js";
+import { Runtime } from "./runtime.js";
+import { codeOf } from "./test-codes.js";
 
 const tensor = { type: "float32", shape: [2, 2] } as const;
 const start = {
@@ -31,15 +32,6 @@ function packed(...tensors: number[][]): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(64 * tensors.length);
   for (const [index, values] of tensors.entries()) new Float32Array(memory, 64 * index).set(values);
   return memory;
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return "none";
-  } catch (error) {
-    return DuplexError.is(error) ? error.code : String(error);
-  }
 }
 
 describe("DirectConnection", () => {
@@ -85,5 +77,20 @@ describe("DirectConnection", () => {
     await Promise.all([connection.close(), connection.close()]);
     expect(await Promise.all(open)).toEqual(["SESSION_CLOSED", "SESSION_CLOSED"]);
     expect(await codeOf(connection.request(createState))).toBe("SESSION_CLOSED");
+  });
+
+  test("leaves out what nobody waits for when its turn comes", async () => {
+    const answer = vi.spyOn(Runtime.prototype, "answer");
+    const connection = new DirectConnection();
+    await connection.request(start);
+    const controller = new AbortController();
+    const aborted = connection.request(load, controller.signal);
+    controller.abort();
+    await aborted;
+    const open = [codeOf(connection.request(load)), codeOf(connection.request(createState))];
+    await connection.close();
+    await Promise.all(open);
+    expect(answer.mock.calls.map(([request]) => request.kind)).toEqual(["start", "close"]);
+    answer.mockRestore();
   });
 });

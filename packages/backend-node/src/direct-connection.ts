@@ -1,8 +1,9 @@
 // The runtime on the caller's own thread: no message to wait for, and nothing else happens there while it runs.
 
+import { setTimeout as later } from "node:timers/promises";
 import { DuplexError } from "@microturn/core";
-import { type Connection, closedError, faultOf } from "./connection.js";
-import type { Answers, Request } from "./messages.js";
+import { type Connection, closedError } from "./connection.js";
+import { type Answers, faultOf, type Request } from "./messages.js";
 import { Runtime } from "./runtime.js";
 
 /** Answers requests on the thread that makes them. */
@@ -14,12 +15,20 @@ export class DirectConnection implements Connection {
   #tail: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  request<R extends Request>(request: R): Promise<Answers[R["kind"]]> {
+  request<R extends Request>(request: R, signal?: AbortSignal): Promise<Answers[R["kind"]]> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
       this.#open.add(reject);
+      const answer = async () => {
+        // Nobody waits for it any more, and everybody would for its end.
+        if (!this.#open.has(reject) || signal?.aborted) return undefined;
+        const value = await this.#runtime.answer(request, []);
+        // What came due while a graph was prepared, such as the timer that aborts it, comes first.
+        if (request.kind === "load") await later(0);
+        return value;
+      };
       this.#tail = this.#tail
-        .then(() => this.#runtime.answer(request, []))
+        .then(answer)
         .then(
           (value) => resolve(value as Answers[R["kind"]]),
           (error) => {
@@ -43,6 +52,7 @@ export class DirectConnection implements Connection {
 
   async #close(): Promise<void> {
     for (const reject of this.#open) reject(closedError());
+    this.#open.clear();
     await this.#tail;
     await this.#runtime.answer({ kind: "close" }, []).catch(() => undefined);
   }

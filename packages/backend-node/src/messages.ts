@@ -92,7 +92,7 @@ export interface Answers {
   close: undefined;
 }
 
-/** A failure as it crosses threads. */
+/** A failure as it is told to the caller. */
 export interface FaultMessage {
   readonly code: DuplexErrorCode;
   readonly message: string;
@@ -111,4 +111,10 @@ export class Fault extends Error {
   ) {
     super(message);
   }
+}
+
+/** What was thrown while a request was answered, as it is told to the caller. */
+export function faultOf(error: unknown): FaultMessage {
+  if (error instanceof Fault) return { code: error.code, message: error.message };
+  return { code: "BACKEND_FAILED", message: error instanceof Error ? error.message : String(error) };
 }

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -29,11 +30,18 @@ const productGraph: Graph = {
 const noCuda = !cudaFilesPresent();
 
 let folder: string;
+/** A folder beside which onnxruntime-node is installed. */
+let installed: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "microturn-backend-"));
+  installed = join(folder, "installed");
+  await mkdir(join(installed, "node_modules"), { recursive: true });
+  const runtime = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
+  await symlink(dirname(runtime), join(installed, "node_modules", "onnxruntime-node"));
   // One file each, free of the package's own folder: for installations and processes of their own.
   await bundle("./worker.ts", "worker.js");
   await bundle("./node-backend.ts", "backend.mjs");
+  await bundle("./node-backend.ts", "installed/backend.mjs");
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -54,6 +62,10 @@ async function bundle(entry: string, name: string): Promise<void> {
   });
 }
 
+function startOver(worker: URL) {
+  return startBackend({}, () => worker);
+}
+
 async function failure(promise: Promise<unknown>): Promise<DuplexError> {
   try {
     await promise;
@@ -70,7 +82,7 @@ describe("nodeBackend options", () => {
     ["providers", { providers: ["gpu"] }],
     ["threads", { threads: 0 }],
     ["threads", { threads: 2.5 }],
-    ["thread", { thread: "main" }],
+    ["runOn", { runOn: "main" }],
     ["deviceId", { deviceId: -1 }],
     ["maxBatch", { maxBatch: 5000 }],
   ];
@@ -174,7 +186,7 @@ describe("an installation of onnxruntime-node", () => {
   }
 
   test("that is missing is BACKEND_UNAVAILABLE with the line for .npmrc", async () => {
-    const error = await failure(startBackend({}, await workerBeside(undefined)));
+    const error = await failure(startOver(await workerBeside(undefined)));
     expect(error.code).toBe("BACKEND_UNAVAILABLE");
     expect(error.message).toMatch(/cannot be loaded: Cannot find package 'onnxruntime-node'/);
     expect(error.message).toContain("onnxruntime-node-install=skip");
@@ -182,7 +194,7 @@ describe("an installation of onnxruntime-node", () => {
 
   test("that is broken is BACKEND_UNAVAILABLE with what its loading said", async () => {
     const broken = `throw new Error("onnxruntime_binding.node: cannot open shared object file");`;
-    const error = await failure(startBackend({}, await workerBeside(broken)));
+    const error = await failure(startOver(await workerBeside(broken)));
     expect(error.code).toBe("BACKEND_UNAVAILABLE");
     expect(error.message).toContain("cannot open shared object file");
   });
@@ -195,7 +207,7 @@ describe("an installation of onnxruntime-node", () => {
       exports.listSupportedBackends = () => [{ name: "cpu" }];
       exports.InferenceSession = { create: async () => ({ run, endProfiling() {}, async release() {} }) };
     `;
-    const error = await failure(startBackend({}, await workerBeside(lying)));
+    const error = await failure(startOver(await workerBeside(lying)));
     expect(error.code).toBe("BACKEND_UNAVAILABLE");
     expect(error.message).toContain("it computes [1,2,3,4] where [19,22,43,50] is right");
   });
@@ -206,7 +218,7 @@ describe("a process", () => {
     import { startBackend } from ${JSON.stringify("FOLDER/backend.mjs")};
     const graph = JSON.parse(process.argv[2]);
     graph.onnx = Uint8Array.from(graph.onnx);
-    const backend = await startBackend({ threads: 1 }, new URL(process.argv[3]));
+    const backend = await startBackend({ threads: 1, runOn: process.argv[4] }, () => new URL(process.argv[3]));
     const executable = await backend.load(graph);
     const state = await executable.createState(1);
     const feed = (...values) => ({ type: "float32", shape: [2, 2], data: Float32Array.from(values) });
@@ -214,16 +226,20 @@ describe("a process", () => {
     console.log(outputs.c.data.join());
   `;
 
-  test("ends by itself with a backend left open, and telemetry left no trace in its home", async () => {
-    const home = join(folder, "home");
+  test.each([
+    ["in a worker", "worker"],
+    ["on its own thread", "caller"],
+  ])("ends by itself with a backend left open %s, and telemetry left no trace in its home", async (_, runOn) => {
+    const home = join(folder, `home-${runOn}`);
     await mkdir(home);
-    const script = join(folder, "use.mjs");
-    await writeFile(script, usage.replace("FOLDER", folder));
-    const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...environment } = process.env;
+    const script = join(installed, `use-${runOn}.mjs`);
+    await writeFile(script, usage.replace("FOLDER", installed));
+    const { ORT_DISABLE_TELEMETRY: __, XDG_CACHE_HOME: ___, ...environment } = process.env;
     const args = [
       script,
       JSON.stringify({ ...productGraph, onnx: [...productGraph.onnx] }),
       builtFile("worker.js").href,
+      runOn,
     ];
     const { stdout } = await promisify(execFile)(process.execPath, args, {
       env: { ...environment, HOME: home, TMPDIR: home },
@@ -239,7 +255,7 @@ describe("a process", () => {
       import { startBackend } from ${JSON.stringify(pathToFileURL(join(folder, "backend.mjs")).href)};
       delete process.env.ORT_DISABLE_TELEMETRY;
       try {
-        await startBackend({}, new URL("file:///nowhere/worker.js"));
+        await startBackend({}, () => new URL("file:///nowhere/worker.js"));
       } catch (error) {
         parentPort.postMessage([error.code, error.message]);
       }
@@ -257,6 +273,51 @@ describe("a process", () => {
   });
 });
 
+describe("on the caller's thread", () => {
+  const feed = (...values: number[]) => ({ ...matrix, data: Float32Array.from(values) });
+
+  test("two backends work side by side, and one goes on when the other is closed", async () => {
+    await using other = await nodeBackend({ threads: 1, runOn: "caller" });
+    const backend = await nodeBackend({ threads: 1, runOn: "caller" });
+    const [executable, remaining] = await Promise.all([backend.load(productGraph), other.load(productGraph)]);
+    await backend.close();
+    expect((await failure(executable.createState(1))).code).toBe("SESSION_CLOSED");
+    const state = await remaining.createState(1);
+    const { outputs } = await remaining.run({ a: feed(1, 2, 3, 4), b: feed(5, 6, 7, 8) }, state);
+    expect([...outputs.c.data]).toEqual([19, 22, 43, 50]);
+  });
+
+  test("a load that is aborted while the thread is busy with it is ABORTED, and what it loaded is freed", async () => {
+    await using backend = await nodeBackend({ threads: 1, runOn: "caller" });
+    const controller = new AbortController();
+    const loading = failure(backend.load(productGraph, { signal: controller.signal }));
+    // Due at once, but nothing else happens on this thread before the graph is loaded.
+    setTimeout(() => controller.abort(), 0);
+    expect((await loading).code).toBe("ABORTED");
+    await backend.load(productGraph);
+  });
+
+  test("a bundle for CommonJS without a worker file works", async () => {
+    const file = join(installed, "bundle.cjs");
+    await build({
+      stdin: {
+        contents: `import { nodeBackend } from ${JSON.stringify(source("./node-backend.ts"))};
+          nodeBackend({ threads: 1, runOn: "caller" }).then((backend) => console.log(backend.capabilities.provider));`,
+        resolveDir: folder,
+      },
+      outfile: file,
+      bundle: true,
+      platform: "node",
+      format: "cjs",
+      external: ["onnxruntime-node"],
+      alias: { "@microturn/core": source("../../core/src/index.ts") },
+      logLevel: "error",
+    });
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });
+    expect(stdout.trim()).toBe("cpu");
+  });
+});
+
 test("a worker that dies in mid-run fails the run, and the backend still closes", async () => {
   const file = join(folder, "dies.mjs");
   await writeFile(
@@ -267,7 +328,7 @@ test("a worker that dies in mid-run fails the run, and the backend still closes"
        parentPort.postMessage({ id, value: request.kind === "start" ? [{ provider: "cpu" }] : undefined });
      });`,
   );
-  const backend = await startBackend({}, pathToFileURL(file));
+  const backend = await startOver(pathToFileURL(file));
   const executable = await backend.load(productGraph);
   const state = await executable.createState(1);
   const feed = { ...matrix, data: new Float32Array(4) };

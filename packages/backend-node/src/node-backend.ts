@@ -14,7 +14,7 @@ import {
 import type { Connection } from "./connection.js";
 import { deviceGraphs } from "./device-graphs.js";
 import { DirectConnection } from "./direct-connection.js";
-import type { ProviderTrial } from "./messages.js";
+import type { LoadRequest, ProviderTrial } from "./messages.js";
 import { NodeExecutable, type Shared } from "./node-executable.js";
 import { probeGraph } from "./probe-graph.js";
 import { howToGet, installFix, type NodeProvider, nodeProviders, targets } from "./providers.js";
@@ -36,11 +36,11 @@ export interface NodeBackendOptions {
   readonly spinning?: boolean;
   /**
    * Where runs happen. `"worker"`, the default: in a thread of their own, so that yours goes on meanwhile. `"caller"`: in the
-   * thread that calls, which then does nothing else while a graph is loaded or run (mini on 2 cores: about a second, and
-   * 15 ms of every 200), but waits for no other. For a program that gives sessions a thread or process of their own, and for
+   * thread that calls, which then does nothing else while a graph is loaded or run (mini on 2 cores: about 3 s, and
+   * 15 ms of every 200), but waits for no other. For a program that gives sessions a process of their own, and for
    * bundles that leave no worker file behind.
    */
-  readonly thread?: "worker" | "caller";
+  readonly runOn?: RunPlace;
   /** CUDA device, 0 or more; default 0. */
   readonly deviceId?: number;
   /** Largest batch of one run, 1 to 4096; default 64. */
@@ -50,6 +50,9 @@ export interface NodeBackendOptions {
   /** Leaves ONNX Runtime's own usage reports on. Default false; the first backend of a process decides for all. */
   readonly telemetry?: boolean;
 }
+
+/** The thread that loads and runs graphs. */
+export type RunPlace = "worker" | "caller";
 
 /** A provider that was tried and does not work here. */
 export interface ProviderFailure {
@@ -73,7 +76,7 @@ export interface NodeBackend extends Backend, AsyncDisposable {
 const closeGraceMs = 60_000;
 
 /**
- * Starts onnxruntime-node, in a worker thread unless `thread` says otherwise.
+ * Starts onnxruntime-node, in a worker thread unless `runOn` says otherwise.
  *
  * @throws RangeError for an option outside its range
  * @throws DuplexError `BACKEND_UNAVAILABLE` if none of `providers` works here; the message says how to get each
@@ -82,16 +85,16 @@ const closeGraceMs = 60_000;
  * console.log(backend.capabilities.provider, backend.passedOver);
  */
 export async function nodeBackend(options: NodeBackendOptions = {}): Promise<NodeBackend> {
-  return startBackend(options, builtFile("worker.js"));
+  return startBackend(options, () => builtFile("worker.js"));
 }
 
 /** {@link nodeBackend} with another worker file; tests use it to meet broken installations. */
-export async function startBackend(options: NodeBackendOptions, workerFile: URL): Promise<NodeBackend> {
+export async function startBackend(options: NodeBackendOptions, workerFile: () => URL): Promise<NodeBackend> {
   const {
     providers = ["cpu"],
     threads = Math.min(4, availableParallelism()),
     spinning = false,
-    thread = "worker",
+    runOn = "worker",
     deviceId = 0,
     maxBatch = 64,
     target = {},
@@ -106,12 +109,12 @@ export async function startBackend(options: NodeBackendOptions, workerFile: URL)
   checkInteger("threads", threads, 1, 256);
   checkInteger("deviceId", deviceId, 0, 255);
   checkInteger("maxBatch", maxBatch, 1, 4096);
-  if (thread !== "worker" && thread !== "caller") {
-    throw new RangeError(`nodeBackend: thread must be "worker" or "caller", got ${JSON.stringify(thread)}`);
+  if (runOn !== "worker" && runOn !== "caller") {
+    throw new RangeError(`nodeBackend: runOn must be "worker" or "caller", got ${JSON.stringify(runOn)}`);
   }
   if (!telemetry) disableTelemetry();
 
-  const connection = thread === "caller" ? new DirectConnection() : connectWorker(workerFile);
+  const connection = runOn === "caller" ? new DirectConnection() : connectWorker(workerFile());
   let trials: readonly ProviderTrial[];
   try {
     trials = await connection.request({ kind: "start", providers, threads, spinning, deviceId, probe: probeGraph() });
@@ -166,7 +169,7 @@ class OrtBackend implements NodeBackend {
     const { provider, target } = this.capabilities;
     const onDevice =
       provider === "webgpu" && target.state === "whole" && state.some((spec) => spec.update.kind !== "counter");
-    const loading = connection.request({
+    const request: LoadRequest = {
       kind: "load",
       executable,
       onnx,
@@ -175,7 +178,8 @@ class OrtBackend implements NodeBackend {
       outputs,
       state,
       ...(onDevice ? { device: deviceGraphs(state) } : {}),
-    });
+    };
+    const loading = connection.request(request, signal);
     await abortable(loading, signal, () => connection.tell({ kind: "dispose-executable", executable }));
     return new NodeExecutable(this.#shared, executable, graph);
   }

@@ -158,7 +158,8 @@ export class NodeState implements StateHandle {
     for (const { input, type, shape } of specs) {
       checkTensor("write", { name: input, type, shape }, snapshot.tensors[input], this.batch);
     }
-    const data = specs.map((spec) => snapshot.tensors[spec.input].data);
+    // The row is written when its turn comes; what the caller does with its arrays meanwhile must not matter.
+    const data = specs.map((spec) => snapshot.tensors[spec.input].data.slice());
     specs.forEach(({ input, update }, index) => {
       if (update.kind === "counter" && data[index][0] < 0) {
         throw new RangeError(`write: counter "${input}" must be 0 or more, got ${data[index][0]}`);

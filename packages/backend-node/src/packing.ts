@@ -1,4 +1,4 @@
-// All inputs of a run in one piece of memory, and all outputs in another. Both threads see them, so that a run crosses from
+// All inputs of a run in one piece of memory, and all outputs in another. A worker sees them too, so that a run crosses from
 // one to the other without a copy by the messaging, and without a new buffer that the main thread has to collect.
 
 import type { TensorData, TensorSpec, TensorType } from "@microturn/core";

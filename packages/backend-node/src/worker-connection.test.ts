@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
-import { DuplexError } from "@microturn/core";
 import { describe, expect, test } from "vitest";
+import { codeOf } from "./test-codes.js";
 import { WorkerConnection } from "./worker-connection.js";
 
 /** A connection to a worker that runs `onMessage` for every envelope, with `port` at hand. */
@@ -11,15 +11,6 @@ function connect(onMessage: string, closeGraceMs?: number): WorkerConnection {
 
 const dispose = { kind: "dispose-executable", executable: 0 } as const;
 const obeyClose = `if (envelope.request.kind === "close") port.close();`;
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-    return "none";
-  } catch (error) {
-    return DuplexError.is(error) ? error.code : String(error);
-  }
-}
 
 /** Whether something keeps this process alive that did not before. */
 function holdsProcess(): boolean {

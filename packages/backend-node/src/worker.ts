@@ -1,8 +1,7 @@
-// Entry of the worker thread. A run blocks its thread, so the runtime lives here and never on the main thread.
+// Entry of the worker thread. A run blocks its thread, so the runtime lives here unless a program wants it on its own.
 
 import { parentPort } from "node:worker_threads";
-import { faultOf } from "./connection.js";
-import type { Envelope, Reply } from "./messages.js";
+import { type Envelope, faultOf, type Reply } from "./messages.js";
 import { Runtime } from "./runtime.js";
 
 const port = parentPort;

@@ -99,7 +99,7 @@ export interface BackendCapabilities {
 export interface Backend {
   readonly capabilities: BackendCapabilities;
   /**
-   * Prepares a graph.
+   * Prepares a graph. Its bytes must not change until this has settled.
    *
    * @throws DuplexError `MODEL_INVALID` if the graph cannot be loaded, `ABORTED`, `SESSION_CLOSED` after `close`
    */

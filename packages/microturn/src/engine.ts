@@ -28,7 +28,7 @@ export async function openEngine(choice: EngineChoice): Promise<OpenedEngine> {
   // A recording has time; a microphone must be read while the model loads and runs.
   const backend = await nodeBackend({
     providers,
-    thread: realtime ? "worker" : "caller",
+    runOn: realtime ? "worker" : "caller",
     ...(threads === undefined ? {} : { threads }),
   });
   const engine = localEngine({

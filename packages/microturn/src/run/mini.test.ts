@@ -1,16 +1,20 @@
-// What the bundled model does, on the recordings that ship with the repository: real weights, the default graph of the CPU,
-// from samples to samples. The figures of its model card come from `npm run eval`; this is the part that must never break.
+// What the bundled model does, on the recordings that ship with the repository: real weights, the engine that the command line
+// opens for a recording, from samples to samples. The figures of its model card come from `npm run eval`; this is the part that must never break.
 
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { nodeBackend } from "@microturn/backend-node";
-import { DuplexSession, localEngine, mixToMono, readWav } from "@microturn/core";
-import { mini } from "@microturn/mini";
+import { DuplexSession, type Engine, mixToMono, readWav } from "@microturn/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type OpenedEngine, openEngine } from "../engine.js";
 
-const engine = localEngine({ model: mini, backend: () => nodeBackend({ threads: 1 }) });
-beforeAll(() => engine.load());
-afterAll(() => engine.close());
+let engine: Engine;
+let opened: OpenedEngine;
+beforeAll(async () => {
+  opened = await openEngine({ providers: ["cpu"], threads: 1 });
+  engine = opened.engine;
+  await engine.load();
+});
+afterAll(() => opened.close());
 
 interface Heard {
   /** What mini wrote down of the user, and what it said. */

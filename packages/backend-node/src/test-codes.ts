@@ -1,0 +1,13 @@
+// For tests of this package.
+
+import { DuplexError } from "@microturn/core";
+
+/** The code of the DuplexError that a promise rejects with; "none" if it resolves, else what was thrown. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+    return "none";
+  } catch (error) {
+    return DuplexError.is(error) ? error.code : String(error);
+  }
+}
