@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from . import domain
-from .dialogue import POSITION, RATE, TURN, Assistant, Bank, COUNT_PACE, OUTPUTS, STORY_GAP, reply_turn
+from .dialogue import Assistant, Bank
 from .recipe import MINI, RECIPE, load
+from .senses import cough
 from .synthesis import TAIL, audible, read_wav, scale
+from .timeline import COUNT_PACE, OUTPUTS, RATE, STORY_GAP, TURN, reply_turn
 
 NOISES = {"clean": None, "20dB": 20.0, "10dB": 10.0}
 LEVEL = 0.08   # active RMS of the clips
@@ -167,6 +169,97 @@ class Cases:
             scene.events[-1]["during"] = True
             self.write(row, scene, noises[i], expected)
 
+    def not_meant(self, row: str, n: int) -> None:
+        """Somebody else speaks, or the user coughs, while the assistant tells the story or counts."""
+        noises = self.noises(n)
+        for i in range(n):
+            key = "story" if i % 2 == 0 else f"count:{self.random.integers(6, 10)}"
+            scene = Scene(self.random, 5 + self.reply_seconds(key) + 4)
+            end = scene.say(self.bank, self.clip([key]), self.random.uniform(0.6, 1.2))
+            playing = (reply_turn(int(end * RATE)) + 1) * TURN / RATE
+            start = int((playing + self.random.uniform(0.8, min(4.5, self.reply_seconds(key) - 1))) * RATE)
+            meta = self.clip(["line", "ood"], lambda m: m["held"])
+            event = {"type": "aside", "key": meta["key"], "text": meta["text"], "voice": meta["voice"], "heldPhrasing": True}
+            x = self.bank.wave(meta) * 10 ** (self.random.uniform(-20, -10) / 20)
+            if row == "hold-cough":
+                event = {"type": "cough", "key": "cough", "text": "", "voice": "none", "heldPhrasing": False}
+                x = np.pad(cough(self.random), TAIL)
+            scene.place(x, start, event)
+            self.write(row, scene, noises[i], {"yields": False, "text": self.reply_text(key)})
+
+    def voice(self, keys: list[str]) -> str:
+        """A voice that says something of each of the intents `keys`."""
+        voices = [{m["voice"] for k in self.bank.by_key if k.partition(":")[0] == key for m in self.bank.by_key[k]} for key in keys]
+        return str(self.random.choice(sorted(set.intersection(*voices))))
+
+    def correct(self, n: int) -> None:
+        """The user puts the number of a request right after 0.1 to 0.8 s."""
+        noises = self.noises(n)
+        for i in range(n):
+            intent = ["sum", "digit", "count"][i % 3]
+            voice = self.voice([intent, "fix"])
+            fix = self.clip(self.keys_of(["fix"]), lambda m: m["voice"] == voice and (intent != "count" or int(m["key"][4:]) in domain.COUNT_TO))
+            number = fix["key"][4:]
+            meta = self.clip(self.keys_of([intent]), lambda m: m["voice"] == voice and not m["key"].endswith(number))
+            first, comma, _ = meta["key"].partition(":")[2].rpartition(",")
+            meant = f"{intent}:{first}{comma}{number}"
+            scene = Scene(self.random, 6.5 + 2 + self.reply_seconds(meant))
+            end = scene.say(self.bank, meta, self.random.uniform(0.6, 1.2))
+            scene.say(self.bank, fix, end + self.random.uniform(0.1, 0.8))
+            self.write("correct", scene, noises[i], {"text": self.reply_text(meant)})
+
+    def aloud(self, n: int) -> None:
+        """The user tells a story of four to six sentences with pauses; then the assistant says something about it."""
+        noises = self.noises(n)
+        for i in range(n):
+            voice = self.voice(["tale", "line", "fin"])
+            mine = lambda m: m["voice"] == voice   # noqa: E731
+            scene = Scene(self.random, 34)
+            t = scene.say(self.bank, self.clip(["tale"], mine), self.random.uniform(0.6, 1.2)) + self.random.uniform(1.3, 2)
+            for _ in range(self.random.integers(4, 7)):
+                t = scene.say(self.bank, self.clip(["line"], mine), t) + self.random.uniform(0.5, 1.2)
+            t = scene.say(self.bank, self.clip(["fin"], mine), t)
+            scene.samples = scene.samples[: int((t + 4) * RATE)]
+            self.write("aloud", scene, noises[i], {"text": self.reply_text("fin")})
+
+    def echo(self, n: int) -> None:
+        """The user says six to nine numbers with pauses of 0.3 to 0.8 s, each to be repeated at once."""
+        noises = self.noises(n)
+        for i in range(n):
+            voice = self.voice(["echo", "digit"])
+            bare = [m for k in self.keys_of(["digit"]) for m in self.bank.by_key[k] if m["voice"] == voice and m["text"] in domain.DIGITS]
+            scene, said = Scene(self.random, 24), []
+            t = scene.say(self.bank, self.clip(["echo"], lambda m: m["voice"] == voice), self.random.uniform(0.6, 1.2)) + self.random.uniform(1.3, 2)
+            for _ in range(self.random.integers(6, 10)):
+                meta = bare[self.random.integers(len(bare))] if bare else self.clip(self.keys_of(["digit"]), lambda m: m["text"] in domain.DIGITS)
+                t = scene.say(self.bank, meta, t) + self.random.uniform(0.3, 0.8)
+                said.append(meta["text"])
+            scene.samples = scene.samples[: int((t + 2) * RATE)]
+            self.write("echo", scene, noises[i], {"text": " ".join(["okay", *said])})
+
+    def every(self, n: int) -> None:
+        """ "now" every so many seconds, until the user says stop."""
+        noises = self.noises(n)
+        for i in range(n):
+            seconds, ticks = int(self.random.choice(domain.EVERY_SECONDS)), int(self.random.integers(2, 5))
+            scene = Scene(self.random, 8 + seconds * (ticks + 1))
+            end = scene.say(self.bank, self.clip([f"every:{seconds}"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.6, 1.2))
+            first = OUTPUTS * reply_turn(int(end * RATE))
+            done = -(-(first + self.assistant.length("okay")) // OUTPUTS)
+            due = 0.2 * (done + 5 * seconds + 1)
+            scene.say(self.bank, self.clip(["stop"]), due + seconds * (ticks - 1) + self.random.uniform(0.7, seconds - 0.6))
+            self.write("every", scene, noises[i], {"text": " ".join(["okay", *["now"] * ticks, "okay"]), "everyMs": 1000 * seconds, "dueMs": round(due * 1000)})
+
+    def elapsed(self, n: int) -> None:
+        """The user has something timed and asks how long it took."""
+        noises = self.noises(n)
+        for i in range(n):
+            voice, seconds = self.voice(["clock", "elapsed"]), int(self.random.choice(domain.ELAPSED_SECONDS))
+            scene = Scene(self.random, 8 + seconds)
+            end = scene.say(self.bank, self.clip(["clock"], lambda m: m["voice"] == voice), self.random.uniform(0.6, 1.2))
+            scene.say(self.bank, self.clip(["elapsed"], lambda m: m["voice"] == voice), end + seconds + self.random.uniform(-0.2, 0.2))
+            self.write("elapsed", scene, noises[i], {"text": " ".join(["okay", *domain.words(self.answers[f"elapsed:{seconds}"])])})
+
     def transcript(self, n: int) -> None:
         """Several requests one after the other; what counts is what was heard."""
         noises = self.noises(n)
@@ -277,6 +370,10 @@ def main() -> None:
         cases.during("yield-stop-human", args.n, "stop", people)
         cases.during("hold-human", args.n, "back", people)
         cases.out_of_domain(args.n, "out-of-domain-human", people)
+    for row in (cases.correct, cases.aloud, cases.echo, cases.every, cases.elapsed):
+        row(args.n)
+    for row in ("hold-aside", "hold-cough"):
+        cases.not_meant(row, args.n)
     print(f"{args.out}: {cases.count} cases")
 
 

@@ -1,8 +1,6 @@
 """Full-duplex dialogues and their labels, mixed on the fly from the clip bank so that no batch is ever repeated.
 
-Time is counted in samples of 16 kHz from the start of the session: a micro-turn is 3200, an output position 800, a speech
-frame 400. Output position `o` (4 per micro-turn) has heard the audio up to the end of its micro-turn and is *played* one
-micro-turn later. Every label is a fixed function of what was said and when: a start that jitters could not be learnt.
+When what happens is told in timeline.py; exchanges that are more than a request and its reply are in scenes.py.
 """
 from __future__ import annotations
 
@@ -16,18 +14,12 @@ import numpy as np
 from . import domain
 from .dmel import DMEL_SPEECH
 from .recipe import RECIPE
-from .senses import IMAGE, Camera, Microphone
+from .scenes import CORRECTED, SCENES, corrected
+from .senses import IMAGE, Camera, Microphone, cough
 from .synthesis import audible, pause_points
+from .timeline import (COUNT_PACE, FRAME, OUTPUTS, POSITION, RATE, REPLY_AFTER, SPOKEN_AFTER, STORY_GAP, TURN, heard_turn, reply_turn,
+                       stop_turn, yield_turn)
 
-RATE, TURN, POSITION, FRAME = 16000, 3200, 800, 400
-OUTPUTS = 4                        # output positions per micro-turn
-REPLY_AFTER = RECIPE.timing.reply_after * RATE // 1000
-HEARD_AFTER = RECIPE.timing.heard_after * RATE // 1000
-SPOKEN_AFTER = RECIPE.timing.spoken_after * RATE // 1000
-STOP_AFTER = RECIPE.timing.stop_after * RATE // 1000
-YIELD_AFTER = RECIPE.timing.yield_after * RATE // 1000
-COUNT_PACE = RECIPE.timing.count_pace * RATE // 1000 // POSITION   # output positions
-STORY_GAP = RECIPE.timing.story_gap * RATE // 1000 // POSITION
 DECISION = RECIPE.loss.decision
 VOCODER_DELAY = FRAME
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
@@ -36,25 +28,6 @@ CLIP_TAIL = 160                    # samples of a bank clip after its last audib
 VOCABULARY = domain.vocabulary()
 TOKEN = {w: i for i, w in enumerate(VOCABULARY)}
 PAD, END, UNK = 0, 1, 2
-
-
-def reply_turn(end: int) -> int:
-    """The micro-turn in which the reply to a request whose last audible sample is `end` starts."""
-    return (end + REPLY_AFTER) // TURN
-
-
-def heard_turn(word_end: int) -> int:
-    return (word_end + HEARD_AFTER) // TURN
-
-
-def stop_turn(onset: int, end: int) -> int:
-    """The first silent micro-turn after a "stop": its first sounds cannot be told from those of another request."""
-    return min(yield_turn(onset), (end + STOP_AFTER) // TURN)
-
-
-def yield_turn(onset: int) -> int:
-    """The first silent micro-turn after another request began at sample `onset`."""
-    return (onset + YIELD_AFTER) // TURN
 
 
 # The files of a bank that has more than one; all but the first may be missing.
@@ -181,6 +154,8 @@ class Generator:
             return f"digit:{r.integers(10)}"
         if intent == "wait":
             return f"wait:{r.choice(domain.WAIT_SECONDS)}"
+        if intent == "every":
+            return f"every:{r.choice(domain.EVERY_SECONDS)}"
         if intent == "watch":
             now = d.color[min(turn, self.turns - 1)]
             return f"watch:{r.choice([c for c in range(6) if c != now])}"
@@ -209,9 +184,10 @@ class Generator:
                         found[domain.DIGITS.index(word)].append((meta, i))
         return found
 
-    def bare_digit(self, digit: int) -> tuple[np.ndarray, dict] | None:
-        """A digit cut out of a sentence, as a clip of its own; None if what was cut is no word."""
+    def bare_digit(self, digit: int, like: str | None = None) -> tuple[np.ndarray, dict] | None:
+        """A digit cut out of a sentence, of the voice `like` if it has any, as a clip of its own; None if what was cut is no word."""
         options = self.spoken_digits[digit]
+        options = [o for o in options if o[0]["voice"] == like] or options
         if not options:
             return None
         meta, i = options[self.random.integers(len(options))]
@@ -226,15 +202,26 @@ class Generator:
         x = np.pad(x, CLIP_TAIL)[a + CLIP_TAIL:b + CLIP_TAIL]
         return x, {**meta, "text": domain.DIGITS[digit], "length": len(x), "words": [len(x) - CLIP_TAIL], "gap": None}
 
-    def clip(self, key: str) -> tuple[np.ndarray, dict, list[int], list[int] | None]:
-        """A clip of `key` at a random speed, some with a pause inside: samples, index entry, word ends, pause."""
-        r = self.random
+    def meta(self, key: str, like: str | None = None, bare: bool = False) -> dict:
+        """A random clip of `key`; of the voice `like`, or of one that the same program speaks, if there is any. `bare`: of one word."""
         options = self.bank.by_key[key]
-        cut = self.bare_digit(int(key[6:])) if key.startswith("digit") and self.mix.augment and r.random() < RECIPE.dialogue.bare_digits else None
+        if bare:
+            options = [m for m in options if " " not in m["text"]] or options
+        if like:
+            options = [m for m in options if m["voice"] == like] or [m for m in options if m["voice"].split(":")[0] == like.split(":")[0]] or options
+        return options[self.random.integers(len(options))]
+
+    def clip(self, key: str, like: str | None = None, bare: bool = False, meta: dict | None = None) -> tuple[np.ndarray, dict, list[int], list[int] | None]:
+        """A clip of `key` at a random speed, some with a pause inside: samples, index entry, word ends, pause. `meta` says which, `like`
+        in which voice, `bare` that a digit is alone."""
+        r = self.random
+        cut = None
+        if key.startswith("digit") and self.mix.augment and r.random() < (0.5 if bare else RECIPE.dialogue.bare_digits):
+            cut = self.bare_digit(int(key[6:]), like)
         if cut:
             x, meta = cut
         else:
-            meta = options[r.integers(len(options))]
+            meta = meta or self.meta(key, like, bare)
             x = self.bank.wave(meta)
         words, gap = meta["words"], None
         if meta["gap"]:
@@ -272,9 +259,9 @@ class Generator:
         return (np.concatenate([before, np.zeros(extra, np.float32), after]),
                 words[: split - 1] + [at] + [w + extra for w in words[split:]], [at, at + extra])
 
-    def user(self, d: Dialogue, key: str, start: int, gain: float) -> tuple[int, int]:
-        """Lets the user say `key` from sample `start`; writes the transcript labels; returns (onset, end)."""
-        x, meta, words, gap = self.clip(key)
+    def user(self, d: Dialogue, key: str, start: int, gain: float, **which) -> tuple[int, int]:
+        """Lets the user say `key` from sample `start`; writes the transcript labels; returns (onset, end). `which` as in `clip`."""
+        x, meta, words, gap = self.clip(key, **which)
         n = max(0, min(len(x), len(d.user) - start))
         d.user[start:start + n] += x[:n] * gain
         for word, end in zip(domain.words(meta["text"]), words):
@@ -298,6 +285,14 @@ class Generator:
         d.events.append({"type": "user", "key": str(key), "text": meta["text"], "voice": meta["voice"], "held": meta["held"],
                          "onset": onset, "end": end, "pause": [start + g for g in gap] if gap else None})
         return onset, end
+
+    def somebody_else(self, d: Dialogue, start: int, gain: float) -> tuple[int, int]:
+        """Speech that is not for the assistant, such as a television's: nothing of it is transcribed. Returns (onset, end)."""
+        x, _, _, _ = self.clip("ood" if self.random.random() < 0.5 else "line")
+        n = max(0, min(len(x), len(d.user) - start))
+        d.user[start:start + n] += x[:n] * gain
+        d.spoken[start // POSITION:(start + n + SPOKEN_AFTER) // POSITION + 1] = -1
+        return start + CLIP_TAIL, start + len(x) - CLIP_TAIL
 
     # ---- the assistant ------------------------------------------------------------------------------------------
 
@@ -337,6 +332,9 @@ class Generator:
             if len(domain.answer_parts(key)) > 1 and at + self.assistant.words[key][-1][0] < stop:
                 d.weight[at + self.assistant.words[key][-1][0]] = 5   # the word that has to be found out
         d.control[first:min(end, stop)] = SPEAK
+        if items[0][0] == "ood" and first + 1 < stop:
+            d.control[first + 1] = DELEGATE   # by then the reply is known, so this is no decision of its own
+            d.weight[first + 1] = DECISION
         if end <= stop:
             d.text[end - 1] = END
         for at in (first, min(end, stop)):
@@ -378,13 +376,18 @@ class Generator:
     def exchange(self, d: Dialogue, key: str, start: int, gain: float, interrupt: str | None = None, depth: int = 0) -> int:
         """The user says `key` at sample `start`, the assistant replies, perhaps something happens meanwhile.
 
-        `interrupt` is `none`, `stop`, `back` or `barge`; `None` draws one. Returns the sample at which all is over."""
+        `interrupt` is `none`, `corrected`, or what may happen during a long reply (the recipe's `interrupts`); `None` draws one. Returns the sample at which all is over."""
         r = self.random
+        intent = key.partition(":")[0]
+        if intent in SCENES:
+            return SCENES[intent](self, d, start, gain)
+        if interrupt == "corrected" or (interrupt is None and depth == 0 and intent in CORRECTED and r.random() < RECIPE.dialogue.corrects):
+            return corrected(self, d, key, start, gain)
         onset, end = self.user(d, key, start, gain)
         if key in ("stop", "back"):
             return end + 4800
         replies = self.plan(d, key, end)
-        if len(replies) == 1 and key.partition(":")[0] in ("story", "count", "sum"):
+        if len(replies) == 1 and intent in ("story", "count", "sum"):
             items = replies[0]
             last = items[-1][1] + self.assistant.length(items[-1][0])
             sound = (items[0][1] + 1 + OUTPUTS) * POSITION, (last + OUTPUTS) * POSITION
@@ -408,6 +411,16 @@ class Generator:
             over = (self.reply(d, items) + OUTPUTS) * POSITION
             self.decide(d, stop_turn(onset, e), yield_turn(onset), yield_turn(onset) + 1)
             return max(over, e)
+        if what in ("aside", "cough"):
+            if what == "aside":
+                onset, e = self.somebody_else(d, t, gain * 10 ** (self.random.uniform(-20, -9) / 20))
+            else:
+                x = cough(self.random)[: len(d.user) - t]
+                d.user[t:t + len(x)] += x * gain
+                onset, e = t, t + len(x)
+            d.events.append({"type": what, "onset": onset, "end": e})
+            self.decide(d, yield_turn(onset), yield_turn(onset) + 1)
+            return max((self.reply(d, items) + OUTPUTS) * POSITION, e)
         if what == "stop":
             onset, e = self.user(d, "stop", t, gain)
             quiet = self.late(d, stop_turn(onset, e), RECIPE.dialogue.late_yield)
@@ -463,7 +476,18 @@ class Generator:
                 d.color[max(0, turn - int(r.integers(0, 8))):] = r.integers(6)
             gain = level * 10 ** (r.uniform(-3, 3) / 20)
             t = self.exchange(d, key, t, gain) + int(r.uniform(0.15, 1.6) * RATE)
+        if self.mix.augment and r.random() < RECIPE.dialogue.television:
+            self.television(d, level * 10 ** (r.uniform(-24, -14) / 20))
         return d
+
+    def television(self, d: Dialogue, gain: float) -> None:
+        """Somebody else speaks all the time."""
+        t = int(self.random.uniform(-2, 3) * RATE)
+        probe = d.spoken.copy()
+        while t < len(d.user):
+            _, t = self.somebody_else(d, max(t, 0), gain)
+            t += int(self.random.uniform(0.1, 1.5) * RATE)
+        d.spoken[:] = probe   # the user's words are still to be heard
 
     # ---- batches ------------------------------------------------------------------------------------------------
 

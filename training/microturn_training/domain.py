@@ -19,6 +19,8 @@ STORY = ("once upon a time there was a little robot",
          "one day it met a friend and they talked all night")
 COUNT_TO = range(3, 10)
 WAIT_SECONDS = range(2, 6)
+EVERY_SECONDS = range(2, 5)
+ELAPSED_SECONDS = range(2, 10)
 
 # What may come before or after any request in training, without changing it.
 OPENERS = ["um", "so", "well", "now", "okay", "mini", "hey mini", "okay mini", "uh", "and"]
@@ -86,7 +88,41 @@ PHRASINGS: dict[str, tuple[list[str], list[str]]] = {
     "back": (["uh huh", "mm hmm", "yeah", "right", "okay", "yes", "i see", "sure", "oh", "really", "yes yes", "oh okay", "oh really", "wow",
               "nice", "go on", "good", "ah", "great", "yeah yeah"],
              ["oh yeah", "yeah right", "okay sure", "oh i see"]),
+    # what puts right the last number of a request, said after it
+    "fix": (["(no|sorry|oh no|no no) {d}", "(no |sorry |oh |)i (mean|meant) {d}", "no (wait|sorry) {d}", "i meant to say {d}"],
+            ["sorry i mean {d}", "no wait i mean {d}", "oh sorry {d}"]),
+    # a story of the user begins, goes on and ends; while it goes on the assistant listens aloud
+    "tale": (["(let me |i will |now i )tell you (my story|something|what happened( today|))", "(please |)listen to (my story|this|me)",
+              "i have (something to tell you|a story for you)", "you will not believe what happened( today|)", "just listen( to me|)",
+              "do you want to hear my story"],
+             ["please let me tell you something", "i have to tell you what happened", "please just listen", "i want to tell you my story"]),
+    "line": (["(yesterday|last week|this morning) (i|we) went to the (market|station|beach|river)", "the (train|bus|boat) was (very |)late", "it began to (rain|snow)",
+              "(i|we) waited for (one|two|three) hours", "a man came and sat down (beside|next to) me", "he (had|carried) a big (box|bag|hat)",
+              "my (brother|sister|friend) (laughed|was angry|fell asleep)", "(then|so) (we|i) walked home in the dark", "(i|we) could not find the (house|way|key)",
+              "and there was a dog in the garden", "she (called|asked) me (twice|again and again)", "the door was open but nobody was there",
+              "(i|we) had no money left", "then the lights went out", "everybody was looking at us", "(he|she) gave me a (letter|picture|flower)",
+              "the old lady smiled at me", "(i|we) ran as fast as (i|we) could", "it was already (dark|late|evening)", "and then the phone rang"],
+             ["last week i went to the river", "the boat was very late", "we waited for two hours", "he carried a big hat", "my sister fell asleep",
+              "so i walked home in the dark", "she asked me again and again", "we ran as fast as we could", "she gave me a picture", "we could not find the key"]),
+    "fin": (["(this|that) was (my|the whole) story", "(and |)that is (all|the end|what happened)", "(and |)this is how it ended", "the end", "(well |so |)now you know it all",
+             "(and |)that was all"],
+            ["that was my story", "and that is the end", "so that is all", "well that is what happened"]),
+    # every number that follows is repeated while the user goes on
+    "echo": (["(please |can you |)repeat (all my numbers|every number|after me all the time)", "(please |)say (every|each) number (after me|i say)",
+              "repeat (every|each) number( i say| after me|)", "echo (my numbers|me|what i say)( please|)", "i say numbers and you repeat them"],
+             ["please say each number after me", "can you repeat each number i say", "please echo what i say"]),
+    "every": (["(please |)say now every {n} seconds( until i say stop|)", "(please |)(call me|tell me) every {n} seconds", "every {n} seconds say now",
+               "(can you |please |)give me a sign every {n} seconds", "say something every {n} seconds( until i say stop|)"],
+              ["please tell me every {n} seconds until i say stop", "can you say now every {n} seconds", "give me a sign every {n} seconds please"]),
+    "clock": (["(please |)start the clock( now|)", "(please |)(take|measure) the time( now|)", "look at the clock( now|)", "now we measure the time", "see how long (this|it) takes"],
+              ["please start the clock now", "please measure the time now", "look how long this takes"]),
+    "elapsed": (["(and |)how long (did that take|was that|did it take|was it)", "how many seconds (was that|were that|did that take)", "(tell me |)how long that (took|was)",
+                 "(please |)stop the clock", "how much time was that"],
+                ["tell me how long it was", "how many seconds did it take", "please tell me how long that was"]),
 }
+
+# Requests of which one clip is not a request by itself.
+PARTS_OF_REQUESTS = ("back", "fix", "line")
 
 # Speech that is none of the requests. Mostly whole sentences of their own kind, so that not their words but their sense is foreign.
 OUT_OF_DOMAIN = [
@@ -135,13 +171,15 @@ def expand(pattern: str) -> list[str]:
 
 def keys() -> list[str]:
     """Every request key of the domain, out-of-domain speech (`ood`) last."""
-    out = [k for k in PHRASINGS if k not in ("count", "sum", "say", "digit", "watch", "wait")]
+    out = [k for k in PHRASINGS if k not in ("count", "sum", "say", "digit", "watch", "wait", "fix", "every")]
     out += [f"count:{n}" for n in COUNT_TO]
     out += [f"sum:{a},{b}" for a in range(10) for b in range(10)]
     out += [f"say:{i}" for i in range(len(WORDS))]
     out += [f"digit:{i}" for i in range(10)]
     out += [f"watch:{i}" for i in range(len(COLORS))]
     out += [f"wait:{n}" for n in WAIT_SECONDS]
+    out += [f"fix:{i}" for i in range(10)]
+    out += [f"every:{n}" for n in EVERY_SECONDS]
     return out + ["ood"]
 
 
@@ -163,14 +201,14 @@ def texts(key: str, held: bool) -> list[str]:
     """The sentences that express `key`: those of training, or those kept for evaluation."""
     intent, _, argument = key.partition(":")
     fill: dict[str, str] = {}
-    if intent in ("count", "wait"):
+    if intent in ("count", "wait", "every"):
         fill["n"] = DIGITS[int(argument)]
     elif intent == "sum":
         a, b = argument.split(",")
         fill = {"a": DIGITS[int(a)], "b": DIGITS[int(b)]}
     elif intent == "say":
         fill["w"] = WORDS[int(argument)]
-    elif intent == "digit":
+    elif intent in ("digit", "fix"):
         fill["d"] = DIGITS[int(argument)]
     elif intent == "watch":
         fill["c"] = COLORS[int(argument)]
@@ -180,7 +218,7 @@ def texts(key: str, held: bool) -> list[str]:
 @functools.cache
 def requests() -> frozenset[str]:
     """Every sentence that is a request, of training and of evaluation."""
-    return frozenset(t for k in keys() if k != "ood" for held in (False, True) for t in texts(k, held))
+    return frozenset(t for k in keys() if k.partition(":")[0] not in ("ood", "fix", "line") for held in (False, True) for t in texts(k, held))
 
 
 def is_request(text: str) -> bool:
@@ -206,7 +244,7 @@ def varied(text: str, random) -> str:
 @functools.cache
 def held_requests() -> frozenset[str]:
     """Every request in a phrasing kept for evaluation."""
-    return frozenset(t for k in keys() if k not in ("ood", "back") for t in texts(k, True))
+    return frozenset(t for k in keys() if k.partition(":")[0] not in ("ood", *PARTS_OF_REQUESTS) for t in texts(k, True))
 
 
 def jumble(random) -> str:
@@ -225,14 +263,15 @@ def request_words() -> list[str]:
 def answers() -> dict[str, str]:
     """Answer key -> what the assistant says; one clip is synthesised for each."""
     out = {"greet": "hello, how can i help", "name": "my name is mini", "how": "i am fine, thank you",
-           "thanks": "you are welcome", "bye": "goodbye", "okay": "okay", "ood": "sorry, i did not understand",
-           "time": "time is up", "blind": "i see nothing"}
+           "thanks": "you are welcome", "bye": "goodbye", "okay": "okay", "ood": "let me look",
+           "time": "time is up", "blind": "i see nothing", "tick": "now", "aha": "uh huh", "fin": "that is a nice story"}
     out |= {f"story:{i}": s for i, s in enumerate(STORY)}
     out |= {f"number:{i}": n for i, n in enumerate(DIGITS)}
     out |= {f"sum:{a},{b}": f"{DIGITS[a]} plus {DIGITS[b]} is {NUMBERS[a + b]}" for a in range(10) for b in range(10)}
     out |= {f"say:{i}": w for i, w in enumerate(WORDS)}
     out |= {f"color:{i}": f"i see {c}" for i, c in enumerate(COLORS)}
     out |= {f"now:{i}": f"now it is {c}" for i, c in enumerate(COLORS)}
+    out |= {f"elapsed:{n}": f"{DIGITS[n]} seconds" for n in ELAPSED_SECONDS}
     return out
 
 
@@ -247,6 +286,8 @@ def answer_parts(key: str) -> list[str]:
         return ["i see", COLORS[int(argument)]]
     if intent == "now":
         return ["now it is", COLORS[int(argument)]]
+    if intent == "elapsed":
+        return [DIGITS[int(argument)], "seconds"]
     if intent == "sum":
         a, b = (int(x) for x in argument.split(","))
         return [f"{DIGITS[a]} plus", f"{DIGITS[b]} is", NUMBERS[a + b]]
@@ -261,10 +302,11 @@ def vocabulary() -> list[str]:
     """Token list, index = id. `+a` is the character a, written without a space before it; the rest are whole words."""
     known = {w for t in answers().values() for w in words(t)} | set(request_words())
     known |= {w for t in OPENERS + CLOSERS for w in words(t)}
+    known |= {w for k in ("ood", "fix:0", "line") for t in texts(k, False) for w in words(t)}
     return ["<pad>", "<end>", "<unk>"] + ["+" + c for c in "abcdefghijklmnopqrstuvwxyz'"] + sorted(known)
 
 
 def untrained_words() -> set[str]:
     """Words that occur in held-out phrasings only; must be empty, else a held-out phrasing could not be transcribed."""
-    train = {w for k in keys() if k != "ood" for t in texts(k, False) for w in words(t)}
+    train = {w for k in keys() for t in texts(k, False) for w in words(t)}
     return {w for k in keys() if k != "ood" for t in texts(k, True) for w in words(t)} - train

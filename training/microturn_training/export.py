@@ -28,7 +28,7 @@ def manifest_config(c: Config, vocoder: dict | None) -> dict:
         inner = width
     duplex = {"turnDurationMs": 200, "textSlots": 0, "patchSlots": 1, "audioPositions": 4, "outputPositions": 4,
               "globalWindow": c.global_window, "sinkPositions": c.sink_positions,
-              "speech": {"framesPerPosition": 2, "melBins": BINS, "levels": LEVELS}}
+              "speech": {"framesPerPosition": 2, "melBins": BINS, "levels": LEVELS}, "delegates": True}
     if vocoder:
         duplex["vocoder"] = vocoder
     return {"hiddenSize": c.hidden_size, "vocabSize": c.vocab_size, "rmsNormEpsilon": c.norm_eps,

@@ -129,6 +129,7 @@ def main() -> None:
             mine += found
     for name, some in zip(("bank-human", "bank-human-held"), clips):
         if some:
+            (work / f"{name}.json").unlink(missing_ok=True)
             save(work, name, some)
 
 

@@ -20,6 +20,7 @@ NONE, LISTEN, SPEAK, DELEGATE = range(4)
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)   # published with CLIP, used by the family's image processor
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 MASKED = -30000.0
+SLIDING_BLOCK, GLOBAL_BLOCK = 64, 144   # queries that attend together in training: widths that vector units and matmul kernels fill
 ROW_BLOCK = 64   # rows of an expert's matmul in training come in multiples of this
 
 
@@ -157,36 +158,37 @@ class Attention(nn.Module):
         return (p.view(*lead, kv, g * t, s) @ v).view(*lead, heads, t, d)
 
     def whole_sliding(self, q, k, v, r):
-        """Blocks of one window attend to themselves and the block before; the relative logits are skewed into place."""
-        c = self.extent
-        b, _, t, _ = q.shape
-        n = -(-t // c)
+        """Blocks of queries attend to themselves and to whole blocks before; the relative logits are skewed into place."""
+        extent, block = self.extent, SLIDING_BLOCK
+        before = -(-(extent - 1) // block) * block
+        width = before + block
+        n = -(-q.shape[2] // block)
 
         def blocks(z, before=0):
-            z = F.pad(z, (0, 0, before, n * c - t))
-            return z.unfold(2, c + before, c).permute(0, 2, 1, 4, 3)   # [B, n, heads, c (+ before), D]
-        q, r = blocks(q), blocks(r)
-        k, v = blocks(k, c), blocks(v, c)
-        # row i of the block holds distance d at key column c + i - d
-        bias = skewed(r, 1, 2 * c, MASKED)
-        start = torch.zeros(n, 1, 1, 2 * c, dtype=bias.dtype, device=bias.device)
-        start[0, :, :, :c] = MASKED
-        y = self.attend(q, k, v, bias + start)                          # [B, n, heads, c, D]
+            z = F.pad(z, (0, 0, before, n * block - z.shape[2]))
+            return z.unfold(2, block + before, block).permute(0, 2, 1, 4, 3)   # [B, n, heads, block (+ before), D]
+        t, q, r = q.shape[2], blocks(q), blocks(r)
+        k, v = blocks(k, before), blocks(v, before)
+        # row i of the block holds distance d at key column before + i - d
+        bias = skewed(r, before - extent + 1, width, MASKED)
+        first = torch.arange(n, device=q.device)[:, None] * block - before + torch.arange(width, device=q.device)
+        start = torch.zeros(n, 1, 1, width, dtype=bias.dtype, device=q.device).masked_fill_((first < 0)[:, None, None], MASKED)
+        y = self.attend(q, k, v, bias + start)                          # [B, n, heads, block, D]
         return y.transpose(1, 2).flatten(2, 3)[:, :, :t]
 
     def whole_global(self, q, k, v, r):
         """Blocks of queries over all keys before them, with the global window and the sinks."""
-        c, e = self.c, self.extent
-        t, out, block = q.shape[2], [], 180
-        for a in range(0, t, block):
-            z = min(t, a + block)
+        c, e, out, a = self.c, self.extent, [], 0
+        for q_block, r_block in zip(q.split(GLOBAL_BLOCK, 2), r.split(GLOBAL_BLOCK, 2)):
+            z = a + q_block.shape[2]
             rows = torch.arange(a, z, device=q.device)[:, None]
             distance = rows - torch.arange(z, device=q.device)
             hidden = (distance < 0) | ((distance >= c.global_window) & (torch.arange(z, device=q.device) >= c.sink_positions))
             # row i (from a) holds distance d at key column a + i - d
-            bias = skewed(r[:, :, a:z], a, z + e - 1, 0.0)[..., e - 1:]
+            bias = skewed(r_block, a, z + e - 1, 0.0)[..., e - 1:]
             mask = torch.zeros(hidden.shape, dtype=bias.dtype, device=q.device).masked_fill_(hidden, MASKED)
-            out.append(self.attend(q[:, :, a:z], k[:, :, :z], v[:, :, :z], bias + mask))
+            out.append(self.attend(q_block, k[:, :, :z], v[:, :, :z], bias + mask))
+            a = z
         return torch.cat(out, 2)
 
     def step(self, x, state: LayerState):

@@ -59,6 +59,8 @@ class DialogueShares:
     late_yield: list[float]         # the same for silence when the user breaks in
     bare_digits: float              # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
     hesitates: float                # of the requests without a pause of their own are cut in the middle
+    corrects: float                 # of the requests with a number have it put right
+    television: float               # share of dialogues in which somebody else speaks all the time
     natural_copies: int             # how often natural voices are drawn against others; their clips are costly, so there are fewer
     requests: dict[str, float]      # how often what is asked, in any unit
     interrupts: dict[str, float]    # what happens during a long reply; shares
@@ -94,8 +96,9 @@ class Recipe:
 
 
 PARTS = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone}
-REQUESTS = {"greet", "name", "how", "thanks", "bye", "color", "story", "count", "sum", "say", "digit", "watch", "wait", "ood", "stop", "back"}
-INTERRUPTS = {"none", "stop", "back", "barge"}
+REQUESTS = {"greet", "name", "how", "thanks", "bye", "color", "story", "count", "sum", "say", "digit", "watch", "wait", "ood", "stop", "back",
+            "tale", "echo", "every", "clock"}
+INTERRUPTS = {"none", "stop", "back", "barge", "aside", "cough"}
 POSITION_MS = 50   # an output position
 
 
@@ -145,7 +148,7 @@ def _problems(r: Recipe):
             yield f"[dialogue.{name}] must have {', '.join(sorted(known))}, got {', '.join(values)}"
     if min(d.requests.values()) < 0 or not sum(d.requests.values()) > 0:
         yield "[dialogue.requests] must not be negative, nor all 0"
-    shares = [("dialogue", d, name) for name in ("camera", "bare_digits", "hesitates")]
+    shares = [("dialogue", d, name) for name in ("camera", "bare_digits", "hesitates", "corrects", "television")]
     shares += [("microphone", m, name) for name in ("echo", "telephone", "room", "warped", "masked", "quiet", "faint")]
     for table, part, name in shares:
         if not 0 <= getattr(part, name) <= 1:

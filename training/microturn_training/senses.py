@@ -102,6 +102,19 @@ class Microphone:
             levels[first:last, low:low + width] = 0
 
 
+def cough(random: np.random.Generator) -> np.ndarray:
+    """One to three bursts of shaped noise, float32 `[samples]`, as loud as speech of the bank."""
+    bursts = []
+    for _ in range(random.integers(1, 4)):
+        n = int(random.uniform(0.12, 0.35) * RATE)
+        hz = np.fft.rfftfreq(n, 1 / RATE)
+        shape = sum(random.uniform(0.3, 1) / (1 + ((hz - f) / random.uniform(120, 500)) ** 2) for f in (random.uniform(300, 900), random.uniform(1000, 2600)))
+        x = np.fft.irfft(np.fft.rfft(random.standard_normal(n)) * shape, n)
+        x *= np.minimum(np.arange(n) / (0.01 * RATE), 1) * np.exp(-np.arange(n) / (random.uniform(0.04, 0.12) * RATE))
+        bursts += [x / np.sqrt((x ** 2).mean()), np.zeros(int(random.uniform(0.05, 0.25) * RATE))]
+    return (np.concatenate(bursts[:-1]) * 0.08 * 10 ** (random.uniform(-6, 6) / 20)).astype(np.float32)
+
+
 class Camera:
     """Plain colours under uneven light, with grain."""
 

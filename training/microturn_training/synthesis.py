@@ -189,10 +189,12 @@ def kokoro_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] 
 # how often each engine speaks; a run of natural voices costs most
 ENGINES = {"espeak": 20, "flite": 8, "festival": 7, "kokoro": 6}
 # clips per request for training
-CLIPS = {"sum": 48, "count": 140, "say": 130, "digit": 130, "watch": 130, "wait": 130, "ood": 2600, "back": 1000, "stop": 1000, "color": 560}
+CLIPS = {"sum": 48, "count": 140, "say": 130, "digit": 130, "watch": 130, "wait": 130, "ood": 2600, "back": 1000, "stop": 1000, "color": 560,
+         "fix": 70, "line": 1000, "every": 110}
 OTHERS = 440
 # the same by natural voices alone, each of another one
-NATURAL = {"sum": 17, "count": 42, "say": 42, "digit": 100, "watch": 45, "wait": 45, "ood": 800, "back": 280, "stop": 280, "color": 180}
+NATURAL = {"sum": 17, "count": 42, "say": 42, "digit": 100, "watch": 45, "wait": 45, "ood": 800, "back": 280, "stop": 280, "color": 180,
+           "fix": 25, "line": 300, "every": 40}
 NATURAL_OTHERS = 150
 PART = 200          # clips between two savings
 JUMBLES = 0.3       # of the out-of-domain clips
@@ -200,7 +202,7 @@ JUMBLES = 0.3       # of the out-of-domain clips
 
 def words_before_pause(rng: random.Random, key: str, text: str) -> int:
     """Where a request has a pause on purpose; 0 for none."""
-    points = pause_points(text) if key not in ("ood", "back", "stop") else []
+    points = pause_points(text) if key not in ("ood", "stop") and key.partition(":")[0] not in domain.PARTS_OF_REQUESTS else []
     return rng.choice(points) if points and rng.random() < 0.25 else 0
 
 
@@ -212,15 +214,15 @@ def phrasings(rng: random.Random, key: str, count: int) -> Iterator[str]:
         text = texts.pop()
         if key == "ood":
             text = domain.jumble(rng) if rng.random() < JUMBLES else text
-        elif key != "back":
+        elif key.partition(":")[0] not in domain.PARTS_OF_REQUESTS:
             text = domain.varied(text, rng)
         yield text
 
 
-def plan_training(rng: random.Random) -> list[tuple]:
+def plan_training(rng: random.Random, keys: list[str]) -> list[tuple]:
     """The list of clips to make: (key, text, voice, held phrasing, words before the pause or 0)."""
     jobs = []
-    for key in domain.keys():
+    for key in keys:
         for text in phrasings(rng, key, CLIPS.get(key.partition(":")[0], OTHERS)):
             engine = rng.choices(list(ENGINES), list(ENGINES.values()))[0]
             split = words_before_pause(rng, key, text)
@@ -228,9 +230,9 @@ def plan_training(rng: random.Random) -> list[tuple]:
     return jobs
 
 
-def plan_natural(rng: random.Random) -> list[tuple]:
+def plan_natural(rng: random.Random, keys: list[str]) -> list[tuple]:
     """More clips of natural voices: every few sentences by one that no other has."""
-    texts = [(key, text) for key in domain.keys() for text in phrasings(rng, key, NATURAL.get(key.partition(":")[0], NATURAL_OTHERS))]
+    texts = [(key, text) for key in keys for text in phrasings(rng, key, NATURAL.get(key.partition(":")[0], NATURAL_OTHERS))]
     rng.shuffle(texts)
     jobs = []
     for i, (key, text) in enumerate(texts):
@@ -240,10 +242,10 @@ def plan_natural(rng: random.Random) -> list[tuple]:
     return jobs
 
 
-def plan_held(rng: random.Random) -> list[tuple]:
+def plan_held(rng: random.Random, keys: list[str]) -> list[tuple]:
     """Clips of voices that training never hears: each request as in training and as never in training."""
     jobs = []
-    for key in domain.keys():
+    for key in keys:
         for held_phrasing in (False, True):
             texts = domain.texts(key, held_phrasing)
             for text in rng.sample(texts, min(len(texts), 12 if ":" not in key else 1 if key.startswith("sum") else 4)):
@@ -254,10 +256,22 @@ def plan_held(rng: random.Random) -> list[tuple]:
     return jobs
 
 
+def index(folder: Path, name: str) -> list[dict]:
+    """What a bank holds, clip by clip; nothing if there is none yet."""
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else []
+
+
 def save(folder: Path, name: str, clips: list[tuple[np.ndarray, dict]]) -> None:
-    np.save(folder / f"{name}.npy", np.concatenate([x for x, _ in clips]))
-    (folder / f"{name}.json").write_text(json.dumps([m for _, m in clips]))
-    print(f"{name}: {len(clips)} clips, {sum(len(x) for x, _ in clips) / RATE / 3600:.2f} h", flush=True)
+    """Adds clips to a bank. The samples come first: the index never names one that is not there."""
+    samples, entries = [x for x, _ in clips], index(folder, name) + [m for _, m in clips]
+    if (folder / f"{name}.json").exists():
+        samples.insert(0, np.load(folder / f"{name}.npy"))
+    for file, write in ((f"{name}.npy", lambda f: np.save(f, np.concatenate(samples))), (f"{name}.json", lambda f: f.write(json.dumps(entries).encode()))):
+        with open(folder / f"{file}.new", "wb") as f:
+            write(f)
+        os.replace(folder / f"{file}.new", folder / file)
+    print(f"{name}: {len(entries)} clips, {sum(map(len, samples)) / RATE / 3600:.2f} h", flush=True)
 
 
 def batches(jobs: list[tuple]) -> list[list[tuple]]:
@@ -318,17 +332,22 @@ def assistant_clip(item: tuple[str, str]) -> tuple[np.ndarray, dict]:
     return x, {"key": key, "text": text, "voice": f"flite:{ASSISTANT}", "length": len(x), "starts": starts}
 
 
+PLANS = {"bank-train": plan_training, "bank-held": plan_held, "bank-natural": plan_natural}
+
+
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "work")
     folder.mkdir(parents=True, exist_ok=True)
     with multiprocessing.Pool(2) as pool:
-        if not (folder / "bank-assistant.json").exists():
+        if {m["key"]: m["text"] for m in index(folder, "bank-assistant")} != domain.answers():
+            (folder / "bank-assistant.json").unlink(missing_ok=True)
             save(folder, "bank-assistant", pool.map(assistant_clip, list(domain.answers().items())))
         kokoro.fetch(folder)
-        for name, jobs in (("bank-train", plan_training(random.Random(1))), ("bank-held", plan_held(random.Random(2))),
-                           ("bank-natural", plan_natural(random.Random(3)))):
-            if not (folder / f"{name}.json").exists():
-                make(folder, name, jobs, pool)
+        for seed, (name, plan) in enumerate(PLANS.items(), 1):
+            there = {m["key"].partition(":")[0] for m in index(folder, name)}
+            lacking = [key for key in domain.keys() if key.partition(":")[0] not in there]   # all, or those of requests that are new
+            if lacking:
+                make(folder, name, plan(random.Random(seed), lacking), pool)
 
 
 if __name__ == "__main__":

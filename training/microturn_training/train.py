@@ -126,7 +126,7 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
     lt, lh, lc = (z.float() for z in net.heads(h))
     def each(logits, target):
         return F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view(target.shape)
-    speaking = control == SPEAK
+    speaking = control >= SPEAK
     text_loss = (each(lt, text) * torch.where(text > 0, 2.0, 1.0) * torch.where(text > 0, weight, 1.0))[speaking].sum() / control.numel()
     out = {"text": text_loss, "heard": (each(lh, heard) * torch.where(heard > 0, 2.0, 1.0)).mean(), "control": (each(lc, control) * weight).mean()}
     out["color"] = F.cross_entropy(probes.color(h).float().flatten(0, 1), batch["color"].flatten())
@@ -240,6 +240,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
         dist.init_process_group("gloo", init_method=f"file://{folder.resolve()}/rendezvous", rank=rank, world_size=a.processes)
     torch.manual_seed(a.seed + 7 * rank + step)
     if a.compile:
+        torch._dynamo.config.recompile_limit = 32   # the blocks of global attention have a shape each
         for layer in net.layers:
             layer.compile_parts()
     started = time.time()

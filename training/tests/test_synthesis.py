@@ -14,7 +14,7 @@ class Pool:
 
 
 def test_every_few_natural_sentences_have_a_voice_of_their_own_made_of_training_voices_only():
-    jobs = synthesis.plan_natural(random.Random(3))
+    jobs = synthesis.plan_natural(random.Random(3), synthesis.domain.keys())
     runs = [jobs[i:i + kokoro.SENTENCES] for i in range(0, len(jobs), kokoro.SENTENCES)]
     assert all(len({job[2] for job in run}) == 1 for run in runs)
     assert len({run[0][2].name for run in runs}) > 0.9 * len(runs)
@@ -23,7 +23,7 @@ def test_every_few_natural_sentences_have_a_voice_of_their_own_made_of_training_
 
 
 def test_batches_hold_every_job_once_and_one_voice_where_a_call_has_one():
-    jobs = synthesis.plan_training(random.Random(1))
+    jobs = synthesis.plan_training(random.Random(1), synthesis.domain.keys())
     found = synthesis.batches(jobs)
     assert sorted(map(str, jobs)) == sorted(str(job) for batch in found for job in batch)
     for batch in found:
@@ -49,3 +49,27 @@ def test_what_was_made_before_a_stop_is_not_made_again(tmp_path, monkeypatch):
     texts = [meta["text"] for meta in json.loads((tmp_path / "bank.json").read_text())]
     assert sorted(texts, key=int) == [str(i) for i in range(500) if i != 7]
     assert (np.load(tmp_path / "bank.npy") == np.repeat([int(t) for t in texts], 3)).all() and not (tmp_path / "bank.parts").exists()
+
+
+def test_a_bank_gets_the_clips_of_requests_that_are_new(tmp_path):
+    clip = lambda n, key: (np.full(n, n, np.int16), {"key": key, "length": n})   # noqa: E731
+    synthesis.save(tmp_path, "bank", [clip(3, "greet")])
+    synthesis.save(tmp_path, "bank", [clip(5, "tale"), clip(7, "fin")])
+    assert [m["key"] for m in synthesis.index(tmp_path, "bank")] == ["greet", "tale", "fin"]
+    assert np.load(tmp_path / "bank.npy").tolist() == [3] * 3 + [5] * 5 + [7] * 7
+    assert synthesis.index(tmp_path, "none") == []
+
+
+def test_only_requests_that_a_bank_lacks_are_made(tmp_path, monkeypatch):
+    known = {key.partition(":")[0] for key in synthesis.domain.keys()} - {"fix"}
+    answers = [(np.zeros(1, np.int16), {"key": k, "text": t, "length": 1}) for k, t in synthesis.domain.answers().items()]
+    synthesis.save(tmp_path, "bank-assistant", answers)
+    for name in synthesis.PLANS:
+        synthesis.save(tmp_path, name, [(np.zeros(1, np.int16), {"key": key, "length": 1}) for key in sorted(known)])
+    made = {}
+    monkeypatch.setattr(synthesis, "make", lambda folder, name, jobs, pool: made.setdefault(name, {job[0] for job in jobs}))
+    monkeypatch.setattr(synthesis.kokoro, "fetch", lambda folder: None)
+    monkeypatch.setattr(synthesis.sys, "argv", ["synthesis", str(tmp_path)])
+    synthesis.main()
+    fixes = {f"fix:{i}" for i in range(10)}
+    assert made == {"bank-train": fixes, "bank-held": fixes, "bank-natural": fixes}

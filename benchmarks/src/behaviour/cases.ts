@@ -29,7 +29,9 @@ export interface BehaviourCase {
     /** Everything the user said. */
     readonly heard?: string;
     readonly paceMs?: number;
-    /** When the reply to "wait N seconds" is due to be heard. */
+    /** From one "now" to the next. */
+    readonly everyMs?: number;
+    /** When the reply to "wait N seconds", or the first "now", is due to be heard. */
     readonly dueMs?: number;
     /** When the awaited colour appears. */
     readonly changeMs?: number;

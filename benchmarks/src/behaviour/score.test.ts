@@ -53,6 +53,105 @@ describe("score", () => {
   });
 });
 
+/** The user speaks in these stretches (ms). */
+function told(row: string, spans: [number, number][], expected: BehaviourCase["expected"]): BehaviourCase {
+  const one = oneCase(row, 0, 0, "");
+  return { ...one, expected, events: spans.map(([onsetMs, endMs]) => ({ ...one.events[0], onsetMs, endMs })) };
+}
+
+describe("score of what goes on for a while", () => {
+  it("judges a correction by what is said after it", () => {
+    const one = told(
+      "correct",
+      [
+        [500, 1500],
+        [2000, 2500],
+      ],
+      { text: "two plus four is six" },
+    );
+    const said = { 9: "two plus", 14: "two plus", 17: "four is six" };
+    expect(score(one, performance([], said)).right).toBe(true);
+    expect(score(one, performance([], { ...said, 13: "three" })).right).toBe(false);
+  });
+
+  it("counts words of listening inside a story, those that come too soon, and anything else that is said there", () => {
+    const story: [number, number][] = [
+      [500, 1000],
+      [2000, 4000],
+      [5000, 7000],
+      [7500, 8000],
+    ];
+    const one = told("aloud", story, { text: "that is a nice story" });
+    const said = { 6: "okay", 22: "uh huh", 42: "that is a nice story" };
+    const fine = score(
+      one,
+      performance(
+        [
+          [1400, 1700],
+          [4600, 4900],
+          [8600, 9500],
+        ],
+        said,
+      ),
+    );
+    expect(fine).toMatchObject({ aloud: 1, tookTurn: false, tooOften: true, right: true });
+    const spaced = performance(
+      [
+        [1400, 1700],
+        [5500, 5800],
+        [8600, 9500],
+      ],
+      { ...said, 30: "hello" },
+    );
+    expect(score(one, spaced)).toMatchObject({ aloud: 1, tookTurn: true, tooOften: false, right: true });
+  });
+
+  it("measures the lag of every echo from the end of its word", () => {
+    const one = told(
+      "echo",
+      [
+        [500, 1000],
+        [2000, 2400],
+        [2900, 3300],
+      ],
+      { text: "okay one two" },
+    );
+    const sound: [number, number][] = [
+      [1300, 1600],
+      [2800, 3100],
+      [3900, 4200],
+    ];
+    expect(score(one, performance(sound, { 6: "okay", 13: "one", 18: "two" }))).toMatchObject({
+      right: true,
+      lagsMs: [400, 600],
+    });
+    expect(score(one, performance(sound, { 6: "okay", 13: "one" }))).toMatchObject({
+      words: 3,
+      wordErrors: 1,
+      lagsMs: [],
+    });
+  });
+
+  it("measures every beat against when it was due", () => {
+    const one = told(
+      "every",
+      [
+        [500, 1000],
+        [7000, 7300],
+      ],
+      { text: "okay now now okay", everyMs: 2000, dueMs: 4000 },
+    );
+    const sound: [number, number][] = [
+      [1300, 1600],
+      [4050, 4300],
+      [5900, 6200],
+      [7700, 8000],
+    ];
+    const said = { 6: "okay", 19: "now", 29: "now", 38: "okay" };
+    expect(score(one, performance(sound, said))).toMatchObject({ right: true, errorsMs: [50, -100] });
+  });
+});
+
 describe("stretches", () => {
   it("joins sound over gaps shorter than 120 ms", () => {
     const { played } = performance(

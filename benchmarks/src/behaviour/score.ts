@@ -33,6 +33,16 @@ export interface Score {
   /** From the change to the first sound of the reaction, ms. */
   readonly reactionMs?: number;
   readonly falseAlarm?: boolean;
+  /** Work was handed over. */
+  readonly delegated: boolean;
+  /** Short words of listening between the first and the last thing that the user says; only in `aloud`. */
+  readonly aloud?: number;
+  /** Two of them begin within 4 s. */
+  readonly tooOften?: boolean;
+  /** Something else was said there. */
+  readonly tookTurn?: boolean;
+  /** From the end of each word to the first sound of its echo, ms. */
+  readonly lagsMs?: readonly number[];
 }
 
 /** Sound is a stretch of 10 ms above this level (RMS, full scale 1): -40 dBFS. */
@@ -41,6 +51,9 @@ const soundLevel = 0.01;
 const joinMs = 120;
 /** Silence: nothing is heard for this long. */
 const silenceMs = 400;
+
+/** Least time from one word of listening to the next; sound may start a little earlier or later in it. */
+const aloudEveryMs = 3900;
 
 /** A stretch in which the assistant is heard, ms. */
 interface Stretch {
@@ -87,6 +100,21 @@ export function wordErrors(expected: readonly string[], got: readonly string[]):
   return row[got.length];
 }
 
+/** What was said while the user told a story: between the words that begin it and those that end it. */
+function listening(one: BehaviourCase, { turns, turnMs }: Performance, sound: readonly Stretch[]): Partial<Score> {
+  const [first, second] = one.events;
+  const last = one.events[one.events.length - 1];
+  const inside = turns.filter((turn) => turn.startMs + turnMs > second.onsetMs && turn.startMs + turnMs <= last.endMs);
+  const said = words(inside.map((turn) => turn.output.text).join(" ")).join(" ");
+  const starts = sound.map((s) => s.startMs).filter((ms) => ms > first.endMs && ms < last.endMs);
+  const aloud = said.split("uh huh").length - 1;
+  return {
+    aloud,
+    tooOften: starts.some((ms, i) => i > 0 && ms - starts[i - 1] < aloudEveryMs),
+    tookTurn: said.replaceAll("uh huh", "").trim() !== "",
+  };
+}
+
 /** Scores one performance. */
 export function score(one: BehaviourCase, performance: Performance): Score {
   const { turns, turnMs } = performance;
@@ -98,7 +126,15 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   const base = {
     ...{ id: one.id, row: one.row, noise: one.noise, voice: last?.voice ?? "none" },
     ...{ heldPhrasing: last?.heldPhrasing ?? false, said: said.join(" "), heard: heard.join(" ") },
+    delegated: turns.some((turn) => turn.output.delegation !== undefined),
   };
+  const saidFrom = (ms: number) =>
+    words(
+      turns
+        .filter((turn) => turn.startMs + turnMs > ms)
+        .map((turn) => turn.output.text)
+        .join(" "),
+    );
   const same = (a: readonly string[], b: readonly string[]) =>
     a.length === b.length && a.every((word, i) => word === b[i]);
   const right = same(said, expected);
@@ -122,6 +158,24 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   }
   if (one.row.startsWith("hold")) {
     return { ...base, wasSpeaking: sound.some((s) => s.startMs < last.onsetMs && s.endMs > last.onsetMs - 400), right };
+  }
+
+  if (one.row === "correct") {
+    return { ...base, right: same(saidFrom(last.endMs), expected) };
+  }
+  if (one.row === "aloud")
+    return { ...base, ...listening(one, performance, sound), right: same(saidFrom(last.endMs), expected) };
+  if (one.row === "echo") {
+    const lags = right ? sound.slice(-(one.events.length - 1)) : [];
+    const lagsMs = lags.map((s, i) => s.startMs - one.events[i + 1].endMs);
+    return { ...base, right, words: expected.length, wordErrors: wordErrors(expected, said), lagsMs };
+  }
+  if (one.row === "every") {
+    const { everyMs = 0, dueMs = 0 } = one.expected;
+    const first = one.events[0].endMs;
+    const ticks = sound.filter((s) => s.startMs > first && s.startMs < last.onsetMs).slice(1);
+    const errorsMs = right ? ticks.map((s, i) => s.startMs - dueMs - everyMs * i) : [];
+    return { ...base, right, errorsMs };
   }
 
   const reply = sound.find((s) => s.endMs > last.endMs);

@@ -4,6 +4,7 @@ import { markdown, summary, table } from "./table.js";
 
 const take = (id: number, more: Partial<Score>): Score => ({
   ...{ id: `take-${id}`, row: "take", noise: "clean", voice: "flite:rms", heldPhrasing: false, said: "", heard: "" },
+  delegated: false,
   ...more,
 });
 
@@ -28,6 +29,7 @@ test("a behaviour has a row over everything and one for each condition that is n
     latency: { medianMs: 300, p90Ms: 400 },
     "too early": 0.25,
     "right reply": 0.5,
+    "delegated needlessly": 0,
   });
 });
 
@@ -38,7 +40,7 @@ test("a row whose every case is of one kind is not shown twice", () => {
 test("the table says shares in percent and says where there was nothing to measure", () => {
   const lines = markdown(table(scores)).split("\n");
   expect(lines[2]).toBe(
-    "| **take** | all | 4 | take-over 75.0 %, latency median / p90 300 / 400 ms, too early 25.0 %, right reply 50.0 % |",
+    "| **take** | all | 4 | take-over 75.0 %, latency median / p90 300 / 400 ms, too early 25.0 %, right reply 50.0 %, delegated needlessly 0.0 % |",
   );
   expect(lines[5]).toContain("| held-out phrasings | 1 | take-over 0.0 %, latency none,");
 });
@@ -59,6 +61,28 @@ test("times of yielding leave out cases in which nobody was speaking", () => {
 test("word error rate counts words, not recordings", () => {
   const heard = (words: number, wordErrors: number): Score => take(0, { row: "transcript", words, wordErrors });
   expect(table([heard(9, 0), heard(1, 1)])[0].figures["word error rate"]).toBeCloseTo(0.1);
+});
+
+test("an echo is judged by its words, and by its lag where all of them are right", () => {
+  const echo = (more: Partial<Score>): Score => take(0, { row: "echo", words: 5, wordErrors: 0, right: true, ...more });
+  const [all] = table([echo({ lagsMs: [300, 500] }), echo({ wordErrors: 1, right: false, lagsMs: [] })]);
+  expect(all.figures).toEqual({
+    "words repeated": 0.9,
+    "all of them": 0.5,
+    lag: { medianMs: 500, p90Ms: 500 },
+  });
+});
+
+test("listening aloud has its own figures, and what is foreign is to be delegated", () => {
+  const aloud = (aloud: number, more: Partial<Score> = {}): Score => take(0, { row: "aloud", aloud, ...more });
+  const [all] = table([aloud(2), aloud(1, { tooOften: true }), aloud(0, { tookTurn: true, right: true }), aloud(1)]);
+  expect(all.figures).toEqual({
+    "heard in pauses": 0.75,
+    "more than once in 4 s": 0.25,
+    "took the turn": 0.25,
+    "then right reply": 0.25,
+  });
+  expect(table([take(0, { row: "out-of-domain", delegated: true })])[0].figures).toMatchObject({ delegated: 1 });
 });
 
 test("a manifest gets the rows over everything, with their counts", () => {

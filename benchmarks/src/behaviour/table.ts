@@ -31,6 +31,11 @@ function wordErrorRate(scores: readonly Score[]): Figure {
   return words === 0 ? undefined : scores.reduce((sum, s) => sum + (s.wordErrors ?? 0), 0) / words;
 }
 
+function correctWords(scores: readonly Score[]): Figure {
+  const rate = wordErrorRate(scores);
+  return typeof rate === "number" ? 1 - rate : undefined;
+}
+
 /** The figures that belong to a behaviour, by name. */
 function figures(row: string, scores: readonly Score[]): Readonly<Record<string, Figure>> {
   const right = share(scores, (s) => s.right === true);
@@ -43,7 +48,32 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
     case "human-digit":
     case "out-of-domain":
     case "out-of-domain-human":
-      return { "take-over": share(scores, (s) => s.took === true), latency, "too early": early, "right reply": right };
+      return {
+        "take-over": share(scores, (s) => s.took === true),
+        latency,
+        "too early": early,
+        "right reply": right,
+        [row.startsWith("out") ? "delegated" : "delegated needlessly"]: share(scores, (s) => s.delegated),
+      };
+    case "correct":
+      return { "then right reply": right };
+    case "aloud": {
+      const heard = share(scores, (s) => (s.aloud ?? 0) > 0);
+      const often = share(scores, (s) => s.tooOften === true);
+      const taken = share(scores, (s) => s.tookTurn === true);
+      return {
+        "heard in pauses": heard,
+        "more than once in 4 s": often,
+        "took the turn": taken,
+        "then right reply": right,
+      };
+    }
+    case "echo":
+      return {
+        "words repeated": correctWords(scores),
+        "all of them": right,
+        lag: spread(scores.flatMap((s) => s.lagsMs ?? [])),
+      };
     case "wait":
       return { "take-over in the pause": early, latency, "right reply": right };
     case "yield-stop":
@@ -57,12 +87,15 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
       };
     case "hold":
     case "hold-human":
+    case "hold-aside":
+    case "hold-cough":
       return { "told word-exact to the end": right, "was speaking": wasSpeaking };
     case "transcript":
       return { "word error rate": wordErrorRate(scores), "whole recording exact": right };
     case "silence":
       return { silent: share(scores, (s) => s.falseAlarm === false) };
     case "time":
+    case "every":
       return {
         "right reply": right,
         "absolute error": spread(scores.flatMap((s) => (s.errorsMs ?? []).map(Math.abs))),

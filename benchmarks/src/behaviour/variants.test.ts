@@ -4,7 +4,16 @@ import type { Score } from "./score.js";
 import { variantsMarkdown } from "./variants.js";
 
 const take = (right: boolean, latencyMs: number): Score => ({
-  ...{ id: "take-0", row: "take", noise: "clean", voice: "flite:rms", heldPhrasing: false, said: "", heard: "" },
+  ...{
+    id: "take-0",
+    row: "take",
+    noise: "clean",
+    voice: "flite:rms",
+    heldPhrasing: false,
+    delegated: false,
+    said: "",
+    heard: "",
+  },
   ...{ took: true, early: false, right, latencyMs },
 });
 
@@ -32,5 +41,6 @@ test("variants stand side by side, times against the first", () => {
     "| take: latency | median / p90 400 / 400 ms | median / p90 320 / 320 ms |",
     "| take: too early | 0.0 % | 0.0 % |",
     "| take: right reply | 50.0 % | 100.0 % |",
+    "| take: delegated needlessly | 0.0 % | 0.0 % |",
   ]);
 });

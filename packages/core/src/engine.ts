@@ -15,7 +15,7 @@ export interface EngineCapabilities {
   readonly outputs: readonly ("audio" | "text" | "heard")[];
   /** Whether listen and speak decisions of the model are visible. */
   readonly decisions: boolean;
-  /** Whether the model may hand work to a background model. */
+  /** Whether the model may hand work over. Results come back where `inputs` has `text`; else the app acts by itself. */
   readonly delegation: boolean;
   /** Whether sessions can be snapshot, forked and rewound. */
   readonly snapshots: boolean;

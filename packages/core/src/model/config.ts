@@ -95,6 +95,8 @@ export interface DuplexLayout {
     readonly melBins: number;
     readonly levels: number;
   };
+  /** Whether the model hands work over, by its control token `delegate`. Default: if it reads text, by which results come back. */
+  readonly delegates?: boolean;
   /** Network of the vocoder, run in the same graph; absent when speech is vocoded elsewhere. */
   readonly vocoder?: VocoderShape;
 }

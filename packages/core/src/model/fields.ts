@@ -47,6 +47,13 @@ export class Fields {
     return value;
   }
 
+  /** True or false. */
+  flag(name: string): boolean {
+    const value = this.value(name);
+    if (typeof value !== "boolean") throw this.invalid(name, "true or false", value);
+    return value;
+  }
+
   /** A string that a pattern matches, of at most 10,000 characters. */
   text(name: string, pattern = /^/, expected = "a string"): string {
     const value = this.value(name);

@@ -47,6 +47,7 @@ describe("validateConfig", () => {
     ["duplex.globalWindow", 500, /config\.duplex\.globalWindow/],
     ["duplex.sinkPositions", 4, /config\.duplex\.sinkPositions/],
     ["duplex.vocoder.kernel", 1, /config\.duplex\.vocoder\.kernel/],
+    ["duplex.delegates", 1, /config\.duplex\.delegates: expected true or false, got 1/],
     ["duplex.speech.levels", 1, /config\.duplex\.speech\.levels/],
     ["duplex.speech.flow", true, /config\.duplex\.speech: unknown field "flow"/],
     ["audio", undefined, /config\.audio: .*duplex needs it/],

@@ -142,6 +142,7 @@ function duplex(fields: Fields): DuplexLayout {
       melBins: speechFields.count("melBins", 1, 4096),
       levels: speechFields.count("levels", 2, 256),
     },
+    ...(fields.has("delegates") ? { delegates: fields.flag("delegates") } : {}),
     ...(fields.has("vocoder") ? { vocoder: vocoder(fields.object("vocoder")) } : {}),
   };
   speechFields.done();

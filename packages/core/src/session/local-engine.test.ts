@@ -91,6 +91,22 @@ describe("localEngine", () => {
     expect((await run(await engine.open(), 1))[0].delegation).toBeUndefined();
   });
 
+  it("hands over in mid-reply where the model says that it delegates, though it reads no text", async () => {
+    const delegating = tinyModel({ duplex: { delegates: true } });
+    const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
+      [
+        { heard: [one, two, 0, 0] },
+        { control: [speak, delegate, speak, speak], text: [three, 0, 0, 0], heard: [0, 0, one, 0] },
+      ][turn];
+    const { engine } = await engineOf(script, { model: delegating });
+    expect(await engine.load()).toMatchObject({ delegation: true, inputs: ["audio", "video"] });
+    const outputs = await run(await engine.open(), 2);
+    expect(outputs.map(({ decision, yielded, delegation }) => ({ decision, yielded, delegation }))).toEqual([
+      { decision: "listen", yielded: false, delegation: undefined },
+      { decision: "speak", yielded: false, delegation: { task: "one two one" } },
+    ]);
+  });
+
   it("hands over what the user said since the last reply", async () => {
     const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
       [

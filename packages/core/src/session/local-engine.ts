@@ -268,8 +268,8 @@ function engineCapabilities(
     inputs: ["audio", ...(sees ? (["video"] as const) : []), ...(reads ? (["text"] as const) : [])],
     outputs: ["audio", "text", "heard"],
     decisions: true,
-    // A result can only come back through text slots.
-    delegation: reads,
+    // Where there are no text slots, the app acts on what is handed over, and no result comes back into the session.
+    delegation: layout.delegates ?? reads,
     snapshots: canCloneState,
     deterministic,
     maxSessions,
