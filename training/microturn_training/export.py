@@ -26,7 +26,7 @@ def manifest_config(c: Config, vocoder: dict | None) -> dict:
     for time, space, width in c.patch_layers:
         patch_layers.append({"foldTime": time, "foldSpace": space, "inputWidth": inner * time * space * space, "outputWidth": width})
         inner = width
-    duplex = {"turnDurationMs": 200, "textSlots": 0, "patchSlots": 1, "audioPositions": 4, "outputPositions": 4,
+    duplex = {"turnDurationMs": 200, "textSlots": c.text_slots, "patchSlots": 1, "audioPositions": 4, "outputPositions": 4,
               "globalWindow": c.global_window, "sinkPositions": c.sink_positions,
               "speech": {"framesPerPosition": 2, "melBins": BINS, "levels": LEVELS}, "delegates": True}
     if vocoder:

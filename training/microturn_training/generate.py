@@ -7,20 +7,20 @@ from .model import LISTEN, OUTPUT_POSITIONS, SPEECH, Duplex, LayerState
 
 
 @torch.no_grad()
-def generate(net: Duplex, audio, camera, images, forced: dict | None = None, keep_logits: bool = False) -> dict[str, torch.Tensor]:
+def generate(net: Duplex, audio, camera, images, forced: dict | None = None, keep_logits: bool = False, told=None) -> dict[str, torch.Tensor]:
     """Runs whole sessions.
 
-    audio uint8 [B, N, 4, 80]; camera bool [B]; images uint8 [sessions with a camera, N, 2, 40, 39, 3].
+    audio uint8 [B, N, 4, 80]; camera bool [B]; images uint8 [sessions with a camera, N, 2, 40, 39, 3]; told [B, N, text slots] or None.
     `forced` (text, heard, control, speech) replaces what is fed back, to compare with teacher forcing.
     Returns text, heard, control [B, N * 4], speech uint8 [B, N * 4, 160], and with `keep_logits` their logits."""
     b, n = audio.shape[:2]
     state = [LayerState() for _ in net.layers]
-    patches = net.patch_input(b, n, camera, images)
+    patches, slots = net.patch_input(b, n, camera, images), net.told_input(b, n, told)
     fed = {"text": torch.zeros(b, dtype=torch.long), "heard": torch.zeros(b, dtype=torch.long),
            "control": torch.full((b,), LISTEN), "speech": torch.zeros(b, SPEECH, dtype=torch.uint8)}
     out: dict[str, list] = {k: [] for k in ("text", "heard", "control", "speech", "text_logits", "heard_logits", "control_logits", "speech_logits")}
     for turn in range(n):
-        before = torch.cat([patches[:, turn, None], net.model.audio_tower(audio[:, turn])], 1)
+        before = torch.cat([slots[:, turn], patches[:, turn, None], net.model.audio_tower(audio[:, turn])], 1)
         for j in range(OUTPUT_POSITIONS):
             x = net.output_input(**fed).unsqueeze(1)
             h = net.step(torch.cat([before, x], 1) if j == 0 else x, state)[:, -1]

@@ -46,6 +46,7 @@ class Config:
     expert_width: int = 128
     route_scale: float = 3.0
     conv_kernel: int = 4
+    text_slots: int = 0            # positions of a micro-turn for text that is typed or delivered
     norm_eps: float = 1e-6
     # (temporal fold, spatial fold, width) of each patch tower layer; the last width is the hidden size
     patch_layers: list[tuple[int, int, int]] = field(default_factory=lambda: [(1, 5, 32), (1, 2, 64), (1, 4, 128), (2, 1, 256)])
@@ -55,7 +56,7 @@ class Config:
 
     @property
     def turn_positions(self) -> int:
-        return 1 + AUDIO_POSITIONS + OUTPUT_POSITIONS
+        return self.text_slots + 1 + AUDIO_POSITIONS + OUTPUT_POSITIONS
 
 
 class RmsNorm(nn.Module):
@@ -565,13 +566,19 @@ class Duplex(nn.Module):
             x[camera] = seen.to(x.dtype)
         return x
 
-    def forward(self, audio, camera, images, text, heard, control, speech):
+    def told_input(self, batch: int, turns: int, told):
+        """Text slots [B, N, text slots, H] of token ids `told` [B, N, text slots]; empty ones hold token 0, and so do all if it is None."""
+        if told is None:
+            told = torch.zeros(batch, turns, self.c.text_slots, dtype=torch.long, device=self.lm_head.weight.device)
+        return self.model.language_model.embed_tokens(told)
+
+    def forward(self, audio, camera, images, text, heard, control, speech, told=None):
         """Hidden states at the audio and at the output positions, each [B, N * 4, H].
 
         audio [B, N, 4, 80]; text, heard, control [B, N * 4] and speech [B, N * 4, 160] are the *inputs* of the output
-        positions, i.e. what the position before yielded."""
+        positions, i.e. what the position before yielded; told [B, N, text slots]: what is typed or delivered, 0 where nothing is."""
         b, n = audio.shape[:2]
-        x = torch.cat([self.patch_input(b, n, camera, images).unsqueeze(2), self.model.audio_tower(audio),
+        x = torch.cat([self.told_input(b, n, told), self.patch_input(b, n, camera, images).unsqueeze(2), self.model.audio_tower(audio),
                        self.output_input(text, heard, control, speech).view(b, n, OUTPUT_POSITIONS, -1)], 2)
         x = x.flatten(1, 2)
         for layer in self.layers:

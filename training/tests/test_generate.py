@@ -1,4 +1,6 @@
 """Cached, position by position, equals the whole session at once: causality, windows, sinks and caches are right."""
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,11 +12,15 @@ SMALL = Config(vocab_size=40, hidden_size=32, num_layers=2, global_layers=[1], n
                patch_layers=[(1, 5, 32), (1, 2, 64), (1, 4, 128), (2, 1, 32)])
 
 
+READING = replace(SMALL, text_slots=2, sliding_window=22, global_window=44, sink_positions=11)
+
+
 @torch.no_grad()
+@pytest.mark.parametrize("config", [SMALL, READING], ids=["no text slots", "two text slots"])
 @pytest.mark.parametrize("turns", [1, 12, 45])
-def test_steps_with_a_cache_equal_teacher_forcing(turns):
+def test_steps_with_a_cache_equal_teacher_forcing(turns, config):
     torch.manual_seed(turns)
-    net = Duplex(SMALL).eval()
+    net = Duplex(config).eval()
     for name, p in net.named_parameters():
         if "sconv" in name:
             p.normal_(0, 0.2)
@@ -24,12 +30,15 @@ def test_steps_with_a_cache_equal_teacher_forcing(turns):
     live = torch.rand(batch, outputs, 1) < 0.5
     labels = {"text": torch.randint(0, 40, (batch, outputs)), "heard": torch.randint(0, 40, (batch, outputs)),
               "control": torch.randint(1, 3, (batch, outputs)), "speech": torch.randint(0, 16, (batch, outputs, 160), dtype=torch.uint8) * live}
-    stepped = generate(net, audio, camera, images, forced=labels, keep_logits=True)
+    told = torch.randint(0, 40, (batch, turns, config.text_slots))
+    stepped = generate(net, audio, camera, images, forced=labels, keep_logits=True, told=told)
     fed = {k: torch.cat([torch.full_like(v[:, :1], LISTEN if k == "control" else 0), v[:, :-1]], 1) for k, v in labels.items()}
-    _, h = net(audio, camera, images, **fed)
+    _, h = net(audio, camera, images, **fed, told=told)
     text, heard, control = net.heads(h)
     for ours, name in ((text, "text"), (heard, "heard"), (control, "control"), (net.speech_logits(h), "speech")):
         assert (ours - stepped[name + "_logits"]).abs().max() < 1e-5
+    untold = generate(net, audio, camera, images, forced=labels, keep_logits=True)
+    assert ((untold["text_logits"] - stepped["text_logits"]).abs().max() > 1e-3) == (config.text_slots > 0)
 
 
 @torch.no_grad()
