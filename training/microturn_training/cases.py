@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from . import domain
-from .dialogue import Assistant, Bank
+from .dialogue import Assistant, Bank, Generator, Mix
 from .recipe import MINI, RECIPE, load
 from .senses import cough
 from .synthesis import TAIL, audible, read_wav, scale
@@ -67,6 +67,7 @@ class Cases:
         trained = {key: {m["text"] for m in clips} for key, clips in Bank(work, "bank-train").by_key.items()}
         self.bank = Bank(work, "bank-held", lambda m: not m["held"] or not any(domain.contains(t, [m["text"]]) for t in trained[m["key"]]))
         self.assistant = Assistant(work)
+        self.digits = Generator(work, seed, "bank-held", mix=Mix(augment=False))   # cuts them out of sentences
         self.out, self.count = out, 0
         self.answers = domain.answers()
 
@@ -187,9 +188,13 @@ class Cases:
             scene.place(x, start, event)
             self.write(row, scene, noises[i], {"yields": False, "text": self.reply_text(key)})
 
+    def of(self, intents: list[str]) -> list[dict]:
+        """All clips of some intents."""
+        return [m for k in self.keys_of(intents) for m in self.bank.by_key[k]]
+
     def voice(self, keys: list[str]) -> str:
-        """A voice that says something of each of the intents `keys`."""
-        voices = [{m["voice"] for k in self.bank.by_key if k.partition(":")[0] == key for m in self.bank.by_key[k]} for key in keys]
+        """A voice that says something of each of some intents."""
+        voices = [{m["voice"] for m in self.of([key])} for key in keys]
         return str(self.random.choice(sorted(set.intersection(*voices))))
 
     def correct(self, n: int) -> None:
@@ -197,10 +202,10 @@ class Cases:
         noises = self.noises(n)
         for i in range(n):
             intent = ["sum", "digit", "count"][i % 3]
-            voice = self.voice([intent, "fix"])
-            fix = self.clip(self.keys_of(["fix"]), lambda m: m["voice"] == voice and (intent != "count" or int(m["key"][4:]) in domain.COUNT_TO))
+            fixes = [m for m in self.of(["fix"]) if intent != "count" or int(m["key"][4:]) in domain.COUNT_TO]
+            pairs = [(m, f) for f in fixes for m in self.of([intent]) if m["voice"] == f["voice"] and m["key"][-1] != f["key"][-1]]
+            meta, fix = pairs[self.random.integers(len(pairs))]
             number = fix["key"][4:]
-            meta = self.clip(self.keys_of([intent]), lambda m: m["voice"] == voice and not m["key"].endswith(number))
             first, comma, _ = meta["key"].partition(":")[2].rpartition(",")
             meant = f"{intent}:{first}{comma}{number}"
             scene = Scene(self.random, 6.5 + 2 + self.reply_seconds(meant))
@@ -223,16 +228,19 @@ class Cases:
             self.write("aloud", scene, noises[i], {"text": self.reply_text("fin")})
 
     def echo(self, n: int) -> None:
-        """The user says six to nine numbers with pauses of 0.3 to 0.8 s, each to be repeated at once."""
+        """The user says up to nine numbers, cut out of sentences of one voice, with pauses of 0.3 to 0.8 s, each to be repeated at once."""
         noises = self.noises(n)
         for i in range(n):
-            voice = self.voice(["echo", "digit"])
-            bare = [m for k in self.keys_of(["digit"]) for m in self.bank.by_key[k] if m["voice"] == voice and m["text"] in domain.DIGITS]
+            voice = self.voice(["echo", "sum"])
+            known = [i for i, options in enumerate(self.digits.spoken_digits) if any(m["voice"] == voice for m, _ in options)]
             scene, said = Scene(self.random, 24), []
             t = scene.say(self.bank, self.clip(["echo"], lambda m: m["voice"] == voice), self.random.uniform(0.6, 1.2)) + self.random.uniform(1.3, 2)
             for _ in range(self.random.integers(6, 10)):
-                meta = bare[self.random.integers(len(bare))] if bare else self.clip(self.keys_of(["digit"]), lambda m: m["text"] in domain.DIGITS)
-                t = scene.say(self.bank, meta, t) + self.random.uniform(0.3, 0.8)
+                x, meta = self.digits.bare_digit(int(self.random.choice(known)), like=voice) or (None, None)
+                if x is None:
+                    continue
+                event = {"type": "user", "key": "digit", "text": meta["text"], "voice": meta["voice"], "heldPhrasing": False}
+                t = scene.place(x, int(t * RATE) - TAIL, event) + self.random.uniform(0.3, 0.8)
                 said.append(meta["text"])
             scene.samples = scene.samples[: int((t + 2) * RATE)]
             self.write("echo", scene, noises[i], {"text": " ".join(["okay", *said])})

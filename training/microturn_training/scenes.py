@@ -47,8 +47,9 @@ def corrected(g: Generator, d: Dialogue, key: str, start: int, gain: float) -> i
     onset, over = g.user(d, f"fix:{number}", begin, gain, meta=fix)
     d.events[-1]["corrects"] = meant
     wrong, cut = reply_turn(end), min(yield_turn(onset), reply_turn(over))
-    if onset >= (wrong + 1) * TURN:   # by then nothing told that there is more to come
-        g.reply(d, g.plan(d, key, end)[0], OUTPUTS * cut)
+    items = g.plan(d, key, end)[0]
+    if onset >= items[0][1] // OUTPUTS * TURN + TURN:   # by then nothing told that there is more to come
+        g.reply(d, items, OUTPUTS * cut)
     else:
         g.decide(d, wrong)
     for items in g.plan(d, meant, over):
