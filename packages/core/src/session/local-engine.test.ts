@@ -107,6 +107,29 @@ describe("localEngine", () => {
     ]);
   });
 
+  it("hands over each request once, also when it says so a micro-turn into the reply", async () => {
+    const delegating = tinyModel({ duplex: { delegates: true } });
+    const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
+      [
+        { heard: [one, 0, 0, 0], control: [listen, listen, listen, speak], text: [0, 0, 0, three] },
+        { control: [delegate, speak, speak, speak] },
+        { text: [end, 0, 0, 0], control: [speak, listen, listen, listen] },
+        { heard: [two, 0, 0, 0] },
+        { control: [speak, delegate, speak, speak], text: [three, 0, 0, 0] },
+        { control: [speak, speak, speak, delegate], heard: [three, 0, 0, 0] },
+      ][turn];
+    const { engine } = await engineOf(script, { model: delegating });
+    const outputs = await run(await engine.open(), 6);
+    expect(outputs.map((output) => output.delegation?.task)).toEqual([
+      undefined,
+      "one",
+      undefined,
+      undefined,
+      "two",
+      "three",
+    ]);
+  });
+
   it("hands over what the user said since the last reply", async () => {
     const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
       [

@@ -63,6 +63,8 @@ interface Floor {
   readonly ended: boolean;
   /** What the user said since the assistant last began to speak. */
   readonly asked: string;
+  /** What the reply that is under way answers: all that was asked before it. */
+  readonly answering: string;
 }
 
 /** An `EngineSession` on one row. */
@@ -78,7 +80,7 @@ export class LocalSession implements EngineSession {
   readonly #patchEncoder: PatchEncoder | undefined;
   readonly #text: WordStream;
   readonly #heard: WordStream;
-  #floor: Floor = { speaking: false, ended: true, asked: "" };
+  #floor: Floor = { speaking: false, ended: true, asked: "", answering: "" };
   #waitingTokens: number[] = [];
   /** Levels of the micro-turns of a step, `[turns, frames, bins]`; grows with the longest merged step. */
   #levels: Uint8Array;
@@ -130,7 +132,6 @@ export class LocalSession implements EngineSession {
         heard: [],
         yielded: false,
         speaks: false,
-        delegates: false,
         write: (inputs) => this.#writeInputs(step, inputs),
         read: (outputs, runMs, waitMs) => this.#readOutputs(step, outputs, runMs, waitMs),
         resolve: (output) => {
@@ -295,7 +296,7 @@ export class LocalSession implements EngineSession {
     if (heard !== "") step.heard.push(heard);
     if (forced) {
       this.#text.reset();
-      this.#floor = { ...this.#floor, speaking: false, ended: true };
+      this.#floor = { ...this.#floor, speaking: false, ended: true, answering: "" };
     } else {
       const said = this.#text.turn(text);
       if (said !== "") step.text.push(said);
@@ -312,7 +313,7 @@ export class LocalSession implements EngineSession {
     const inside = last ? this.#inside(step, outputs, control) : undefined;
     step.decodeMs += performance.now() - startedMs;
     if (inside === undefined) return true;
-    const delegation = step.delegates ? { delegation: { task: this.#floor.asked } } : {};
+    const delegation = step.task === undefined ? {} : { delegation: { task: step.task } };
     step.resolve({
       decision: step.speaks ? "speak" : "listen",
       yielded: step.yielded,
@@ -328,27 +329,31 @@ export class LocalSession implements EngineSession {
 
   /** Goes through the output positions: who speaks, who gave up the floor in mid-reply, what is handed over. */
   #followFloor(step: Step, text: Int32Array, control: Int32Array): void {
-    let { speaking, ended, asked } = this.#floor;
+    let { speaking, ended, asked, answering } = this.#floor;
     for (let position = 0; position < control.length; position++) {
       const token = control[position];
-      if (token === controlToken.delegate) step.delegates = this.capabilities.delegation;
       if (token === controlToken.speak) {
         step.speaks = true;
         if (!speaking) {
           speaking = true;
           ended = false;
+          answering = asked;
+          asked = "";
         }
+      }
+      if (token === controlToken.delegate && this.capabilities.delegation) {
+        step.task = [step.task, answering, asked].filter(Boolean).join(" ");
+        answering = asked = "";
       }
       if (text[position] === specialTokens.end) ended = true;
       else if (text[position] !== specialTokens.pad) ended = false;
       if (token === controlToken.listen && speaking) {
         speaking = false;
+        answering = "";
         if (!ended) step.yielded = true;
       }
     }
-    // What was asked before this reply is answered by it.
-    if (speaking && !this.#floor.speaking && !step.delegates) asked = "";
-    this.#floor = { speaking, ended, asked };
+    this.#floor = { speaking, ended, asked, answering };
   }
 
   #inside(step: Step, outputs: Tensors, control: Int32Array): TurnInside {
@@ -387,7 +392,8 @@ interface Step extends RowJob {
   readonly heard: string[];
   yielded: boolean;
   speaks: boolean;
-  delegates: boolean;
+  /** What was handed over, if anything. */
+  task?: string;
   readonly resolve: (output: TurnOutput) => void;
 }
 
