@@ -192,9 +192,12 @@ class Cases:
         """All clips of some intents."""
         return [m for k in self.keys_of(intents) for m in self.bank.by_key[k]]
 
-    def voice(self, keys: list[str]) -> str:
-        """A voice that says something of each of some intents."""
-        voices = [{m["voice"] for m in self.of([key])} for key in keys]
+    def voice(self, intents: list[str], **least: int) -> str:
+        """A voice that says something of each of some intents, or at least so many different sentences."""
+        def voices_of(intent: str) -> set[str]:
+            said = {(m["voice"], m["text"]) for m in self.of([intent])}
+            return {voice for voice, _ in said if sum(v == voice for v, _ in said) >= least.get(intent, 1)}
+        voices = [voices_of(intent) for intent in intents]
         return str(self.random.choice(sorted(set.intersection(*voices))))
 
     def correct(self, n: int) -> None:
@@ -204,6 +207,8 @@ class Cases:
             intent = ["sum", "digit", "count"][i % 3]
             fixes = [m for m in self.of(["fix"]) if intent != "count" or int(m["key"][4:]) in domain.COUNT_TO]
             pairs = [(m, f) for f in fixes for m in self.of([intent]) if m["voice"] == f["voice"] and m["key"][-1] != f["key"][-1]]
+            voice = self.random.choice(sorted({m["voice"] for m, _ in pairs}))
+            pairs = [(m, f) for m, f in pairs if m["voice"] == voice]
             meta, fix = pairs[self.random.integers(len(pairs))]
             number = fix["key"][4:]
             first, comma, _ = meta["key"].partition(":")[2].rpartition(",")
@@ -217,12 +222,13 @@ class Cases:
         """The user tells a story of four to six sentences with pauses; then the assistant says something about it."""
         noises = self.noises(n)
         for i in range(n):
-            voice = self.voice(["tale", "line", "fin"])
+            voice = self.voice(["tale", "line", "fin"], line=6)
             mine = lambda m: m["voice"] == voice   # noqa: E731
             scene = Scene(self.random, 34)
             t = scene.say(self.bank, self.clip(["tale"], mine), self.random.uniform(0.6, 1.2)) + self.random.uniform(1.3, 2)
-            for _ in range(self.random.integers(4, 7)):
-                t = scene.say(self.bank, self.clip(["line"], mine), t) + self.random.uniform(0.5, 1.2)
+            lines = {m["text"]: m for m in self.of(["line"]) if mine(m)}
+            for text in self.random.permutation(sorted(lines))[: self.random.integers(4, 7)]:
+                t = scene.say(self.bank, lines[text], t) + self.random.uniform(0.5, 1.2)
             t = scene.say(self.bank, self.clip(["fin"], mine), t)
             scene.samples = scene.samples[: int((t + 4) * RATE)]
             self.write("aloud", scene, noises[i], {"text": self.reply_text("fin")})
@@ -232,7 +238,7 @@ class Cases:
         noises = self.noises(n)
         for i in range(n):
             voice = self.voice(["echo", "sum"])
-            known = [i for i, options in enumerate(self.digits.spoken_digits) if any(m["voice"] == voice for m, _ in options)]
+            known = self.digits.digits_of(voice)
             scene, said = Scene(self.random, 24), []
             t = scene.say(self.bank, self.clip(["echo"], lambda m: m["voice"] == voice), self.random.uniform(0.6, 1.2)) + self.random.uniform(1.3, 2)
             for _ in range(self.random.integers(6, 10)):
@@ -251,11 +257,13 @@ class Cases:
         for i in range(n):
             seconds, ticks = int(self.random.choice(domain.EVERY_SECONDS)), int(self.random.integers(2, 5))
             scene = Scene(self.random, 8 + seconds * (ticks + 1))
-            end = scene.say(self.bank, self.clip([f"every:{seconds}"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.6, 1.2))
+            voices = {m["voice"] for m in self.of(["stop"])}
+            request = self.clip([f"every:{seconds}"], lambda m: m["held"] == (i % 4 > 1) and m["voice"] in voices)
+            end = scene.say(self.bank, request, self.random.uniform(0.6, 1.2))
             first = OUTPUTS * reply_turn(int(end * RATE))
             done = -(-(first + self.assistant.length("okay")) // OUTPUTS)
             due = 0.2 * (done + 5 * seconds + 1)
-            scene.say(self.bank, self.clip(["stop"]), due + seconds * (ticks - 1) + self.random.uniform(0.7, seconds - 0.6))
+            scene.say(self.bank, self.clip(["stop"], lambda m: m["voice"] == request["voice"]), due + seconds * (ticks - 1) + self.random.uniform(0.7, seconds - 0.6))
             self.write("every", scene, noises[i], {"text": " ".join(["okay", *["now"] * ticks, "okay"]), "everyMs": 1000 * seconds, "dueMs": round(due * 1000)})
 
     def elapsed(self, n: int) -> None:
@@ -266,7 +274,7 @@ class Cases:
             scene = Scene(self.random, 8 + seconds)
             end = scene.say(self.bank, self.clip(["clock"], lambda m: m["voice"] == voice), self.random.uniform(0.6, 1.2))
             scene.say(self.bank, self.clip(["elapsed"], lambda m: m["voice"] == voice), end + seconds + self.random.uniform(-0.2, 0.2))
-            self.write("elapsed", scene, noises[i], {"text": " ".join(["okay", *domain.words(self.answers[f"elapsed:{seconds}"])])})
+            self.write("elapsed", scene, noises[i], {"text": " ".join(domain.words(self.answers[f"elapsed:{seconds}"]))})
 
     def transcript(self, n: int) -> None:
         """Several requests one after the other; what counts is what was heard."""

@@ -134,6 +134,7 @@ class Generator:
         self.intents = list(RECIPE.dialogue.requests)
         self.spoken_digits = self._spoken_digits()
         self._pauses: dict[str, list[int]] = {}
+        self._digits_of: dict[str, list[int]] = {}
         p = np.array(list(RECIPE.dialogue.requests.values()))
         self.probability = p / p.sum()
         self.microphone = Microphone(self.random, self.mix)
@@ -184,6 +185,12 @@ class Generator:
                         found[domain.DIGITS.index(word)].append((meta, i))
         return found
 
+    def digits_of(self, voice: str) -> list[int]:
+        """The digits that a voice says inside sentences."""
+        if voice not in self._digits_of:
+            self._digits_of[voice] = [i for i, options in enumerate(self.spoken_digits) if any(m["voice"] == voice for m, _ in options)]
+        return self._digits_of[voice]
+
     def bare_digit(self, digit: int, like: str | None = None) -> tuple[np.ndarray, dict] | None:
         """A digit cut out of a sentence, of the voice `like` if it has any, as a clip of its own; None if what was cut is no word."""
         options = self.spoken_digits[digit]
@@ -216,8 +223,10 @@ class Generator:
         in which voice, `bare` that a digit is alone."""
         r = self.random
         cut = None
-        if key.startswith("digit") and self.mix.augment and r.random() < (0.5 if bare else RECIPE.dialogue.bare_digits):
-            cut = self.bare_digit(int(key[6:]), like)
+        if key.startswith("digit") and self.mix.augment:
+            alone = any(m["voice"] == like and " " not in m["text"] for m in self.bank.by_key[key]) if bare else True
+            if not alone or r.random() < (0.5 if bare else RECIPE.dialogue.bare_digits):
+                cut = self.bare_digit(int(key[6:]), like)
         if cut:
             x, meta = cut
         else:
@@ -329,8 +338,9 @@ class Generator:
                     d.text[at + offset] = token
             if at < stop:
                 d.weight[at] = 4
-            if len(domain.answer_parts(key)) > 1 and at + self.assistant.words[key][-1][0] < stop:
-                d.weight[at + self.assistant.words[key][-1][0]] = 5   # the word that has to be found out
+            found_out = self.assistant.words[key][0 if key.startswith("elapsed") else -1][0]
+            if len(domain.answer_parts(key)) > 1 and at + found_out < stop:
+                d.weight[at + found_out] = 5   # the word that has to be found out
         d.control[first:min(end, stop)] = SPEAK
         if items[0][0] == "ood" and first + 1 < stop:
             d.control[first + 1] = DELEGATE   # by then the reply is known, so this is no decision of its own
@@ -477,7 +487,7 @@ class Generator:
             gain = level * 10 ** (r.uniform(-3, 3) / 20)
             t = self.exchange(d, key, t, gain) + int(r.uniform(0.15, 1.6) * RATE)
         if self.mix.augment and r.random() < RECIPE.dialogue.television:
-            self.television(d, level * 10 ** (r.uniform(-24, -14) / 20))
+            self.television(d, min(level, 0.5) * 10 ** (r.uniform(-24, -14) / 20))   # weaker than the quietest user
         return d
 
     def television(self, d: Dialogue, gain: float) -> None:

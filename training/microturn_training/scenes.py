@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CORRECTED = ("sum", "digit", "count", "wait")   # requests whose last number may be put right
 ALOUD_EVERY = 4 * RATE // POSITION              # output positions from one "uh huh" to the next, at least
+AUDIBLE = RATE // 10                            # samples of a word after which it can be known that it began
 END_OF_ROOM = RATE                              # samples before the end of a dialogue in which nothing new begins
 
 
@@ -48,7 +49,7 @@ def corrected(g: Generator, d: Dialogue, key: str, start: int, gain: float) -> i
     d.events[-1]["corrects"] = meant
     wrong, cut = reply_turn(end), min(yield_turn(onset), reply_turn(over))
     items = g.plan(d, key, end)[0]
-    if onset >= items[0][1] // OUTPUTS * TURN + TURN:   # by then nothing told that there is more to come
+    if onset >= (items[0][1] // OUTPUTS + 1) * TURN - AUDIBLE:   # by then nothing told that there is more to come
         g.reply(d, items, OUTPUTS * cut)
     else:
         g.decide(d, wrong)
@@ -62,8 +63,8 @@ def tale(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     r = g.random
     _, end = g.user(d, "tale", start, gain)
     voice = d.events[-1]["voice"]
-    aloud = OUTPUTS * reply_turn(end)
-    t = sample_of(answered(g, d, "okay", end)) + int(r.uniform(0.1, 1.2) * RATE)
+    aloud = OUTPUTS * g.late(d, reply_turn(end), RECIPE.dialogue.late)
+    t = sample_of(g.reply(d, [("okay", aloud)])) + int(r.uniform(0.1, 1.2) * RATE)
     for _ in range(r.integers(2, 6)):
         if not room(d, t):
             return t
@@ -83,16 +84,19 @@ def tale(g: Generator, d: Dialogue, start: int, gain: float) -> int:
 
 
 def echo(g: Generator, d: Dialogue, start: int, gain: float) -> int:
-    """Every number is repeated at once, while the user goes on."""
+    """Every number is repeated at once, while the user goes on, until the user says stop."""
     r = g.random
-    _, end = g.user(d, "echo", start, gain)
-    voice = d.events[-1]["voice"]
+    meta = g.meta("echo")
+    while len(known := g.digits_of(meta["voice"])) < 4:
+        meta = g.meta("echo")
+    voice = meta["voice"]
+    _, end = g.user(d, "echo", start, gain, meta=meta)
     over = answered(g, d, "okay", end)
     t = sample_of(over) + int(r.uniform(0.1, 1.0) * RATE)
     for _ in range(r.integers(3, 9)):
         if not room(d, t):
             return t
-        digit = int(r.integers(10))
+        digit = int(r.choice(known))
         onset, end = g.user(d, f"digit:{digit}", t, gain, like=voice, bare=True)
         speaking = sample_of(over) > onset
         if speaking:
@@ -100,10 +104,10 @@ def echo(g: Generator, d: Dialogue, start: int, gain: float) -> int:
         over = g.reply(d, [(f"number:{digit}", max(OUTPUTS * reply_turn(end), -(-over // OUTPUTS) * OUTPUTS))])
         t = end + int(r.uniform(0.25, 0.9) * RATE)
     t = max(t, sample_of(over) + RATE // 4)
-    if room(d, t) and r.random() < 0.5:
-        _, end = g.user(d, "stop", t, gain, like=voice)
-        return sample_of(answered(g, d, "okay", end))
-    return max(t, sample_of(over))
+    if not room(d, t):
+        return len(d.user)
+    _, end = g.user(d, "stop", t, gain, like=voice)
+    return sample_of(answered(g, d, "okay", end))
 
 
 def every(g: Generator, d: Dialogue, start: int, gain: float) -> int:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from microturn_training.dialogue import DELEGATE, END, LISTEN, SPEAK, TOKEN, VOCABULARY, Generator, Mix
-from microturn_training.scenes import ALOUD_EVERY, sample_of
+from microturn_training.scenes import ALOUD_EVERY, AUDIBLE, sample_of
 from microturn_training.senses import cough
 from microturn_training.timeline import OUTPUTS, RATE, TURN, reply_turn, stop_turn, yield_turn
 
@@ -35,7 +35,7 @@ def test_what_is_put_right_is_answered_as_it_was_meant_and_a_reply_under_way_is_
         replies = [e for e in d.events if e["type"] == "reply"]
         assert replies[-1]["keys"] == [second["corrects"]] and replies[-1]["start"] == OUTPUTS * reply_turn(second["end"])
         quiet = OUTPUTS * min(yield_turn(second["onset"]), reply_turn(second["end"]))
-        if second["onset"] >= (reply_turn(first["end"]) + 1) * TURN:
+        if second["onset"] >= (reply_turn(first["end"]) + 1) * TURN - AUDIBLE:
             cut += 1
             assert replies[0]["keys"] == ["sum:2,3"] and replies[0]["end"] <= quiet
             assert (d.control[quiet:replies[-1]["start"]] == LISTEN).all()
@@ -70,7 +70,9 @@ def test_every_number_is_repeated_at_once_while_the_user_goes_on(play):
         assert len(digits) >= 3 and [e["keys"][0][7:] for e in replies] == [e["key"][6:] for e in digits]
         for u, e in zip(digits, replies):
             assert 0 <= e["start"] - OUTPUTS * reply_turn(u["end"]) <= 20   # positions; the answers of this bank are 0.8 s long
+            assert u["voice"] == users(d)[0]["voice"]
             overlapping += any(u["onset"] < sample_of(e["end"]) and u["end"] > sample_of(e["start"]) for u in digits)
+        assert users(d)[-1]["key"] == "stop" and said(d)[-1] == "okay"
     assert overlapping > 10
 
 

@@ -65,45 +65,94 @@ describe("score of what goes on for a while", () => {
       "correct",
       [
         [500, 1500],
-        [2000, 2500],
+        [2000, 3000],
       ],
       { text: "two plus four is six" },
     );
-    const said = { 9: "two plus", 14: "two plus", 17: "four is six" };
-    expect(score(one, performance([], said)).right).toBe(true);
-    expect(score(one, performance([], { ...said, 13: "three" })).right).toBe(false);
+    const said = { 9: "two plus", 16: "two plus", 19: "four is six" };
+    expect(score(one, performance([], said))).toMatchObject({ right: true, talkedInto: false });
+    expect(score(one, performance([[1800, 2400]], said)).talkedInto).toBe(false);
+    expect(score(one, performance([[1800, 2800]], said)).talkedInto).toBe(true);
+    expect(score(one, performance([], { ...said, 15: "three" })).right).toBe(false);
   });
 
-  it("counts words of listening inside a story, those that come too soon, and anything else that is said there", () => {
+  it("counts words of listening in the pauses of a story, those that come too soon, and those said into a sentence", () => {
     const story: [number, number][] = [
       [500, 1000],
-      [2000, 4000],
-      [5000, 7000],
-      [7500, 8000],
+      [2000, 3500],
+      [4000, 6000],
+      [7000, 7500],
     ];
     const one = told("aloud", story, { text: "that is a nice story" });
-    const said = { 6: "okay", 22: "uh huh", 42: "that is a nice story" };
-    const fine = score(
-      one,
-      performance(
-        [
-          [1400, 1700],
-          [4600, 4900],
-          [8600, 9500],
-        ],
-        said,
-      ),
-    );
-    expect(fine).toMatchObject({ aloud: 1, tookTurn: false, tooOften: true, right: true });
-    const spaced = performance(
+    const said = { 6: "okay", 17: "uh huh", 39: "that is a nice story" };
+    const heard = (more: [number, number][], words = {}) =>
+      score(one, performance([[1400, 1700], ...more, [8000, 9500]], { ...said, ...words }));
+    const fine = { aloud: 1, intoSentence: false, tookTurn: false, tooOften: false, right: true };
+    expect(heard([[3700, 4100]])).toMatchObject(fine);
+    expect(
+      heard([
+        [3700, 4100],
+        [6200, 6500],
+      ]),
+    ).toMatchObject({ ...fine, aloud: 2, tooOften: true });
+    expect(heard([[4700, 5000]])).toMatchObject({ ...fine, aloud: 0, intoSentence: true });
+    expect(heard([[3700, 4100]], { 25: "hello" })).toMatchObject({ ...fine, tookTurn: true });
+  });
+
+  it("judges elapsed time by what is said and heard after the question", () => {
+    const one = told(
+      "elapsed",
       [
-        [1400, 1700],
-        [5500, 5800],
-        [8600, 9500],
+        [500, 1000],
+        [4000, 4800],
       ],
-      { ...said, 30: "hello" },
+      { text: "three seconds" },
     );
-    expect(score(one, spaced)).toMatchObject({ aloud: 1, tookTurn: true, tooOften: false, right: true });
+    expect(
+      score(
+        one,
+        performance(
+          [
+            [1400, 1700],
+            [5100, 5800],
+          ],
+          { 6: "okay", 24: "three seconds" },
+        ),
+      ).right,
+    ).toBe(true);
+    expect(
+      score(
+        one,
+        performance(
+          [
+            [1400, 1700],
+            [3100, 3800],
+          ],
+          { 6: "okay", 14: "three seconds" },
+        ),
+      ).right,
+    ).toBe(false);
+  });
+
+  it("puts a case under the phrasing and the voice of the request that is judged", () => {
+    const every = told(
+      "every",
+      [
+        [500, 1000],
+        [4000, 4800],
+      ],
+      { text: "okay" },
+    );
+    const [first, second] = every.events;
+    const events = [
+      { ...first, voice: "asked", heldPhrasing: true },
+      { ...second, voice: "stopped" },
+    ];
+    expect(score({ ...every, events }, performance([], {}))).toMatchObject({ voice: "asked", heldPhrasing: true });
+    expect(score({ ...every, row: "take", events }, performance([], {}))).toMatchObject({
+      voice: "stopped",
+      heldPhrasing: false,
+    });
   });
 
   it("measures the lag of every echo from the end of its word", () => {

@@ -35,12 +35,15 @@ export interface Score {
   readonly falseAlarm?: boolean;
   /** Work was handed over. */
   readonly delegated: boolean;
-  /** Short words of listening between the first and the last thing that the user says; only in `aloud`. */
+  /** Sounds in the pauses of the user's story, and others that begin inside its sentences; only in `aloud`. */
   readonly aloud?: number;
+  readonly intoSentence?: boolean;
   /** Two of them begin within 4 s. */
   readonly tooOften?: boolean;
-  /** Something else was said there. */
+  /** Something other than a word of listening was said there. */
   readonly tookTurn?: boolean;
+  /** Still, or again, heard when the user had been putting a request right for a while. */
+  readonly talkedInto?: boolean;
   /** From the end of each word to the first sound of its echo, ms. */
   readonly lagsMs?: readonly number[];
 }
@@ -52,8 +55,14 @@ const joinMs = 120;
 /** Silence: nothing is heard for this long. */
 const silenceMs = 400;
 
+/** Rows in which the request comes first; in all others, what is judged answers the last thing that the user says. */
+const fromFirst: readonly string[] = ["every", "echo", "aloud"];
 /** Least time from one word of listening to the next; sound may start a little earlier or later in it. */
 const aloudEveryMs = 3900;
+/** A word of listening that begins so late in the next sentence could not be known to come too late. */
+const resumedMs = 300;
+/** Silent so long after the onset of a correction, or the user is talked into. */
+const correctedMs = 700;
 
 /** A stretch in which the assistant is heard, ms. */
 interface Stretch {
@@ -100,16 +109,20 @@ export function wordErrors(expected: readonly string[], got: readonly string[]):
   return row[got.length];
 }
 
-/** What was said while the user told a story: between the words that begin it and those that end it. */
+/** What was said while the user told a story: from its first sentence to the words that end it. */
 function listening(one: BehaviourCase, { turns, turnMs }: Performance, sound: readonly Stretch[]): Partial<Score> {
-  const [first, second] = one.events;
-  const last = one.events[one.events.length - 1];
-  const inside = turns.filter((turn) => turn.startMs + turnMs > second.onsetMs && turn.startMs + turnMs <= last.endMs);
+  const sentences = one.events.slice(1);
+  const [from, to] = [sentences[0].onsetMs, sentences[sentences.length - 1].onsetMs];
+  const inside = turns.filter((turn) => turn.startMs + turnMs > from && turn.startMs + turnMs <= to);
   const said = words(inside.map((turn) => turn.output.text).join(" ")).join(" ");
-  const starts = sound.map((s) => s.startMs).filter((ms) => ms > first.endMs && ms < last.endMs);
-  const aloud = said.split("uh huh").length - 1;
+  const starts = sound.map((s) => s.startMs).filter((ms) => ms > from && ms < to + resumedMs);
+  const inPause = (ms: number) =>
+    sentences.some(
+      ({ endMs }, i) => i + 1 < sentences.length && ms >= endMs && ms < sentences[i + 1].onsetMs + resumedMs,
+    );
   return {
-    aloud,
+    aloud: starts.filter(inPause).length,
+    intoSentence: starts.some((ms) => !inPause(ms)),
     tooOften: starts.some((ms, i) => i > 0 && ms - starts[i - 1] < aloudEveryMs),
     tookTurn: said.replaceAll("uh huh", "").trim() !== "",
   };
@@ -123,9 +136,10 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   const heard = words(turns.map((turn) => turn.output.heard).join(" "));
   const expected = words(one.expected.text ?? "");
   const last = one.events.at(-1);
+  const asked = fromFirst.includes(one.row) ? one.events[0] : last;
   const base = {
-    ...{ id: one.id, row: one.row, noise: one.noise, voice: last?.voice ?? "none" },
-    ...{ heldPhrasing: last?.heldPhrasing ?? false, said: said.join(" "), heard: heard.join(" ") },
+    ...{ id: one.id, row: one.row, noise: one.noise, voice: asked?.voice ?? "none" },
+    ...{ heldPhrasing: asked?.heldPhrasing ?? false, said: said.join(" "), heard: heard.join(" ") },
     delegated: turns.some((turn) => turn.output.delegation !== undefined),
   };
   const saidFrom = (ms: number) =>
@@ -161,7 +175,12 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   }
 
   if (one.row === "correct") {
-    return { ...base, right: same(saidFrom(last.endMs), expected) };
+    const talkedInto = sound.some((s) => s.endMs > last.onsetMs + correctedMs && s.startMs < last.endMs);
+    return { ...base, talkedInto, right: same(saidFrom(last.endMs), expected) };
+  }
+  if (one.row === "elapsed") {
+    const heardAfter = sound.some((s) => s.startMs > last.endMs);
+    return { ...base, right: heardAfter && same(saidFrom(last.endMs), expected) };
   }
   if (one.row === "aloud")
     return { ...base, ...listening(one, performance, sound), right: same(saidFrom(last.endMs), expected) };

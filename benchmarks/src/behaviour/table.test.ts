@@ -78,6 +78,7 @@ test("listening aloud has its own figures, and what is foreign is to be delegate
   const [all] = table([aloud(2), aloud(1, { tooOften: true }), aloud(0, { tookTurn: true, right: true }), aloud(1)]);
   expect(all.figures).toEqual({
     "heard in pauses": 0.75,
+    "into a sentence": 0,
     "more than once in 4 s": 0.25,
     "took the turn": 0.25,
     "then right reply": 0.25,

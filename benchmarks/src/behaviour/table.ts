@@ -56,13 +56,15 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
         [row.startsWith("out") ? "delegated" : "delegated needlessly"]: share(scores, (s) => s.delegated),
       };
     case "correct":
-      return { "then right reply": right };
+      return { "talked into": share(scores, (s) => s.talkedInto === true), "then right reply": right };
     case "aloud": {
       const heard = share(scores, (s) => (s.aloud ?? 0) > 0);
       const often = share(scores, (s) => s.tooOften === true);
+      const into = share(scores, (s) => s.intoSentence === true);
       const taken = share(scores, (s) => s.tookTurn === true);
       return {
         "heard in pauses": heard,
+        "into a sentence": into,
         "more than once in 4 s": often,
         "took the turn": taken,
         "then right reply": right,
