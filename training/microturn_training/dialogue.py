@@ -376,8 +376,8 @@ class Generator:
             return [[("okay", at)]]
         if intent == "wait":
             done = -(-(at + self.assistant.length("okay")) // OUTPUTS)
-            # Any other number of seconds ends at one of these, and so does none a second time.
-            self.decide(d, *(done + 5 * n for n in domain.WAIT_SECONDS))
+            # Any other number of seconds ends at one of these; and this one ends once, while "every n seconds" comes again.
+            self.decide(d, *(done + 5 * n for n in domain.WAIT_SECONDS), *range(done + 10 * int(argument), self.turns, 5 * int(argument)))
             return [[("okay", at)], [("time", OUTPUTS * (done + 5 * int(argument)))]]
         raise ValueError(f"plan: {key} has no reply")
 
@@ -412,7 +412,9 @@ class Generator:
             over = self.reply(d, items)
         if key.startswith("watch") and d.camera:
             return self._watch(d, int(key[6:]), end, over)
-        return (over + OUTPUTS) * POSITION
+        # What came once must be seen not to come again.
+        quiet = int(r.uniform(1, 7) * RATE) if intent == "wait" and r.random() < 0.6 else 0
+        return (over + OUTPUTS) * POSITION + quiet
 
     def _interrupted(self, d: Dialogue, items: list, what: str, t: int, gain: float, depth: int) -> int:
         if what == "back":

@@ -99,6 +99,14 @@ def test_a_late_reply_is_the_same_reply_later_and_the_moment_it_missed_counts(ba
     assert 0 in starts and OUTPUTS in starts
 
 
+def test_a_timer_rings_once_and_the_moments_at_which_a_beat_would_come_again_count(bank):
+    _, d = scripted(bank, [("wait:2", "none")])
+    rings = [e for e in d.events if e["type"] == "reply" and e["keys"] == ["time"]]
+    assert len(rings) == 1
+    again = np.arange(rings[0]["start"] + 10 * OUTPUTS, len(d.text), 10 * OUTPUTS)
+    assert len(again) >= 3 and (d.weight[again] == DECISION).all() and (d.control[again] == LISTEN).all()
+
+
 def test_numbers_are_counted_every_800_ms(bank):
     _, d = scripted(bank, [("count:4", "none")])
     at = np.flatnonzero(d.text > END)
