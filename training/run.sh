@@ -10,7 +10,7 @@ if [ -n "${MICROTURN_RECIPE:-}" ] && { [ -z "${RUN:-}" ] || [ -z "${OUT:-}" ]; }
 fi
 PYTHON=${PYTHON:-python3}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}; CASES=${CASES:-24}
 mkdir -p "$WORK"
-echo "1/5 voices";     [ -f "$WORK/bank-natural.json" ] || nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK"
+echo "1/5 voices";     nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK"   # makes what is lacking
                        [ -f "$WORK/bank-human.json" ] || nice -n 5 "$PYTHON" -m microturn_training.human "$WORK"
 echo "2/5 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder --folder "$WORK/vocoder"
 echo "3/5 training";   nice -n 5 "$PYTHON" -m microturn_training.train --work "$WORK" --run "$RUN" ${MINUTES:+--minutes "$MINUTES"}

@@ -6,6 +6,7 @@ it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-held`, `bank-
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import multiprocessing
 import os
@@ -311,9 +312,13 @@ def speak_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] |
 
 
 def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
-    """Speaks the jobs. What is done is kept in parts in between, and a call that was stopped goes on from them."""
+    """Speaks the jobs. What is done is kept in parts in between, and a call that was stopped goes on from them, if its jobs were the same."""
     parts = folder / f"{name}.parts"
+    plan = hashlib.sha256(repr(jobs).encode()).hexdigest()
+    if parts.exists() and not ((parts / "plan").exists() and (parts / "plan").read_text() == plan):
+        shutil.rmtree(parts)
     parts.mkdir(exist_ok=True)
+    (parts / "plan").write_text(plan)
     groups: list[list[list[tuple]]] = [[]]
     for batch in batches(jobs):
         if sum(map(len, groups[-1])) >= PART:

@@ -51,6 +51,19 @@ def test_what_was_made_before_a_stop_is_not_made_again(tmp_path, monkeypatch):
     assert (np.load(tmp_path / "bank.npy") == np.repeat([int(t) for t in texts], 3)).all() and not (tmp_path / "bank.parts").exists()
 
 
+def test_parts_of_other_jobs_are_not_taken_for_these(tmp_path, monkeypatch):
+    voice = synthesis.Voice("flite", "awb")
+    job = lambda text: ("greet", text, voice, False, 0)   # noqa: E731
+    monkeypatch.setattr(synthesis, "speak_batch", lambda work, batch: [(np.full(3, int(job[1]), np.int16), {"text": job[1]}) for job in batch])
+    with monkeypatch.context() as stopped:
+        stopped.setattr(synthesis, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            synthesis.make(tmp_path, "bank", [job("1")], Pool)
+    assert (tmp_path / "bank.parts" / "0000.pickle").exists()
+    synthesis.make(tmp_path, "bank", [job("2")], Pool)
+    assert [m["text"] for m in synthesis.index(tmp_path, "bank")] == ["2"]
+
+
 def test_a_bank_gets_the_clips_of_requests_that_are_new(tmp_path):
     clip = lambda n, key: (np.full(n, n, np.int16), {"key": key, "length": n})   # noqa: E731
     synthesis.save(tmp_path, "bank", [clip(3, "greet")])

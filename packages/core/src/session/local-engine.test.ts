@@ -130,6 +130,18 @@ describe("localEngine", () => {
     ]);
   });
 
+  it("hands over at most the last 500 characters, also where some came before the reply and some in it", async () => {
+    const script = ({ turn }: ScriptedRow): ScriptedOutputs => {
+      const heard = [three, three, three, three];
+      if (turn < 30) return { heard };
+      return { heard, text: [one, 0, 0, 0], control: [speak, speak, speak, turn === 59 ? delegate : speak] };
+    };
+    const { engine } = await engineOf(script, { model: tinyModel({ duplex: { delegates: true } }) });
+    const { delegation } = (await run(await engine.open(), 60))[59];
+    expect(delegation?.task).toMatch(/three three$/);
+    expect(delegation?.task).toHaveLength(500);
+  });
+
   it("hands over what the user said since the last reply", async () => {
     const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
       [

@@ -342,7 +342,7 @@ export class LocalSession implements EngineSession {
         }
       }
       if (token === controlToken.delegate && this.capabilities.delegation) {
-        step.task = [step.task, answering, asked].filter(Boolean).join(" ");
+        step.task = [step.task, answering, asked].filter(Boolean).join(" ").slice(-maxTaskLength);
         answering = asked = "";
       }
       if (text[position] === specialTokens.end) ended = true;
