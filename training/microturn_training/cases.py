@@ -19,7 +19,7 @@ from . import domain
 from .dialogue import Assistant, Bank, Generator, Mix
 from .recipe import MINI, RECIPE, load
 from .senses import cough
-from .synthesis import TAIL, audible, read_wav, scale
+from .sound import TAIL, audible, read_wav, scale
 from .timeline import COUNT_PACE, OUTPUTS, RATE, STORY_GAP, TURN, reply_turn
 
 NOISES = {"clean": None, "20dB": 20.0, "10dB": 10.0}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .synthesis import RATE, USER_RMS, festival_batch, read_wav, scale, speak, to_int16, trim
+from .sound import RATE, read_wav, scale, to_int16, trim
+from .synthesis import USER_RMS, festival_batch, speak
 from .voices import Voice
 
 AWB, RMS, KED = Voice("flite", "awb"), Voice("flite", "rms"), Voice("festival", "ked_diphone")

@@ -16,7 +16,8 @@ from .dmel import DMEL_SPEECH
 from .recipe import RECIPE
 from .scenes import CORRECTED, SCENES, corrected
 from .senses import IMAGE, Camera, Microphone, cough
-from .synthesis import audible, pause_points
+from .sound import audible
+from .synthesis import pause_points
 from .timeline import (COUNT_PACE, FRAME, OUTPUTS, POSITION, RATE, REPLY_AFTER, SPOKEN_AFTER, STORY_GAP, TURN, heard_turn, reply_turn,
                        stop_turn, yield_turn)
 
@@ -31,7 +32,7 @@ PAD, END, UNK = 0, 1, 2
 
 
 # The files of a bank that has more than one; all but the first may be missing.
-BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-human"]}
+BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human"]}
 
 
 def bank_files(folder: Path, name: str) -> list[str]:

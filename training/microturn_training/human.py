@@ -18,7 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from . import domain
-from .synthesis import RATE, TAIL, USER_RMS, loudness, read_wav, save, scale, to_int16
+from .align import Aligner
+from .sound import RATE, TAIL, loudness, read_wav, scale, to_int16
+from .synthesis import USER_RMS, save
 
 # Requests that one word is. Any other word of Speech Commands is foreign speech.
 COMMANDS = {"stop": "stop", "yes": "back", "right": "back"} | {word: f"digit:{i}" for i, word in enumerate(domain.DIGITS)}
@@ -26,27 +28,6 @@ HELD = "0123"         # people of Speech Commands whose code begins so are kept 
 FOREIGN = 90          # clips of each word that is foreign speech
 CLEAR = 5             # the loudest 10 ms of a usable word against the recording's quiet ones
 MARGIN = 0.12         # seconds around an aligned border in which the audible one is looked for
-
-
-class Aligner:
-    """Finds words in a recording."""
-
-    def __init__(self):
-        from pocketsphinx import Decoder
-        self.decoder = Decoder(lm=None, loglevel="FATAL")
-
-    def words(self, x: np.ndarray, text: str) -> list[tuple[str, float, float]] | None:
-        """Each word of `text` with the seconds at which it begins and ends; None where it cannot be found."""
-        try:
-            self.decoder.set_align_text(text)
-            self.decoder.start_utt()
-            self.decoder.process_raw(to_int16(x).tobytes(), full_utt=True)
-            self.decoder.end_utt()
-        except (RuntimeError, ValueError):
-            return None
-        found = [(re.sub(r"\(\d+\)$", "", s.word), s.start_frame / 100, (s.end_frame + 1) / 100) for s in self.decoder.seg() or []
-                 if not s.word.startswith(("<", "["))]
-        return found if [word for word, _, _ in found] == text.split() else None
 
 
 def edges(x: np.ndarray, start: float, end: float) -> tuple[int, int] | None:

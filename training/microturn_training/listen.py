@@ -11,7 +11,7 @@ from .dmel import DMEL_20
 from .export import load
 from .generate import generate
 from .model import SPEAK
-from .synthesis import RATE, read_wav
+from .sound import RATE, read_wav
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import scipy.fft
 from . import domain
 from .dmel import DMEL_20
 from .recipe import RECIPE
-from .synthesis import RATE
+from .sound import RATE
 
 if TYPE_CHECKING:
     from .dialogue import Dialogue, Mix

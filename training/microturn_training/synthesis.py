@@ -1,7 +1,7 @@
 """Builds the clip bank: every request by many voices, every answer by the assistant's voice, as 16 kHz int16.
 
 A clip is trimmed to what is audible (plus 10 ms of tail), scaled to one active level, and remembers where a pause inside
-it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-held`, `bank-assistant` (.npy samples and .json index) in the work folder.
+it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-more`, `bank-foreign`, `bank-held`, `bank-assistant` (.npy samples and .json index) in the work folder.
 """
 from __future__ import annotations
 
@@ -24,48 +24,13 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from . import domain, espeak, kokoro
-from .voices import ASSISTANT, Voice, between, draw
+from . import domain, espeak, foreign, kokoro
+from .align import Aligner
+from .sound import RATE, TAIL, audible, loudness, read_wav, scale, to_int16
+from .voices import ASSISTANT, PICO_TRAIN, RHVOICE_TRAIN, Voice, between, draw
 
-RATE = 16000
-TAIL = 160            # samples kept after the last audible one
 JOIN = 960            # silence between the stretches of an answer
 USER_RMS, ASSISTANT_RMS = 0.08, 0.10
-
-
-def read_wav(path: str) -> np.ndarray:
-    with wave.open(path) as f:
-        rate, x = f.getframerate(), np.frombuffer(f.readframes(f.getnframes()), "<i2").astype(np.float32) / 32768
-    return resample_poly(x, RATE, rate).astype(np.float32) if rate != RATE else x
-
-
-def loudness(x: np.ndarray) -> np.ndarray:
-    """Mean magnitude over 10 ms, one value per sample."""
-    return np.convolve(np.abs(x), np.ones(160, np.float32) / 160, "same")
-
-
-def audible(x: np.ndarray) -> tuple[int, int]:
-    """From 10 ms before the first to 10 ms after the last audible sample (34 dB below the loudest 10 ms)."""
-    e = loudness(x)
-    k = np.flatnonzero(e > 0.02 * e.max())
-    if len(k) == 0:
-        raise ValueError("clip is silent")
-    return max(0, int(k[0]) - TAIL), int(k[-1]) + TAIL
-
-
-def trim(x: np.ndarray) -> np.ndarray:
-    a, b = audible(x)
-    return x[a:b]
-
-
-def scale(x: np.ndarray, rms: float) -> np.ndarray:
-    """Scales so that the samples above 2 % of the peak have the given RMS."""
-    active = x[np.abs(x) > 0.02 * np.abs(x).max()]
-    return x * (rms / np.sqrt((active ** 2).mean()))
-
-
-def to_int16(x: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(x * 32767), -32768, 32767).astype(np.int16)
 
 
 def gap_at(x: np.ndarray, expected: float) -> tuple[int, int] | None:
@@ -105,13 +70,39 @@ def speak_flite(voice: Voice, text: str, path: str) -> list[float]:
     return spread(text, [float(end) for phone, end in segments if phone != "pau"])
 
 
+def aligned(text: str, path: str) -> list[float]:
+    """Ends of words in a file, for a program that does not tell them. Raises ValueError where they cannot be found."""
+    found = aligner().words(read_wav(path), " ".join(domain.words(text)))
+    if not found:
+        raise ValueError(f"pocketsphinx does not find {text!r}")
+    return [end for _, _, end in found]
+
+
+@functools.cache
+def aligner() -> Aligner:
+    return Aligner()
+
+
+def speak_rhvoice(voice: Voice, text: str, path: str) -> list[float]:
+    style = ["-r", str(round(100 * voice.speed)), "-t", str(voice.pitch or 100)]
+    subprocess.run(["RHVoice-test", "-p", voice.name, *style, "-o", path], input=text, check=True, capture_output=True, text=True)
+    return aligned(text, path)
+
+
+def speak_pico(voice: Voice, text: str, path: str) -> list[float]:
+    styled = f"<speed level='{round(100 * voice.speed)}'><pitch level='{voice.pitch or 100}'>{text}</pitch></speed>"
+    subprocess.run(["pico2wave", "-l", voice.name, "-w", path, styled], check=True, capture_output=True)
+    return aligned(text, path)
+
+
+ONE_BY_ONE = {"espeak": espeak.speak, "flite": speak_flite, "rhvoice": speak_rhvoice, "pico": speak_pico}
+
+
 def speak(voice: Voice, text: str, path: str) -> list[float]:
     """Writes `text` as a WAV; returns the second at which each word ends. Festival speaks in batches instead."""
-    if voice.engine == "espeak":
-        return espeak.speak(voice, text, path)
-    if voice.engine == "flite":
-        return speak_flite(voice, text, path)
-    raise ValueError(f"speak: {voice.engine} is synthesised in batches")
+    if voice.engine not in ONE_BY_ONE:
+        raise ValueError(f"speak: {voice.engine} is synthesised in batches")
+    return ONE_BY_ONE[voice.engine](voice, text, path)
 
 
 def finish(x: np.ndarray, ends: list[float], key: str, text: str, voice: Voice, held_phrasing: bool, split: int) -> tuple[np.ndarray, dict]:
@@ -197,6 +188,7 @@ OTHERS = 440
 NATURAL = {"sum": 17, "count": 42, "say": 42, "digit": 100, "watch": 45, "wait": 45, "ood": 800, "back": 280, "stop": 280, "color": 180,
            "fix": 25, "line": 300, "every": 40}
 NATURAL_OTHERS = 150
+FOREIGN = 3000      # sentences about anything
 PART = 200          # clips between two savings
 JUMBLES = 0.3       # of the out-of-domain clips
 
@@ -241,6 +233,29 @@ def plan_natural(rng: random.Random, keys: list[str]) -> list[tuple]:
             voice = between(rng)
         jobs.append((key, text, voice, False, words_before_pause(rng, key, text)))
     return jobs
+
+
+def programs() -> dict[str, int]:
+    """The engines whose voices need a program of Debian's non-free section and are here, with the number of their voices."""
+    programs = {"rhvoice": ("RHVoice-test", RHVOICE_TRAIN), "pico": ("pico2wave", PICO_TRAIN)}
+    for engine, (program, _) in programs.items():
+        if not shutil.which(program):
+            print(f"{program} is not there: training will hear fewer voices (README.md tells where to get it)", flush=True)
+    return {engine: len(names) for engine, (program, names) in programs.items() if shutil.which(program)}
+
+
+def plan_more(rng: random.Random, keys: list[str]) -> list[tuple]:
+    """Clips of the voices whose programs do not tell where words end."""
+    engines = programs()
+    return [(key, text, draw(rng, rng.choices(list(engines), list(engines.values()))[0], False), False, words_before_pause(rng, key, text))
+            for key in keys for text in phrasings(rng, key, NATURAL.get(key.partition(":")[0], NATURAL_OTHERS))] if engines else []
+
+
+def plan_foreign(rng: random.Random, keys: list[str]) -> list[tuple]:
+    """Sentences about anything, by all voices that cost little."""
+    engines = {"espeak": 20, "flite": 6, "festival": 6} | programs()
+    return [("ood", foreign.sentence(rng), draw(rng, rng.choices(list(engines), list(engines.values()))[0], False), False, 0)
+            for _ in range(FOREIGN if "ood" in keys else 0)]
 
 
 TOLD_BY_ONE = ("tale", "line", "fin")
@@ -300,7 +315,7 @@ def batches(jobs: list[tuple]) -> list[list[tuple]]:
             if job[2].engine == engine:
                 voices.setdefault(job[2].label, []).append(job)
         return [v[i:i + size] for v in voices.values() for i in range(0, len(v), size)]
-    singles = [j for j in jobs if j[2].engine in ("espeak", "flite")]
+    singles = [j for j in jobs if j[2].engine in ONE_BY_ONE]
     return [*by("festival", 100), *by("kokoro", kokoro.SENTENCES), *(singles[i:i + 50] for i in range(0, len(singles), 50))]
 
 
@@ -354,7 +369,7 @@ def assistant_clip(item: tuple[str, str]) -> tuple[np.ndarray, dict]:
     return x, {"key": key, "text": text, "voice": f"flite:{ASSISTANT}", "length": len(x), "starts": starts}
 
 
-PLANS = {"bank-train": plan_training, "bank-held": plan_held, "bank-natural": plan_natural}
+PLANS = {"bank-train": plan_training, "bank-held": plan_held, "bank-natural": plan_natural, "bank-more": plan_more, "bank-foreign": plan_foreign}
 
 
 def main() -> None:
@@ -368,8 +383,9 @@ def main() -> None:
         for seed, (name, plan) in enumerate(PLANS.items(), 1):
             there = {m["key"].partition(":")[0] for m in index(folder, name)}
             lacking = [key for key in domain.keys() if key.partition(":")[0] not in there]   # all, or those of requests that are new
-            if lacking:
-                make(folder, name, plan(random.Random(seed), lacking), pool)
+            jobs = plan(random.Random(seed), lacking)
+            if jobs:
+                make(folder, name, jobs, pool)
 
 
 if __name__ == "__main__":

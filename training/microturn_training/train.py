@@ -187,6 +187,14 @@ def sizes() -> Config:
         raise ValueError(f"the recipe's [model]: {error}") from None
 
 
+def known_sizes(saved: dict) -> dict:
+    """A checkpoint's sizes; a field that is younger than it has its default. Raises ValueError for a field that is no more."""
+    try:
+        return Config(**saved).to_dict()
+    except TypeError:
+        raise ValueError(f"the checkpoint is of another version: there is no size {', '.join(sorted(saved.keys() - Config.__dataclass_fields__.keys()))}") from None
+
+
 def different(one: dict, other: dict) -> list[str]:
     """Keys whose values differ; a tuple is a list."""
     one, other = (json.loads(json.dumps(x)) for x in (one, other))
@@ -215,7 +223,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
     step, spent, path = 0, 0.0, folder / "checkpoint.pt"
     if path.exists():
         saved = torch.load(path)
-        other = different(saved["config"], config.to_dict())
+        other = different(known_sizes(saved["config"]), config.to_dict())
         if other:
             raise ValueError(f"{path} was trained with other sizes ({', '.join(other)}): go on with the recipe it was made by, or give another --run")
         net.load_state_dict(saved["net"])

@@ -11,7 +11,8 @@ import numpy as np
 
 from . import domain
 from .dmel import DMEL_SPEECH
-from .synthesis import ASSISTANT_RMS, read_wav, scale, speak, trim
+from .sound import read_wav, scale, trim
+from .synthesis import ASSISTANT_RMS, speak
 from .voices import ASSISTANT, Voice
 
 SAMPLE_RATE = 16000

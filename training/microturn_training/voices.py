@@ -1,7 +1,8 @@
 """The synthetic voices: which programs speak, under which licence, and which voices are never trained on.
 
 Licences: espeak-ng is a GPL-3 program (only its audio is used, as training input); flite and festival voices are under the
-permissive CMU / Edinburgh licence (samples may be shipped with the notice); all three are in Debian main. Kokoro-82M and its
+permissive CMU / Edinburgh licence (samples may be shipped with the notice); all three are in Debian main. RHVoice is LGPL-2.1+ and
+SVOX Pico Apache-2.0, both in Debian non-free because what their voices were trained from is not there; only their audio is used. Kokoro-82M and its
 voices are Apache-2.0, from the package registries (kokoro.py).
 Held-out voices are whole voices (or espeak timbres); `kal` is not among them because `kal16` is the same speaker.
 """
@@ -27,16 +28,19 @@ KOKORO_TRAIN = ("af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicol
                 "zf_xiaobei zf_xiaoxiao zm_yunjian zm_yunxi").split()
 # voices between two of them, so that there are more than the published ones; `between` makes as many as one likes
 KOKORO_BETWEEN = ["+".join(random.Random(i).sample(KOKORO_TRAIN, 2)) for i in range(40)]
+# RHVoice's English voices under its own licence; not `slt`, who is the assistant, nor those under CC BY-NC-ND
+RHVOICE_TRAIN = ["alan", "bdl", "clb"]
+PICO_TRAIN = ["en-US", "en-GB"]
 ASSISTANT = "slt"  # flite
 
 
 @dataclass(frozen=True)
 class Voice:
-    """One way of speaking: `engine` espeak | flite | festival | kokoro, its voice name, and its speaking style."""
+    """One way of speaking: `engine` espeak | flite | festival | kokoro | rhvoice | pico, its voice name, and its speaking style."""
     engine: str
     name: str
     speed: float = 1.0      # 1 = the voice's own; above 1 is faster
-    pitch: int | None = None  # espeak 0..99, flite mean f0 in Hz; None = the voice's own
+    pitch: int | None = None  # espeak 0..99, flite mean f0 in Hz, rhvoice and pico percent of the voice's; None = the voice's own
 
     @property
     def label(self) -> str:
@@ -54,6 +58,8 @@ def draw(rng: random.Random, engine: str, held: bool) -> Voice:
     if engine == "kokoro":
         name = rng.choice(KOKORO_HELD if held else KOKORO_TRAIN + KOKORO_BETWEEN)
         return Voice(engine, name, rng.uniform(0.95, 1.35))
+    if engine in ("rhvoice", "pico") and not held:
+        return Voice(engine, rng.choice(RHVOICE_TRAIN if engine == "rhvoice" else PICO_TRAIN), rng.uniform(0.75, 1.3), rng.randint(75, 130))
     name = rng.choice(FESTIVAL_HELD if held else FESTIVAL_TRAIN)
     return Voice(engine, name, rng.uniform(0.8, 1.25))
 

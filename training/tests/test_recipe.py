@@ -66,7 +66,7 @@ def test_every_ablation_is_a_recipe_and_differs(path):
 def test_the_environment_names_another(tmp_path):
     path = variant(tmp_path, "[timing]\nreply_after = 120")
     code = "from microturn_training.recipe import RECIPE; print(RECIPE.timing.reply_after)"
-    for value, expected in ((str(path), "120"), ("", "180")):
+    for value, expected in ((str(path), "120"), ("", "200")):
         out = subprocess.run([sys.executable, "-c", code], env=os.environ | {"MICROTURN_RECIPE": value}, capture_output=True, text=True, check=True)
         assert out.stdout.strip() == expected
 

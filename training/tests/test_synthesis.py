@@ -1,11 +1,12 @@
 """Which clips are made, and that a call that was stopped goes on."""
 import json
 import random
+import shutil
 
 import numpy as np
 import pytest
 
-from microturn_training import kokoro, synthesis, voices
+from microturn_training import domain, foreign, kokoro, synthesis, voices
 
 
 class Pool:
@@ -82,7 +83,37 @@ def test_only_requests_that_a_bank_lacks_are_made(tmp_path, monkeypatch):
     made = {}
     monkeypatch.setattr(synthesis, "make", lambda folder, name, jobs, pool: made.setdefault(name, {job[0] for job in jobs}))
     monkeypatch.setattr(synthesis.kokoro, "fetch", lambda folder: None)
+    monkeypatch.setattr(synthesis, "programs", lambda: {"pico": 2})
     monkeypatch.setattr(synthesis.sys, "argv", ["synthesis", str(tmp_path)])
     synthesis.main()
     fixes = {f"fix:{i}" for i in range(10)}
-    assert made == {"bank-train": fixes, "bank-held": fixes, "bank-natural": fixes}
+    assert made == {name: fixes for name in synthesis.PLANS if name != "bank-foreign"}   # which has sentences about anything only
+
+
+def test_sentences_about_anything_are_no_requests_and_none_kept_for_evaluation():
+    rng = random.Random(4)
+    texts = {foreign.sentence(rng) for _ in range(2000)}
+    assert len(texts) > 1800
+    assert not texts & set(domain.OUT_OF_DOMAIN_HELD) and not any(domain.is_request(text) for text in texts)
+    known = set(domain.vocabulary())
+    words = [w for text in texts for w in text.split()]
+    assert 0.2 < sum(w not in known for w in words) / len(words) < 0.8   # most of what is said somewhere has words that mini does not know
+
+
+def test_where_the_programs_of_other_voices_are_not_there_their_clips_are_left_out_and_it_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(synthesis.shutil, "which", lambda program: None)
+    assert synthesis.plan_more(random.Random(1), ["greet", "ood"]) == []
+    assert {job[2].engine for job in synthesis.plan_foreign(random.Random(1), ["ood"])} == {"espeak", "flite", "festival"}
+    said = capsys.readouterr().out
+    assert "RHVoice-test is not there" in said and "pico2wave is not there" in said
+
+
+@pytest.mark.parametrize("program, voice", [("RHVoice-test", voices.Voice("rhvoice", "bdl", 1.1, 90)), ("pico2wave", voices.Voice("pico", "en-GB", 0.9, 110))])
+def test_words_of_programs_that_do_not_tell_where_they_end_are_found(program, voice, tmp_path):
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not there")
+    pytest.importorskip("pocketsphinx")
+    x, meta = synthesis.single(("sum:2,3", "what is two plus three", voice, False, 0))
+    ends = meta["words"]
+    assert len(ends) == 5 and ends == sorted(set(ends)) and ends[-1] == len(x) - synthesis.TAIL
+    assert all(700 < b - a < 16000 for a, b in zip(ends, ends[1:]))
