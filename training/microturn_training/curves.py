@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 PANELS = {
-    "loss (nats)": ["text", "heard", "control", "speech", "color", "spoken"],
-    "share right, teacher-forced": ["text_right", "heard_right", "spoken_right", "switch_right"],
+    "loss (nats)": ["text", "heard", "control", "speech", "color", "spoken", "phone"],
+    "share right, teacher-forced": ["text_right", "heard_right", "spoken_right", "phone_right", "switch_right"],
     "share of the choices that fell on the busiest and on the idlest expert": ["max_load", "min_load"],
 }
 

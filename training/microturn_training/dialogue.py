@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from . import domain
+from . import domain, phones
 from .dmel import DMEL_SPEECH
 from .recipe import RECIPE
 from .scenes import CORRECTED, SCENES, corrected
 from .senses import IMAGE, Camera, Microphone, cough
 from .sound import audible
 from .synthesis import pause_points
-from .timeline import (COUNT_PACE, FRAME, OUTPUTS, POSITION, RATE, REPLY_AFTER, SPOKEN_AFTER, STORY_GAP, TURN, heard_turn, reply_turn,
+from .timeline import (COUNT_PACE, FRAME, OUTPUTS, PHONE_AFTER, POSITION, RATE, REPLY_AFTER, SPOKEN_AFTER, STORY_GAP, TURN, heard_turn, reply_turn,
                        stop_turn, yield_turn)
 
 DECISION = RECIPE.loss.decision
@@ -103,6 +103,7 @@ class Dialogue:
     text: np.ndarray = field(init=False)      # [outputs]
     heard: np.ndarray = field(init=False)
     spoken: np.ndarray = field(init=False)    # [audio positions] the word being said, for a probe; -1 where it has no token
+    phone: np.ndarray = field(init=False)     # [audio positions] the phone being said, for a probe; -1 where that is not known
     control: np.ndarray = field(init=False)
     speech: np.ndarray = field(init=False)    # [outputs, 160]
     weight: np.ndarray = field(init=False)    # [outputs] extra loss weight on text and control
@@ -114,7 +115,7 @@ class Dialogue:
         n = self.turns * OUTPUTS
         self.user = np.zeros(self.turns * TURN, np.float32)
         self.played = np.zeros((self.turns + 2) * TURN, np.float32)
-        self.text, self.heard, self.spoken = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self.text, self.heard, self.spoken, self.phone = (np.zeros(n, np.int64) for _ in range(4))
         self.control = np.full(n, LISTEN, np.int64)
         self.speech = np.zeros((n, 160), np.uint8)
         self.weight = np.ones(n, np.float32)
@@ -131,6 +132,7 @@ class Generator:
         folder = Path(folder)
         self.random = np.random.default_rng(seed)
         self.bank, self.assistant = Bank(folder, bank, keep, RECIPE.dialogue.natural_copies if bank == "bank-train" else 1), Assistant(folder)
+        self.phones = phones.load(folder)
         self.turns, self.mix = turns, mix or Mix()
         self.intents = list(RECIPE.dialogue.requests)
         self.spoken_digits = self._spoken_digits()
@@ -285,10 +287,11 @@ class Generator:
         for word, word_end in zip(domain.words(meta["text"]), words):
             first, last = ((sample + SPOKEN_AFTER) // POSITION for sample in (begin, start + word_end))
             d.spoken[first:last] = TOKEN.get(word, -1)
+            self.pronounce(d, word, begin, start + word_end)
             begin = start + word_end
         if gap:
-            first, last = ((start + sample + SPOKEN_AFTER) // POSITION for sample in gap)
-            d.spoken[first:last] = PAD
+            for labels, after in ((d.spoken, SPOKEN_AFTER), (d.phone, PHONE_AFTER)):
+                labels[(start + gap[0] + after) // POSITION:(start + gap[1] + after) // POSITION] = PAD
             if gap[1] - gap[0] >= REPLY_AFTER:
                 turn = reply_turn(start + gap[0])
                 self.decide(d, *range(turn, max(turn + 1, (start + gap[1]) // TURN)))
@@ -296,12 +299,25 @@ class Generator:
                          "onset": onset, "end": end, "pause": [start + g for g in gap] if gap else None})
         return onset, end
 
+    def pronounce(self, d: Dialogue, word: str, begin: int, end: int) -> None:
+        """Labels the phones of a word that is said from sample `begin` to `end`."""
+        said = self.phones.get(word)
+        if not said:
+            d.phone[(begin + PHONE_AFTER) // POSITION:(end + PHONE_AFTER) // POSITION] = -1
+            return
+        at = begin
+        for phone, share in zip(said, phones.borders(said)):
+            until = begin + int(share * (end - begin))
+            d.phone[(at + PHONE_AFTER) // POSITION:(until + PHONE_AFTER) // POSITION] = phones.PHONE[phone]
+            at = until
+
     def somebody_else(self, d: Dialogue, start: int, gain: float) -> tuple[int, int]:
         """Speech that is not for the assistant, such as a television's: nothing of it is transcribed. Returns (onset, end)."""
         x, _, _, _ = self.clip("ood" if self.random.random() < 0.5 else "line")
         n = max(0, min(len(x), len(d.user) - start))
         d.user[start:start + n] += x[:n] * gain
         d.spoken[start // POSITION:(start + n + SPOKEN_AFTER) // POSITION + 1] = -1
+        d.phone[start // POSITION:(start + n + PHONE_AFTER) // POSITION + 1] = -1
         return start + CLIP_TAIL, start + len(x) - CLIP_TAIL
 
     # ---- the assistant ------------------------------------------------------------------------------------------
@@ -496,17 +512,17 @@ class Generator:
     def television(self, d: Dialogue, gain: float) -> None:
         """Somebody else speaks all the time."""
         t = int(self.random.uniform(-2, 3) * RATE)
-        probe = d.spoken.copy()
+        probes = d.spoken.copy(), d.phone.copy()
         while t < len(d.user):
             _, t = self.somebody_else(d, max(t, 0), gain)
             t += int(self.random.uniform(0.1, 1.5) * RATE)
-        d.spoken[:] = probe   # the user's words are still to be heard
+        d.spoken[:], d.phone[:] = probes   # the user's words are still to be heard
 
     # ---- batches ------------------------------------------------------------------------------------------------
 
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
         """Everything the model is shown and must yield for one dialogue."""
-        return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "control": d.control, "speech": d.speech,
+        return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "phone": d.phone, "control": d.control, "speech": d.speech,
                 "weight": d.weight, "camera": np.array(d.camera),
                 "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS))}
 

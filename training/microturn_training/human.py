@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import domain
+from . import domain, phones
 from .align import Aligner
 from .sound import RATE, TAIL, loudness, read_wav, scale, to_int16
 from .synthesis import USER_RMS, save
@@ -112,6 +112,7 @@ def main() -> None:
         if some:
             (work / f"{name}.json").unlink(missing_ok=True)
             save(work, name, some)
+    phones.write(work)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Loss:
     control: float
     color: float         # probe: the colour seen
     spoken: float        # probe: the word being said
+    phone: float         # probe: the phone being said
     decision: float      # of positions where something starts or ends, and of those where it only might have, against others
 
 
@@ -45,6 +46,7 @@ class Timing:
     reply_after: int     # of silence are heard before a reply starts
     heard_after: int     # a transcribed word appears after its end
     spoken_after: int    # the probe for the word being said is asked about a moment so long ago
+    phone_after: int     # the same for the phone
     stop_after: int      # silence after the end of a short "stop"
     yield_after: int     # silence after the beginning of a request that breaks in
     count_pace: int      # from number to number

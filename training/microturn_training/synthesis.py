@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from . import domain, espeak, foreign, kokoro
+from . import domain, espeak, foreign, kokoro, phones
 from .align import Aligner
 from .sound import RATE, TAIL, audible, loudness, read_wav, scale, to_int16
 from .voices import ASSISTANT, PICO_TRAIN, RHVOICE_TRAIN, Voice, between, draw
@@ -46,17 +46,14 @@ def gap_at(x: np.ndarray, expected: float) -> tuple[int, int] | None:
     return int(a), int(b)
 
 
-def phones(word: str, known: dict[str, int] = {}) -> int:  # noqa: B006 (a cache)
-    """Number of phones of a word in flite's American English."""
-    if word not in known:
-        out = subprocess.run(["flite", "-voice", ASSISTANT, "-ps", "-t", word, "-o", "/dev/null"], capture_output=True, text=True)
-        known[word] = max(1, sum(p != "pau" for p in out.stdout.split()))
-    return known[word]
+@functools.cache
+def phone_count(word: str) -> int:
+    return max(1, len(phones.pronounced(word)))
 
 
 def spread(text: str, ends: list[float]) -> list[float]:
     """Ends of words from the ends of all phones, by the number of phones of each word."""
-    last = np.cumsum([phones(w) for w in domain.words(text)])
+    last = np.cumsum([phone_count(w) for w in domain.words(text)])
     last = np.round(last / last[-1] * len(ends)).astype(int)
     return [ends[max(1, i) - 1] for i in last]
 
@@ -386,6 +383,7 @@ def main() -> None:
             jobs = plan(random.Random(seed), lacking)
             if jobs:
                 make(folder, name, jobs, pool)
+    phones.write(folder)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ OUTPUTS = 4                        # output positions per micro-turn
 REPLY_AFTER = RECIPE.timing.reply_after * RATE // 1000
 HEARD_AFTER = RECIPE.timing.heard_after * RATE // 1000
 SPOKEN_AFTER = RECIPE.timing.spoken_after * RATE // 1000
+PHONE_AFTER = RECIPE.timing.phone_after * RATE // 1000
 STOP_AFTER = RECIPE.timing.stop_after * RATE // 1000
 YIELD_AFTER = RECIPE.timing.yield_after * RATE // 1000
 COUNT_PACE = RECIPE.timing.count_pace * RATE // 1000 // POSITION   # output positions

@@ -34,6 +34,7 @@ from .dialogue import Generator, VOCABULARY, bank_files  # noqa: E402
 from .domain import COLORS  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
 from .muon import Muon  # noqa: E402
+from .phones import PHONES  # noqa: E402
 from .recipe import RECIPE  # noqa: E402
 
 
@@ -102,6 +103,7 @@ class Probes(torch.nn.Module):
         super().__init__()
         self.color = torch.nn.Linear(hidden_size, len(COLORS) + 1)   # at output positions: the colour seen; the last class is "no camera"
         self.spoken = torch.nn.Linear(hidden_size, vocabulary)       # at audio positions: the word being said
+        self.phone = torch.nn.Linear(hidden_size, len(PHONES))       # there too: the phone being said
 
 
 def initial_weights(net: Duplex, source: str) -> None:
@@ -132,6 +134,8 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
     out["color"] = F.cross_entropy(probes.color(h).float().flatten(0, 1), batch["color"].flatten())
     asked = probes.spoken(audio).float()
     out["spoken"] = F.cross_entropy(asked.flatten(0, 1), batch["spoken"].flatten(), ignore_index=-1)
+    phone = probes.phone(audio).float()
+    out["phone"] = F.cross_entropy(phone.flatten(0, 1), batch["phone"].flatten(), ignore_index=-1)
     sounding = batch["speech"].amax(-1) > 0
     chosen = (sounding & (torch.rand(sounding.shape) < speech_share)) | (speaking & (torch.rand(sounding.shape) < 0.25))
     logits = net.speech_logits(h[chosen]).float()
@@ -139,6 +143,7 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
     with torch.no_grad():
         out["text_right"] = (lt.argmax(-1) == text)[text > 0].float().mean()
         out["spoken_right"] = (asked.argmax(-1) == batch["spoken"])[batch["spoken"] > 0].float().mean()
+        out["phone_right"] = (phone.argmax(-1) == batch["phone"])[batch["phone"] > 0].float().mean()
         out["heard_right"] = (lh.argmax(-1) == heard)[heard > 0].float().mean()
         switch = control != delayed(control, LISTEN)
         out["switch_right"] = (lc.argmax(-1) == control)[switch].float().mean()
@@ -201,7 +206,7 @@ def different(one: dict, other: dict) -> list[str]:
     return sorted(k for k in one.keys() | other.keys() if one.get(k) != other.get(k))
 
 
-METRICS = ["loss", "text", "heard", "control", "speech", "color", "spoken", "text_right", "heard_right", "spoken_right", "switch_right"]
+METRICS = ["loss", "text", "heard", "control", "speech", "color", "spoken", "phone", "text_right", "heard_right", "spoken_right", "phone_right", "switch_right"]
 
 
 def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) -> None:
@@ -276,7 +281,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
                 part = losses(net, probes, audio, h, batch, speech_share=0.5)
                 w = RECIPE.loss
                 part["loss"] = (w.text * part["text"] + w.heard * part["heard"] + w.speech * part["speech"] + w.control * part["control"]
-                                + w.color * part["color"] + w.spoken * part["spoken"])
+                                + w.color * part["color"] + w.spoken * part["spoken"] + w.phone * part["phone"])
             part["loss"].backward()
             # a part without a word, or without a switch, has no share of right ones
             metrics += torch.stack([part[m].detach().float().nan_to_num() if m.endswith("_right") else part[m].detach().float() for m in METRICS])

@@ -9,6 +9,7 @@ from microturn_training import dialogue, domain
 from microturn_training.dialogue import (DECISION, DELEGATE, END, LISTEN, OUTPUTS, SPEAK, TOKEN, TURN, Dialogue, Generator, Mix, heard_turn, reply_turn,
                                          stop_turn, yield_turn)
 from microturn_training.evaluate import errors
+from microturn_training.phones import PHONE, borders
 from microturn_training.recipe import MINI, load
 from microturn_training.synthesis import gap_at, pause_points
 
@@ -166,6 +167,22 @@ def test_the_word_being_said_is_asked_250_ms_later(bank):
     asked = np.flatnonzero(d.spoken)
     assert asked[0] == (user["onset"] + 4000) // 800
     assert [d.spoken[i] for i in asked if i == asked[0] or d.spoken[i] != d.spoken[i - 1]] == [TOKEN[w] for w in user["text"].split()]
+
+
+def test_the_phone_being_said_is_asked_150_ms_later(bank):
+    generator, _ = scripted(bank, [("thanks", "none")])
+    generator.phones = {"thank": ["th", "ae"]}
+    d = generator.dialogue([("thanks", "none")], camera=False)
+    user = next(e for e in d.events if e["type"] == "user")
+    assert user["text"].startswith("thank ")
+    asked = np.flatnonzero(d.phone)
+    assert asked[0] == (user["onset"] + 2400) // 800
+    said = [d.phone[i] for i in asked if i == asked[0] or d.phone[i] != d.phone[i - 1]]
+    assert said == [PHONE["th"], PHONE["ae"], -1]   # the phones of the other words are not known
+
+
+def test_a_vowel_is_longer():
+    assert borders(["th", "ae", "ng", "k"]) == pytest.approx([1 / 4.5, 2.5 / 4.5, 3.5 / 4.5, 1])
 
 
 def test_a_digit_is_cut_out_of_a_sentence_as_a_clip_of_one_word(bank):

@@ -84,6 +84,7 @@ def test_only_requests_that_a_bank_lacks_are_made(tmp_path, monkeypatch):
     monkeypatch.setattr(synthesis, "make", lambda folder, name, jobs, pool: made.setdefault(name, {job[0] for job in jobs}))
     monkeypatch.setattr(synthesis.kokoro, "fetch", lambda folder: None)
     monkeypatch.setattr(synthesis, "programs", lambda: {"pico": 2})
+    monkeypatch.setattr(synthesis.phones, "write", lambda folder: None)
     monkeypatch.setattr(synthesis.sys, "argv", ["synthesis", str(tmp_path)])
     synthesis.main()
     fixes = {f"fix:{i}" for i in range(10)}
