@@ -28,12 +28,11 @@ if __name__ == "__main__" and any(k not in os.environ for k in ENVIRONMENT):
 import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
 
+from .checkpoint import Training, initial_weights  # noqa: E402
 from .dialogue import Generator, VOCABULARY, bank_files  # noqa: E402
 from .domain import COLORS  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
-from .muon import Muon  # noqa: E402
 from .phones import PHONES  # noqa: E402
 from .recipe import RECIPE  # noqa: E402
 
@@ -106,23 +105,6 @@ class Probes(torch.nn.Module):
         self.phone = torch.nn.Linear(hidden_size, len(PHONES))       # there too: the phone being said
 
 
-def initial_weights(net: Duplex, source: str) -> None:
-    """Takes the weights of a checkpoint or model folder. Rows of words go to where the words are now; new words start small."""
-    path = Path(source)
-    if path.is_dir():
-        old, vocabulary = load_file(path / "model.safetensors"), json.loads((path / "tokenizer.json").read_text())["tokens"]
-    else:
-        saved = torch.load(path)
-        old, vocabulary = saved["net"], saved["vocabulary"]
-    place = {w: i for i, w in enumerate(vocabulary)}
-    to, at = (torch.tensor(x) for x in zip(*[(i, place[w]) for i, w in enumerate(VOCABULARY) if w in place]))
-    for name, value in net.state_dict().items():
-        if name in ("lm_head.weight", "model.language_model.embed_tokens.weight", "microturn.heard_table.weight", "microturn.heard_head.weight"):
-            value[to] = old[name].float()[at]
-        else:
-            value.copy_(old[name])
-
-
 def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: float) -> dict[str, torch.Tensor]:
     text, heard, control, weight = batch["text"], batch["heard"], batch["control"], batch["weight"]
     lt, lh, lc = (z.float() for z in net.heads(h))
@@ -192,20 +174,6 @@ def sizes() -> Config:
         raise ValueError(f"the recipe's [model]: {error}") from None
 
 
-def known_sizes(saved: dict) -> dict:
-    """A checkpoint's sizes; a field that is younger than it has its default. Raises ValueError for a field that is no more."""
-    try:
-        return Config(**saved).to_dict()
-    except TypeError:
-        raise ValueError(f"the checkpoint is of another version: there is no size {', '.join(sorted(saved.keys() - Config.__dataclass_fields__.keys()))}") from None
-
-
-def different(one: dict, other: dict) -> list[str]:
-    """Keys whose values differ; a tuple is a list."""
-    one, other = (json.loads(json.dumps(x)) for x in (one, other))
-    return sorted(k for k in one.keys() | other.keys() if one.get(k) != other.get(k))
-
-
 METRICS = ["loss", "text", "heard", "control", "speech", "color", "spoken", "phone", "text_right", "heard_right", "spoken_right", "phone_right", "switch_right"]
 
 
@@ -218,30 +186,18 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
     config = sizes()
     net = Duplex(config)
     probes = Probes(config.hidden_size, len(VOCABULARY))
-    hidden = [(n, p) for n, p in net.named_parameters() if ".layers." in n and p.dim() > 1 and "sconv" not in n and "gate.weight" not in n and "rel_logits" not in n]
-    names = {n for n, _ in hidden}
-    others = [p for n, p in net.named_parameters() if n not in names]
-    muon = Muon(precision=torch.bfloat16 if low else torch.float32, parameters=[(p, 2 if n.endswith("gate_up_proj") else 1) for n, p in hidden])
-    optimizer = torch.optim.AdamW([{"params": [p for p in others if p.dim() > 1], "weight_decay": 0.03}, {"params": [p for p in others if p.dim() <= 1], "weight_decay": 0.0},
-                                   {"params": list(probes.parameters()), "weight_decay": 0.0}],
-                                  lr=a.rate, betas=(0.9, 0.98), fused=True)
-    step, spent, path = 0, 0.0, folder / "checkpoint.pt"
+    state = Training(net, probes, a.rate, torch.bfloat16 if low else torch.float32)
+    optimizer, muon = state.optimizer, state.muon
+    path = folder / "checkpoint.pt"
     if path.exists():
-        saved = torch.load(path)
-        other = different(known_sizes(saved["config"]), config.to_dict())
-        if other:
-            raise ValueError(f"{path} was trained with other sizes ({', '.join(other)}): go on with the recipe it was made by, or give another --run")
-        net.load_state_dict(saved["net"])
-        optimizer.load_state_dict(saved["optimizer"])
-        muon.load_state_dict(saved["muon"])
-        probes.load_state_dict(saved["probes"])
-        step, spent = saved["step"], saved["minutes"]
-        if spent >= a.minutes or step >= a.steps:   # every process finds the same, so none waits for another
+        state.resume(torch.load(path), path)
+        if state.minutes >= a.minutes or state.step >= a.steps:   # every process finds the same, so none waits for another
             if rank == 0:
-                print(f"{path} is done: {step} steps in {spent:.1f} min; more --minutes go on from it", flush=True)
+                print(f"{path} is done: {state.step} steps in {state.minutes:.1f} min; more --minutes go on from it", flush=True)
             return
     elif a.initial:
         initial_weights(net, a.initial)
+    step, spent = state.step, state.minutes
     if rank == 0:
         clips = {file: len(json.loads((Path(a.work) / f"{file}.json").read_text())) for file in bank_files(Path(a.work), "bank-train")}
         with (folder / "starts.jsonl").open("a") as starts:
@@ -314,9 +270,8 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
                 log.write(json.dumps(row) + "\n")
                 log.flush()
             if step % 200 == 0 or last:
-                torch.save({"net": net.state_dict(), "optimizer": optimizer.state_dict(), "muon": muon.state_dict(), "probes": probes.state_dict(), "step": step, "minutes": minutes(),
-                            "config": config.to_dict(), "vocabulary": VOCABULARY, "recipe": RECIPE.to_dict()}, str(path) + ".new")
-                os.replace(str(path) + ".new", path)
+                state.step, state.minutes = step, minutes()
+                state.save(path)
         if a.processes > 1:
             dist.barrier()   # nobody reads the shared values of the next step early
         if last:

@@ -28,18 +28,3 @@ def test_knows_a_process_that_ended_and_was_not_waited_for():
         pass
     assert train.alive(os.getpid())
     child.wait()
-
-
-def test_knows_sizes_that_differ_from_those_of_a_checkpoint():
-    saved = {"experts_per_token": 2, "patch_layers": [(1, 5, 32)]}
-    assert train.different(saved, {"experts_per_token": 2, "patch_layers": [[1, 5, 32]]}) == []
-    assert train.different(saved, {"experts_per_token": 1, "patch_layers": [[1, 5, 32]], "more": 0}) == ["experts_per_token", "more"]
-
-
-def test_a_checkpoint_older_than_a_field_has_its_default():
-    saved = train.sizes().to_dict()
-    del saved["text_slots"]
-    assert train.different(train.known_sizes(saved), train.sizes().to_dict()) == []
-    assert train.different(train.known_sizes(saved | {"num_layers": 4}), train.sizes().to_dict()) == ["num_layers"]
-    with pytest.raises(ValueError, match="there is no size shoe_size"):
-        train.known_sizes(saved | {"shoe_size": 44})
