@@ -38,7 +38,7 @@ class Microphone:
         self._leaks = False
         if not self.mix.augment and self.mix.snr_db is None:
             return d.user
-        size = 1 << (n - 1).bit_length()
+        size = scipy.fft.next_fast_len(n + RATE // 2, real=True)
         hz = np.linspace(0, 8000, size // 2 + 1, dtype=np.float32)
         knots = np.linspace(0, 8000, 9)
         response = np.ones_like(hz)
