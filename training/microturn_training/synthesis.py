@@ -179,11 +179,11 @@ def kokoro_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] 
 ENGINES = {"espeak": 20, "flite": 8, "festival": 7, "kokoro": 6}
 # clips per request for training
 CLIPS = {"sum": 48, "count": 140, "say": 130, "digit": 130, "watch": 130, "wait": 130, "ood": 2600, "back": 1000, "stop": 1000, "color": 560,
-         "fix": 70, "line": 1000, "every": 110}
+         "fix": 70, "line": 1000, "every": 110, "spot": 200}
 OTHERS = 440
 # the same by natural voices alone, each of another one
 NATURAL = {"sum": 17, "count": 42, "say": 42, "digit": 100, "watch": 45, "wait": 45, "ood": 800, "back": 280, "stop": 280, "color": 180,
-           "fix": 25, "line": 300, "every": 40}
+           "fix": 25, "line": 300, "every": 40, "spot": 70}
 NATURAL_OTHERS = 150
 FOREIGN = 3000      # sentences about anything
 PART = 200          # clips between two savings

@@ -155,6 +155,34 @@ describe("score of what goes on for a while", () => {
     });
   });
 
+  it("measures every counted jump from when it is seen, and a number without a jump is a false alarm", () => {
+    const one = told(
+      "jumps",
+      [
+        [500, 1000],
+        [6000, 6300],
+      ],
+      { text: "okay one two okay", jumpsMs: [2600, 4000] },
+    );
+    const texts = { 6: "okay", 13: "one", 20: "two", 33: "okay" };
+    const sounds = (second: number) =>
+      [
+        [1400, 1700],
+        [2880, 3200],
+        [second, second + 300],
+        [6700, 7000],
+      ] as [number, number][];
+    expect(score(one, performance(sounds(4290), texts))).toMatchObject({
+      right: true,
+      lagsMs: [280, 290],
+      falseAlarm: false,
+    });
+    expect(score(one, performance(sounds(5000), texts)).falseAlarm).toBe(true);
+    expect(score(one, performance(sounds(3700), texts)).falseAlarm).toBe(true);
+    const missed = score(one, performance(sounds(4290), { 6: "okay", 13: "one", 33: "okay" }));
+    expect(missed).toMatchObject({ right: false, lagsMs: [] });
+  });
+
   it("measures the lag of every echo from the end of its word", () => {
     const one = told(
       "echo",
