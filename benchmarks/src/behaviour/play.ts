@@ -58,7 +58,7 @@ export async function play(
 }
 
 /** What a case's camera shows at a time; `undefined` without a camera, and after its last image. */
-async function camera(one: BehaviourCase): Promise<((ms: number) => Rgb | undefined) | undefined> {
+export async function camera(one: BehaviourCase): Promise<((ms: number) => Rgb | undefined) | undefined> {
   if (one.images !== undefined) {
     const { file, width, height, everyMs } = one.images;
     const data = gunzipSync(await readFile(join(dirname(one.wav), file)));
