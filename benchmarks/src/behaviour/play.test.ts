@@ -24,7 +24,8 @@ it("shows the images that lie beside a case, each for its interval, and none aft
   const frames = Uint8Array.from({ length: 4 * 12 }, (_, i) => i);
   await writeFile(join(folder, "a.images.gz"), gzipSync(frames));
   const show = await camera(one({ images: { file: "a.images.gz", width: 2, height: 2, everyMs: 100 } }));
-  expect(show?.(50)).toEqual({ data: frames.subarray(0, 12), width: 2, height: 2 });
+  expect(show?.(50)).toMatchObject({ width: 2, height: 2 });
+  expect([...(show?.(50)?.data ?? [])]).toEqual([...frames.subarray(0, 12)]);
   expect(show?.(350)?.data[0]).toBe(36);
   expect(show?.(450)).toBeUndefined();
 });
