@@ -365,7 +365,7 @@ class Cases:
             awaited, decoy = (int(s) for s in self.random.permutation([s for s in range(1, len(domain.SHAPES) + 1) if s != now])[:2])
             end = scene.say(self.bank, self.clip([f"spot:{awaited - 1}"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.6, 1.2))
             change = int((end + self.random.uniform(3.2, 5.5)) * 5)
-            if i % 4 == 1:
+            if i // 4 % 2:
                 d.shape[change - int(self.random.integers(6, 9)):] = decoy
             d.shape[change:] = awaited
             self.write("shape", scene, noises[i], {"text": f"okay {self.reply_text(f'there:{awaited - 1}')}", "changeMs": 200 * change})
@@ -383,7 +383,7 @@ class Cases:
             at = int((end + self.random.uniform(1.6, 3)) * 5)
             seen = []
             for _ in range(self.random.integers(3, 7)):
-                sights.jump(self, d, at)
+                sights.jump(self.random, d, at)
                 seen.append(200 * at + 100 * int((d.place[at, 0] == d.place[at - 1, 1]).all()))
                 at += int(self.random.integers(4, 13))
             end = scene.say(self.bank, self.clip(["stop"], lambda m: m["voice"] == request["voice"]), seen[-1] / 1000 + self.random.uniform(1.2, 2))

@@ -297,6 +297,8 @@ class Generator:
         onset, end = start + CLIP_TAIL, start + len(x) - CLIP_TAIL
         begin = onset
         for word, word_end in zip(domain.words(meta["text"]), words):
+            if gap and begin == start + gap[0]:
+                begin = start + gap[1]   # the word after a pause
             first, last = ((sample + SPOKEN_AFTER) // POSITION for sample in (begin, start + word_end))
             d.spoken[first:last] = TOKEN.get(word, -1)
             self.pronounce(d, word, begin, start + word_end)
@@ -522,7 +524,7 @@ class Generator:
 
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
         """Everything the model is shown and must yield for one dialogue."""
-        return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "phone": d.phone, "control": d.control, "speech": d.speech,
+        return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "phone": d.phone if self.phones else np.full_like(d.phone, -1), "control": d.control, "speech": d.speech,
                 "weight": d.weight, "camera": np.array(d.camera),
                 "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS)),
                 "shape": np.repeat(d.shape, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.SHAPES) + 1),

@@ -30,11 +30,10 @@ def elsewhere(random: np.random.Generator, place: np.ndarray) -> np.ndarray:
             return other
 
 
-def jump(g: Generator, d: Dialogue, turn: int) -> None:
+def jump(random: np.random.Generator, d: Dialogue, turn: int) -> None:
     """From `turn` on the shape is somewhere else; in the first of its two images it may still be where it was."""
-    there = elsewhere(g.random, d.place[turn, 1])
-    d.place[turn:] = there
-    if turn and g.random.random() < 0.5:
+    d.place[turn:] = elsewhere(random, d.place[turn, 1])
+    if turn and random.random() < 0.5:
         d.place[turn, 0] = d.place[turn - 1, 1]
 
 
@@ -47,13 +46,14 @@ def world(g: Generator, d: Dialogue) -> None:
     if d.shape[0] and r.random() < 0.3:
         for turn in np.cumsum(r.integers(4, 20, 8)):
             if turn < d.turns:
-                jump(g, d, turn)
+                jump(r, d, turn)
 
 
 def before(g: Generator, d: Dialogue, key: str, turn: int) -> None:
-    """The world may change a little before a request."""
+    """The world may change a little before a request, but not while the last reply began: it told what was to be seen then."""
     r, intent = g.random, key.partition(":")[0]
-    since = max(0, turn - int(r.integers(0, 8)))
+    told = max((e["start"] // OUTPUTS + 1 for e in d.events if e["type"] == "reply"), default=0)
+    since = max(told, turn - int(r.integers(0, 8)))
     if intent != "watch" and r.random() < 0.2:
         d.color[since:] = r.integers(len(domain.COLORS))
     if intent == "shape" and r.random() < 0.7:
@@ -106,7 +106,7 @@ def jumps(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     for count in range(1, int(r.integers(2, 10))):
         if turn >= d.turns - 1:
             return len(d.user)
-        jump(g, d, turn)
+        jump(r, d, turn)
         over = g.reply(d, [(f"number:{count}", OUTPUTS * turn)])
         d.events[-1]["jump"] = turn
         turn += int(r.integers(4, 14))
@@ -120,6 +120,6 @@ def jumps(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     if r.random() < 0.5:   # what goes on is not counted any more
         for later in quiet + np.cumsum(r.integers(4, 14, 3)):
             if later < d.turns - 1:
-                jump(g, d, later)
+                jump(r, d, later)
                 g.decide(d, int(later), int(later) + 1)
     return sample_of(answered(g, d, "okay", end))

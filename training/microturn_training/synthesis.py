@@ -232,27 +232,35 @@ def plan_natural(rng: random.Random, keys: list[str]) -> list[tuple]:
     return jobs
 
 
+RHVOICE_VOICES = Path("/usr/share/RHVoice/voices")
+
+
+@functools.cache
 def programs() -> dict[str, int]:
     """The engines whose voices need a program of Debian's non-free section and are here, with the number of their voices."""
-    programs = {"rhvoice": ("RHVoice-test", RHVOICE_TRAIN), "pico": ("pico2wave", PICO_TRAIN)}
-    for engine, (program, _) in programs.items():
-        if not shutil.which(program):
-            print(f"{program} is not there: training will hear fewer voices (README.md tells where to get it)", flush=True)
-    return {engine: len(names) for engine, (program, names) in programs.items() if shutil.which(program)}
+    voices = {"rhvoice": RHVOICE_TRAIN, "pico": PICO_TRAIN}
+    # RHVoice says nothing of a voice that it does not have: it speaks with another
+    there = {"rhvoice": shutil.which("RHVoice-test") and all((RHVOICE_VOICES / name.lower()).is_dir() for name in RHVOICE_TRAIN), "pico": shutil.which("pico2wave")}
+    for engine in voices:
+        if not there[engine]:
+            print(f"{engine} or a voice of it is not there: training will hear fewer voices (README.md tells where to get it)", flush=True)
+    return {engine: len(names) for engine, names in voices.items() if there[engine]}
 
 
 def plan_more(rng: random.Random, keys: list[str]) -> list[tuple]:
     """Clips of the voices whose programs do not tell where words end."""
-    engines = programs()
+    engines = programs() if keys else {}
     return [(key, text, draw(rng, rng.choices(list(engines), list(engines.values()))[0], False), False, words_before_pause(rng, key, text))
             for key in keys for text in phrasings(rng, key, NATURAL.get(key.partition(":")[0], NATURAL_OTHERS))] if engines else []
 
 
 def plan_foreign(rng: random.Random, keys: list[str]) -> list[tuple]:
     """Sentences about anything, by all voices that cost little."""
+    if "ood" not in keys:
+        return []
     engines = {"espeak": 20, "flite": 6, "festival": 6} | programs()
     return [("ood", foreign.sentence(rng), draw(rng, rng.choices(list(engines), list(engines.values()))[0], False), False, 0)
-            for _ in range(FOREIGN if "ood" in keys else 0)]
+            for _ in range(FOREIGN)]
 
 
 TOLD_BY_ONE = ("tale", "line", "fin")
@@ -347,7 +355,8 @@ def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
         print(f"{name}: {done}/{len(jobs)} clips, {time.time() - started:.0f} s", flush=True)
     clips = [c for file in files for c in pickle.loads(file.read_bytes())]
     print(f"{name}: {len(jobs) - len(clips)} failed", flush=True)
-    save(folder, name, clips)
+    if clips:
+        save(folder, name, clips)
     shutil.rmtree(parts)
 
 

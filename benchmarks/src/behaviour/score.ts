@@ -194,10 +194,18 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   }
   if (one.row === "jumps") {
     const { jumpsMs = [] } = one.expected;
-    const counted = (ms: number) => jumpsMs.some((jump) => ms >= jump && ms < jump + countedMs);
-    const numbers = sound.filter((s) => s.startMs > one.events[0].endMs && s.endMs < last.onsetMs).slice(1); // the first is "okay"
-    const lagsMs = right && numbers.length === jumpsMs.length ? numbers.map((s, i) => s.startMs - jumpsMs[i]) : [];
-    return { ...base, right, lagsMs, falseAlarm: numbers.some((s) => !counted(s.startMs)) };
+    const counts = (ms: number, jump: number) => ms >= jump && ms < jump + countedMs;
+    const first = one.events[0].endMs;
+    const starts = sound.map((s) => s.startMs).filter((ms) => ms > first && ms < last.onsetMs);
+    const numbers = starts.slice(1); // the first is "okay"
+    const found = jumpsMs.map((jump) => numbers.find((ms) => counts(ms, jump)));
+    return {
+      ...base,
+      right: right && numbers.length === jumpsMs.length && numbers.every((ms, i) => counts(ms, jumpsMs[i])),
+      ...{ words: jumpsMs.length, wordErrors: found.filter((ms) => ms === undefined).length },
+      lagsMs: found.flatMap((ms, i) => (ms === undefined ? [] : [ms - jumpsMs[i]])),
+      falseAlarm: numbers.length > jumpsMs.length || numbers.some((ms) => !jumpsMs.some((jump) => counts(ms, jump))),
+    };
   }
   if (one.row === "every") {
     const { everyMs = 0, dueMs = 0 } = one.expected;
@@ -225,7 +233,7 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   if (changeMs !== undefined) {
     const reaction = sound.find((s) => s.startMs >= changeMs);
     const now = turns.find((turn) => words(turn.output.text).some((word) => word === "now" || word === "there"));
-    const falseAlarm = now !== undefined && now.startMs < changeMs - turnMs;
+    const falseAlarm = now !== undefined && now.startMs < changeMs;
     return { ...timed, falseAlarm, ...(reaction && right ? { reactionMs: reaction.startMs - changeMs } : {}) };
   }
   return timed;

@@ -104,6 +104,7 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
       };
     case "jumps":
       return {
+        "jumps told": correctWords(scores),
         "all counted, none else": right,
         reaction: spread(scores.flatMap((s) => s.lagsMs ?? [])),
         "false alarms": share(scores, (s) => s.falseAlarm === true),
