@@ -33,7 +33,7 @@ PAD, END, UNK = 0, 1, 2
 
 
 # The files of a bank that has more than one; all but the first may be missing.
-BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human"]}
+BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human", "bank-morph"]}
 
 
 def bank_files(folder: Path, name: str) -> list[str]:

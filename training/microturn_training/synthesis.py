@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -332,7 +332,13 @@ def speak_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] |
 
 
 def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
-    """Speaks the jobs. What is done is kept in parts in between, and a call that was stopped goes on from them, if its jobs were the same."""
+    """Speaks the jobs into a bank."""
+    in_parts(folder, name, jobs, batches(jobs), functools.partial(speak_batch, folder), pool)
+
+
+def in_parts(folder: Path, name: str, jobs: list[tuple], batched: list[list[tuple]], work: Callable, pool) -> None:
+    """Makes the clips of a bank, a batch at a time: `work` gives each job of one a clip, or None. What is done is kept in parts in
+    between, and a call that was stopped goes on from them, if its jobs were the same."""
     parts = folder / f"{name}.parts"
     plan = hashlib.sha256(repr(jobs).encode()).hexdigest()
     if parts.exists() and not ((parts / "plan").exists() and (parts / "plan").read_text() == plan):
@@ -340,7 +346,7 @@ def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
     parts.mkdir(exist_ok=True)
     (parts / "plan").write_text(plan)
     groups: list[list[list[tuple]]] = [[]]
-    for batch in batches(jobs):
+    for batch in batched:
         if sum(map(len, groups[-1])) >= PART:
             groups.append([])
         groups[-1].append(batch)
@@ -348,7 +354,7 @@ def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
     for i, group in enumerate(groups):
         files.append(parts / f"{i:04d}.pickle")
         if not files[-1].exists():
-            clips = [c for spoken in pool.imap(functools.partial(speak_batch, folder), group) for c in spoken if c]
+            clips = [c for made in pool.imap(work, group) for c in made if c]
             files[-1].with_suffix(".new").write_bytes(pickle.dumps(clips))
             os.replace(files[-1].with_suffix(".new"), files[-1])
         done += sum(map(len, group))
