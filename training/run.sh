@@ -12,6 +12,7 @@ PYTHON=${PYTHON:-python3}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../p
 mkdir -p "$WORK"
 echo "1/5 voices";     nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK"   # makes what is lacking
                        [ -f "$WORK/bank-human.json" ] || nice -n 5 "$PYTHON" -m microturn_training.human "$WORK"
+                       [ -f "$WORK/bank-morph.json" ] || nice -n 5 "$PYTHON" -m microturn_training.morph "$WORK"
 echo "2/5 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder --folder "$WORK/vocoder"
 echo "3/5 training";   nice -n 5 "$PYTHON" -m microturn_training.train --work "$WORK" --run "$RUN" ${MINUTES:+--minutes "$MINUTES"}
 echo "4/5 evaluation"; nice -n 5 "$PYTHON" -m microturn_training.evaluate "$WORK/$RUN/checkpoint.pt" --work "$WORK" -n "$CASES" --out "$WORK/$RUN/evaluation.json"

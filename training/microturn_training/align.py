@@ -17,6 +17,8 @@ class Aligner:
 
     def words(self, x: np.ndarray, text: str) -> list[tuple[str, float, float]] | None:
         """Each word of `text` with the seconds at which it begins and ends; None where it cannot be found."""
+        if not len(x):
+            return None   # the decoder would not go on after it
         try:
             self.decoder.set_align_text(text)
             self.decoder.start_utt()

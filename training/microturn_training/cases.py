@@ -8,6 +8,7 @@ assistant that answers within half a second is under way.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import shutil
 import wave
@@ -15,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from . import domain
-from .dialogue import Assistant, Bank, Generator, Mix
+from . import domain, sights
+from .dialogue import Assistant, Bank, Dialogue, Generator, Mix
 from .recipe import MINI, RECIPE, load
-from .senses import cough
+from .senses import Camera, cough
 from .sound import TAIL, audible, read_wav, scale
 from .timeline import COUNT_PACE, OUTPUTS, RATE, STORY_GAP, TURN, reply_turn
 
@@ -33,6 +34,14 @@ class Scene:
         self.random, self.samples = random, np.zeros(int(seconds * RATE), np.float32)
         self.events: list[dict] = []
         self.color: list[dict] | None = None
+        self.world: Dialogue | None = None   # what the camera shows, if it is more than a colour
+
+    def look(self) -> Dialogue:
+        """A camera that shows some colour from beginning to end, and no shape yet."""
+        self.world = Dialogue(len(self.samples) // TURN, True)
+        self.world.color[:] = self.random.integers(len(domain.COLORS))
+        self.world.place[:] = self.random.integers([-sights.ROOM[0], -sights.ROOM[1]], [sights.ROOM[0] + 1, sights.ROOM[1] + 1])
+        return self.world
 
     def say(self, bank: Bank, meta: dict, at: float, pause: float | None = None) -> float:
         """Places a clip at `at` seconds, with `pause` seconds inside it; returns the second at which it ends."""
@@ -88,6 +97,10 @@ class Cases:
         truth = {"id": name, "row": row, "noise": noise, "durationMs": len(x) / 16, "events": scene.events, "expected": expected}
         if scene.color is not None:
             truth["color"] = scene.color
+        if scene.world is not None:
+            images = Camera(self.random).images(scene.world)
+            truth["images"] = {"file": f"{name}.images.gz", "width": images.shape[3], "height": images.shape[2], "everyMs": 100}
+            (folder / f"{name}.images.gz").write_bytes(gzip.compress(images.tobytes(), mtime=0))
         (folder / f"{name}.json").write_text(json.dumps(truth, indent=1) + "\n")
         self.count += 1
 
@@ -338,6 +351,46 @@ class Cases:
             scene.color.append({"ms": change, "rgb": domain.RGB[domain.COLORS[awaited]]})
             self.write("color", scene, noises[i], {"text": f"okay now it is {domain.COLORS[awaited]}", "changeMs": change})
 
+    def shapes(self, n: int) -> None:
+        """The shape now, and telling when a shape appears (with others before it)."""
+        noises = self.noises(n)
+        for i in range(n):
+            scene = Scene(self.random, 12)
+            d, now = scene.look(), int(self.random.integers(0, len(domain.SHAPES) + 1))
+            d.shape[:] = now
+            if i % 2 == 0:
+                scene.say(self.bank, self.clip(["shape"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.8, 1.6))
+                self.write("shape", scene, noises[i], {"text": self.reply_text(f"shape:{now - 1}" if now else "no shape")})
+                continue
+            awaited, decoy = (int(s) for s in self.random.permutation([s for s in range(1, len(domain.SHAPES) + 1) if s != now])[:2])
+            end = scene.say(self.bank, self.clip([f"spot:{awaited - 1}"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.6, 1.2))
+            change = int((end + self.random.uniform(3.2, 5.5)) * 5)
+            if i // 4 % 2:
+                d.shape[change - int(self.random.integers(6, 9)):] = decoy
+            d.shape[change:] = awaited
+            self.write("shape", scene, noises[i], {"text": f"okay {self.reply_text(f'there:{awaited - 1}')}", "changeMs": 200 * change})
+
+    def jumps(self, n: int) -> None:
+        """Three to six jumps, 0.8 to 2.4 s apart, are to be counted as they happen; then the user says stop."""
+        noises = self.noises(n)
+        for i in range(n):
+            scene = Scene(self.random, 26)
+            d = scene.look()
+            d.shape[:] = self.random.integers(1, len(domain.SHAPES) + 1)
+            voices = {m["voice"] for m in self.of(["stop"])}
+            request = self.clip(["jumps"], lambda m: m["held"] == (i % 4 > 1) and m["voice"] in voices)
+            end = scene.say(self.bank, request, self.random.uniform(0.6, 1.2))
+            at = int((end + self.random.uniform(1.6, 3)) * 5)
+            seen = []
+            for _ in range(self.random.integers(3, 7)):
+                sights.jump(self.random, d, at)
+                seen.append(200 * at + 100 * int((d.place[at, 0] == d.place[at - 1, 1]).all()))
+                at += int(self.random.integers(4, 13))
+            end = scene.say(self.bank, self.clip(["stop"], lambda m: m["voice"] == request["voice"]), seen[-1] / 1000 + self.random.uniform(1.2, 2))
+            scene.samples = scene.samples[: int((end + 2.5) * 5) * TURN]
+            scene.world = d.seen_until(len(scene.samples) // TURN)
+            self.write("jumps", scene, noises[i], {"text": " ".join(["okay", *domain.DIGITS[1:len(seen) + 1], "okay"]), "jumpsMs": seen})
+
     def human(self, folder: Path, n: int) -> None:
         """Real people say a digit, each speaker and digit in turn: recordings of the Free Spoken Digit Dataset."""
         noises = self.noises(n)
@@ -390,6 +443,8 @@ def main() -> None:
         row(args.n)
     for row in ("hold-aside", "hold-cough"):
         cases.not_meant(row, args.n)
+    for row in (cases.shapes, cases.jumps):
+        row(args.n)
     print(f"{args.out}: {cases.count} cases")
 
 

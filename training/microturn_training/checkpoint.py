@@ -100,7 +100,7 @@ class Training:
 
     def _remember(self, saved: dict, places: Places) -> None:
         there = {*saved["net"], *(f"probes.{n}" for n in saved["probes"])}
-        states = dict(zip(saved.get("names") or [n for n in self.names if n in there], saved["optimizer"]["state"].values()))
+        states = dict(zip(saved.get("names") or [n for n in self.names if n in there], saved["optimizer"]["state"].values(), strict=True))
         parameters = dict(zip(self.names, (p for group in self.optimizer.param_groups for p in group["params"])))
 
         def moments(name: str, p: torch.Tensor) -> dict:

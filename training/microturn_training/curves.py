@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 PANELS = {
-    "loss (nats)": ["text", "heard", "control", "speech", "color", "spoken", "phone"],
+    "loss (nats)": ["text", "heard", "control", "speech", "color", "shape", "jumped", "spoken", "phone"],
     "share right, teacher-forced": ["text_right", "heard_right", "spoken_right", "phone_right", "switch_right"],
     "share of the choices that fell on the busiest and on the idlest expert": ["max_load", "min_load"],
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import domain, phones
+from . import domain, phones, sights
 from .dmel import DMEL_SPEECH
 from .recipe import RECIPE
 from .scenes import CORRECTED, SCENES, corrected
@@ -23,6 +23,7 @@ from .timeline import (COUNT_PACE, FRAME, OUTPUTS, PHONE_AFTER, POSITION, RATE, 
 
 DECISION = RECIPE.loss.decision
 VOCODER_DELAY = FRAME
+LOOKING = ("color", "watch", "shape", "spot", "jumps")   # requests about what the camera shows
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
 CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
 
@@ -32,7 +33,7 @@ PAD, END, UNK = 0, 1, 2
 
 
 # The files of a bank that has more than one; all but the first may be missing.
-BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human"]}
+BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human", "bank-morph"]}
 
 
 def bank_files(folder: Path, name: str) -> list[str]:
@@ -107,7 +108,9 @@ class Dialogue:
     control: np.ndarray = field(init=False)
     speech: np.ndarray = field(init=False)    # [outputs, 160]
     weight: np.ndarray = field(init=False)    # [outputs] extra loss weight on text and control
-    color: np.ndarray = field(init=False)     # [turns]
+    color: np.ndarray = field(init=False)     # [turns] of what fills the picture
+    shape: np.ndarray = field(init=False)     # [turns] what is in it: 0 for nothing, else 1 + its number
+    place: np.ndarray = field(init=False)     # [turns, 2 images, 2] how far down and to the right of the middle that is, pixels
     level: float = 1.0                        # of the user, against the clips; noise is measured against it
     events: list[dict] = field(default_factory=list)
 
@@ -119,7 +122,14 @@ class Dialogue:
         self.control = np.full(n, LISTEN, np.int64)
         self.speech = np.zeros((n, 160), np.uint8)
         self.weight = np.ones(n, np.float32)
-        self.color = np.zeros(self.turns, np.int64)
+        self.color, self.shape = np.zeros(self.turns, np.int64), np.zeros(self.turns, np.int64)
+        self.place = np.zeros((self.turns, 2, 2), np.int64)
+
+    def seen_until(self, turn: int) -> "Dialogue":
+        """A dialogue of so many micro-turns in which the camera shows the same."""
+        d = Dialogue(turn, self.camera)
+        d.color, d.shape, d.place = self.color[:turn], self.shape[:turn], self.place[:turn]
+        return d
 
 
 class Generator:
@@ -163,12 +173,14 @@ class Generator:
         if intent == "watch":
             now = d.color[min(turn, self.turns - 1)]
             return f"watch:{r.choice([c for c in range(6) if c != now])}"
+        if intent == "spot":
+            return f"spot:{r.integers(len(domain.SHAPES))}"
         return intent
 
     def draw(self, d: Dialogue, turn: int, among: list[str] | None = None) -> str:
         while True:
             intent = self.random.choice(among) if among else self.random.choice(self.intents, p=self.probability)
-            if d.camera or intent not in ("color", "watch") or (intent == "color" and self.random.random() < 0.3):
+            if d.camera or intent not in LOOKING or (intent not in ("watch", "spot") and self.random.random() < 0.3):
                 key = self.pick(intent, d, turn)
                 if key in self.bank.by_key:   # a small bank lacks some sums
                     return key
@@ -285,6 +297,8 @@ class Generator:
         onset, end = start + CLIP_TAIL, start + len(x) - CLIP_TAIL
         begin = onset
         for word, word_end in zip(domain.words(meta["text"]), words):
+            if gap and begin == start + gap[0]:
+                begin = start + gap[1]   # the word after a pause
             first, last = ((sample + SPOKEN_AFTER) // POSITION for sample in (begin, start + word_end))
             d.spoken[first:last] = TOKEN.get(word, -1)
             self.pronounce(d, word, begin, start + word_end)
@@ -389,7 +403,10 @@ class Generator:
             return [items]
         if intent == "color":
             return [[(f"color:{d.color[min(at // OUTPUTS, self.turns - 1)]}" if d.camera else "blind", at)]]
-        if intent == "watch":
+        if intent == "shape":
+            shape = d.shape[min(at // OUTPUTS, self.turns - 1)]
+            return [[((f"shape:{shape - 1}" if shape else "no shape") if d.camera else "blind", at)]]
+        if intent in ("watch", "spot"):
             return [[("okay", at)]]
         if intent == "wait":
             done = -(-(at + self.assistant.length("okay")) // OUTPUTS)
@@ -408,6 +425,8 @@ class Generator:
         intent = key.partition(":")[0]
         if intent in SCENES:
             return SCENES[intent](self, d, start, gain)
+        if intent == "jumps":
+            return sights.jumps(self, d, start, gain)
         if interrupt == "corrected" or (interrupt is None and depth == 0 and intent in CORRECTED and r.random() < RECIPE.dialogue.corrects):
             return corrected(self, d, key, start, gain)
         onset, end = self.user(d, key, start, gain)
@@ -427,8 +446,8 @@ class Generator:
                     return self._interrupted(d, items, interrupt, t, gain, depth)
         for items in replies:
             over = self.reply(d, items)
-        if key.startswith("watch") and d.camera:
-            return self._watch(d, int(key[6:]), end, over)
+        if intent in ("watch", "spot") and d.camera:
+            return sights.watch(self, d, key, over)
         # What came once must be seen not to come again.
         quiet = int(r.uniform(1, 7) * RATE) if intent == "wait" and r.random() < 0.6 else 0
         return (over + OUTPUTS) * POSITION + quiet
@@ -470,28 +489,11 @@ class Generator:
         d.events.append({"type": "barge", "onset": onset, "end": d.events[n]["end"], "cut": cut})
         return over
 
-    def _watch(self, d: Dialogue, color: int, end: int, over: int) -> int:
-        """The camera shows the awaited colour after 0.6 to 5 s, sometimes another one before it."""
-        r = self.random
-        first = over // OUTPUTS + 3
-        change = first + int(r.integers(0, 22))
-        now = d.color[min(first, self.turns - 1)]
-        if change - first > 6 and r.random() < 0.5:
-            others = [c for c in range(6) if c not in (color, now)]
-            decoy = int(r.integers(first, change - 5))
-            d.color[decoy:] = r.choice(others)
-            self.decide(d, decoy, decoy + 1)
-        if change >= self.turns - 1:
-            return len(d.user)
-        d.color[change:] = color
-        d.events.append({"type": "change", "turn": change, "color": color})
-        return (self.reply(d, [(f"now:{color}", OUTPUTS * change)]) + OUTPUTS) * POSITION
-
     def dialogue(self, script: list[tuple[str, str]] | None = None, camera: bool | None = None) -> Dialogue:
         """One dialogue: random, or the requests of `script` as (key, interrupt)."""
         r = self.random
         d = Dialogue(self.turns, bool(r.random() < RECIPE.dialogue.camera) if camera is None else camera)
-        d.color[:] = r.integers(6)
+        sights.world(self, d)
         t = int(r.uniform(0.3, 2.2) * RATE) if script or r.random() < 0.9 else int(r.uniform(2, 12) * RATE)
         level = 10 ** (r.uniform(-15, 4) / 20) if self.mix.augment else 1.0
         d.level = level
@@ -501,8 +503,8 @@ class Generator:
         while not script and t < len(d.user) - 1.2 * RATE:
             turn = t // TURN
             key = self.draw(d, turn)
-            if d.camera and not key.startswith("watch") and r.random() < 0.2:
-                d.color[max(0, turn - int(r.integers(0, 8))):] = r.integers(6)
+            if d.camera:
+                sights.before(self, d, key, turn)
             gain = level * 10 ** (r.uniform(-3, 3) / 20)
             t = self.exchange(d, key, t, gain) + int(r.uniform(0.15, 1.6) * RATE)
         if self.mix.augment and r.random() < RECIPE.dialogue.television:
@@ -522,9 +524,19 @@ class Generator:
 
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
         """Everything the model is shown and must yield for one dialogue."""
-        return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "phone": d.phone, "control": d.control, "speech": d.speech,
+        return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "phone": d.phone if self.phones else np.full_like(d.phone, -1), "control": d.control, "speech": d.speech,
                 "weight": d.weight, "camera": np.array(d.camera),
-                "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS))}
+                "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS)),
+                "shape": np.repeat(d.shape, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.SHAPES) + 1),
+                "jumped": np.repeat(self.jumped(d), OUTPUTS)}
+
+    @staticmethod
+    def jumped(d: Dialogue) -> np.ndarray:
+        """The micro-turns in which a shape is where it was not before."""
+        moved = np.zeros(d.turns, np.int64)
+        if d.camera:
+            moved[1:] = (d.place[1:, 1] != d.place[:-1, 1]).any(-1) & (d.shape[1:] > 0) & (d.shape[:-1] > 0)
+        return moved
 
     def batch(self, size: int) -> dict[str, np.ndarray]:
         """`size` dialogues, stacked; `images` holds only those with a camera, in order."""

@@ -11,6 +11,7 @@ import re
 DIGITS = "zero one two three four five six seven eight nine".split()
 NUMBERS = DIGITS + "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen".split()
 COLORS = "red green blue yellow white black".split()
+SHAPES = "circle square triangle".split()
 RGB = {"red": (220, 30, 30), "green": (30, 180, 40), "blue": (40, 60, 220),
        "yellow": (235, 220, 40), "white": (240, 240, 240), "black": (15, 15, 15)}
 WORDS = "apple banana robot window music paper".split()
@@ -51,6 +52,16 @@ PHRASINGS: dict[str, tuple[list[str], list[str]]] = {
                "do you see a color", "(can you |please |)tell me which color it is", "what can you see", "what color can you see",
                "tell me what color (this|that) is", "which color do you see right now", "please look and tell me the color"],
               ["tell me what color it is", "tell me what you see", "can you see which color it is"]),
+    "shape": (["(what|which) shape (is it|do you see|is this|is that)( now|)", "(tell me|can you tell me|say) the shape", "do you see a shape",
+               "(can you |please |)tell me which shape it is", "(what|which) shape can you see", "tell me what shape (this|that) is", "please look and tell me the shape"],
+              ["tell me what shape it is", "can you see which shape it is", "what shape do you see right now"]),
+    "spot": (["(please |can you |)tell me when you see a {s}", "(say|let me know) when (it is|there is) a {s}", "watch for a {s}", "(please |)say so (when|as soon as) you see a {s}",
+              "wait for a {s}", "call me when you see a {s}", "look out for a {s}", "i want to know when there is a {s}"],
+             ["let me know when you see a {s}", "say when you see a {s}", "please watch for a {s}"]),
+    # every jump that follows is counted
+    "jumps": (["(please |can you |)count (the|its) jumps", "(please |)count (every|each) jump( you see|)", "count how often it jumps", "(please |)count when it jumps",
+               "how often does it jump", "watch it and count the jumps"],
+              ["please count how often it jumps", "can you count every jump", "count the jumps you see"]),
     "story": (["(can you |could you |will you |please |)tell (me|us) a (story|little story|short story)",
                "i (want|would like) (to hear |)a story", "do you know a (story|good story)", "let me hear a story",
                "read me a story", "(tell|say) a story", "how about a story", "a story please", "i want you to tell a story"],
@@ -171,12 +182,13 @@ def expand(pattern: str) -> list[str]:
 
 def keys() -> list[str]:
     """Every request key of the domain, out-of-domain speech (`ood`) last."""
-    out = [k for k in PHRASINGS if k not in ("count", "sum", "say", "digit", "watch", "wait", "fix", "every")]
+    out = [k for k in PHRASINGS if k not in ("count", "sum", "say", "digit", "watch", "spot", "wait", "fix", "every")]
     out += [f"count:{n}" for n in COUNT_TO]
     out += [f"sum:{a},{b}" for a in range(10) for b in range(10)]
     out += [f"say:{i}" for i in range(len(WORDS))]
     out += [f"digit:{i}" for i in range(10)]
     out += [f"watch:{i}" for i in range(len(COLORS))]
+    out += [f"spot:{i}" for i in range(len(SHAPES))]
     out += [f"wait:{n}" for n in WAIT_SECONDS]
     out += [f"fix:{i}" for i in range(10)]
     out += [f"every:{n}" for n in EVERY_SECONDS]
@@ -212,6 +224,8 @@ def texts(key: str, held: bool) -> list[str]:
         fill["d"] = DIGITS[int(argument)]
     elif intent == "watch":
         fill["c"] = COLORS[int(argument)]
+    elif intent == "spot":
+        fill["s"] = SHAPES[int(argument)]
     return [t.format(**fill) for t in _patterns(intent, held)]
 
 
@@ -264,13 +278,15 @@ def answers() -> dict[str, str]:
     """Answer key -> what the assistant says; one clip is synthesised for each."""
     out = {"greet": "hello, how can i help", "name": "my name is mini", "how": "i am fine, thank you",
            "thanks": "you are welcome", "bye": "goodbye", "okay": "okay", "ood": "let me look",
-           "time": "time is up", "blind": "i see nothing", "tick": "now", "aha": "uh huh", "fin": "that is a nice story"}
+           "time": "time is up", "blind": "i see nothing", "no shape": "i see no shape", "tick": "now", "aha": "uh huh", "fin": "that is a nice story"}
     out |= {f"story:{i}": s for i, s in enumerate(STORY)}
     out |= {f"number:{i}": n for i, n in enumerate(DIGITS)}
     out |= {f"sum:{a},{b}": f"{DIGITS[a]} plus {DIGITS[b]} is {NUMBERS[a + b]}" for a in range(10) for b in range(10)}
     out |= {f"say:{i}": w for i, w in enumerate(WORDS)}
     out |= {f"color:{i}": f"i see {c}" for i, c in enumerate(COLORS)}
     out |= {f"now:{i}": f"now it is {c}" for i, c in enumerate(COLORS)}
+    out |= {f"shape:{i}": f"it is a {s}" for i, s in enumerate(SHAPES)}
+    out |= {f"there:{i}": f"there is a {s}" for i, s in enumerate(SHAPES)}
     out |= {f"elapsed:{n}": f"{DIGITS[n]} seconds" for n in ELAPSED_SECONDS}
     return out
 
@@ -286,6 +302,10 @@ def answer_parts(key: str) -> list[str]:
         return ["i see", COLORS[int(argument)]]
     if intent == "now":
         return ["now it is", COLORS[int(argument)]]
+    if intent == "shape" and argument:
+        return ["it is a", SHAPES[int(argument)]]
+    if intent == "there":
+        return ["there is a", SHAPES[int(argument)]]
     if intent == "elapsed":
         return [DIGITS[int(argument)], "seconds"]
     if intent == "sum":

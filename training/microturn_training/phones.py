@@ -1,7 +1,7 @@
 """Which phones a word consists of, in American English as flite pronounces it: what a probe of training asks for.
 
 A word that is not in the vocabulary has phones too, so sentences about anything teach to listen. `phones.json` in the work folder
-holds those of all words of the clip banks; without it the probe is not asked.
+holds those of all words of the clip banks; without it the probe learns nothing.
 """
 from __future__ import annotations
 

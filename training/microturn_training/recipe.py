@@ -34,6 +34,8 @@ class Loss:
     speech: float
     control: float
     color: float         # probe: the colour seen
+    shape: float         # probe: the shape seen
+    jumped: float        # probe: whether it is somewhere else than before
     spoken: float        # probe: the word being said
     phone: float         # probe: the phone being said
     decision: float      # of positions where something starts or ends, and of those where it only might have, against others
@@ -57,6 +59,7 @@ class Timing:
 class DialogueShares:
     turns: int                      # micro-turns of a dialogue
     camera: float                   # share of dialogues with one
+    shapes: float                   # share of those in which it shows a shape from the beginning
     late: list[float]               # how often a reply starts 0, 1, ... micro-turns after it could
     late_yield: list[float]         # the same for silence when the user breaks in
     bare_digits: float              # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
@@ -99,7 +102,7 @@ class Recipe:
 
 PARTS = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone}
 REQUESTS = {"greet", "name", "how", "thanks", "bye", "color", "story", "count", "sum", "say", "digit", "watch", "wait", "ood", "stop", "back",
-            "tale", "echo", "every", "clock"}
+            "tale", "echo", "every", "clock", "shape", "spot", "jumps"}
 INTERRUPTS = {"none", "stop", "back", "barge", "aside", "cough"}
 POSITION_MS = 50   # an output position
 
@@ -150,7 +153,7 @@ def _problems(r: Recipe):
             yield f"[dialogue.{name}] must have {', '.join(sorted(known))}, got {', '.join(values)}"
     if min(d.requests.values()) < 0 or not sum(d.requests.values()) > 0:
         yield "[dialogue.requests] must not be negative, nor all 0"
-    shares = [("dialogue", d, name) for name in ("camera", "bare_digits", "hesitates", "corrects", "television")]
+    shares = [("dialogue", d, name) for name in ("camera", "shapes", "bare_digits", "hesitates", "corrects", "television")]
     shares += [("microphone", m, name) for name in ("echo", "telephone", "room", "warped", "masked", "quiet", "faint")]
     for table, part, name in shares:
         if not 0 <= getattr(part, name) <= 1:

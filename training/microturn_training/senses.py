@@ -115,8 +115,21 @@ def cough(random: np.random.Generator) -> np.ndarray:
     return (np.concatenate(bursts[:-1]) * 0.08 * 10 ** (random.uniform(-6, 6) / 20)).astype(np.float32)
 
 
+SIDE = 0.5 * np.sqrt(np.pi)   # half the side of a square as large as a circle of radius 1
+HEIGHT = 1.555                # of a triangle as large as that, from its middle to its point
+
+
+def inside(shape: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Whether points are inside a shape (1 circle, 2 square, 3 triangle) around (0, 0), all about as large as a circle of radius 1."""
+    if shape == 1:
+        return rows ** 2 + columns ** 2 <= 1
+    if shape == 2:
+        return np.maximum(np.abs(rows), np.abs(columns)) <= SIDE
+    return (rows <= HEIGHT / 2) & (np.abs(columns) <= (rows + HEIGHT) / np.sqrt(3))
+
+
 class Camera:
-    """Plain colours under uneven light, with grain."""
+    """Plain colours under uneven light, with grain; at times a shape in another colour, which may jump."""
 
     def __init__(self, random: np.random.Generator):
         self.random = random
@@ -128,7 +141,25 @@ class Camera:
         rgb = np.array([domain.RGB[c] for c in domain.COLORS], np.float32)[d.color] * r.uniform(0.82, 1.08)
         rgb = rgb + r.uniform(-10, 10, 3)
         slope = np.linspace(-1, 1, 40)[:, None] * r.uniform(-12, 12) + np.linspace(-1, 1, 39)[None] * r.uniform(-12, 12)
-        base = (rgb[:, None, None, None, :] + slope[None, None, :, :, None]).astype(np.int16)
+        base = np.repeat(rgb[:, None, None, None, :] + slope[None, None, :, :, None], 2, 1)
+        if d.shape.any():
+            self.draw(base, d)
+        base = base.astype(np.int16)
         count = d.turns * 2 * 40 * 39 * 3
         offset = int(r.integers(len(self._grain) - count))
         return np.clip(base + self._grain[offset: offset + count].reshape(d.turns, 2, *IMAGE), 0, 255).astype(np.uint8)
+
+    def draw(self, base: np.ndarray, d: Dialogue) -> None:
+        """Draws the shapes of a dialogue into its images, `[turns, 2, 40, 39, 3]`: of one size, light on dark and dark on light."""
+        r = self.random
+        radius, tint = r.uniform(8, 13), r.uniform(-25, 25, 3)
+        rows, columns = np.arange(IMAGE[0])[:, None] - 19.5, np.arange(IMAGE[1])[None] - 19.0
+        known: dict[tuple, np.ndarray] = {}
+        for turn in np.flatnonzero(d.shape):
+            dark = base[turn, 0].mean() > 128
+            color = np.clip((40 if dark else 215) + tint, 0, 255)
+            for image in range(2):
+                place = (int(d.shape[turn]), *map(int, d.place[turn, image]))
+                if place not in known:
+                    known[place] = inside(place[0], (rows - place[1]) / radius, (columns - place[2]) / radius)
+                base[turn, image][known[place]] = color

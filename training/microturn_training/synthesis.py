@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -179,11 +179,11 @@ def kokoro_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] 
 ENGINES = {"espeak": 20, "flite": 8, "festival": 7, "kokoro": 6}
 # clips per request for training
 CLIPS = {"sum": 48, "count": 140, "say": 130, "digit": 130, "watch": 130, "wait": 130, "ood": 2600, "back": 1000, "stop": 1000, "color": 560,
-         "fix": 70, "line": 1000, "every": 110}
+         "fix": 70, "line": 1000, "every": 110, "spot": 200}
 OTHERS = 440
 # the same by natural voices alone, each of another one
 NATURAL = {"sum": 17, "count": 42, "say": 42, "digit": 100, "watch": 45, "wait": 45, "ood": 800, "back": 280, "stop": 280, "color": 180,
-           "fix": 25, "line": 300, "every": 40}
+           "fix": 25, "line": 300, "every": 40, "spot": 70}
 NATURAL_OTHERS = 150
 FOREIGN = 3000      # sentences about anything
 PART = 200          # clips between two savings
@@ -232,27 +232,35 @@ def plan_natural(rng: random.Random, keys: list[str]) -> list[tuple]:
     return jobs
 
 
+RHVOICE_VOICES = Path("/usr/share/RHVoice/voices")
+
+
+@functools.cache
 def programs() -> dict[str, int]:
     """The engines whose voices need a program of Debian's non-free section and are here, with the number of their voices."""
-    programs = {"rhvoice": ("RHVoice-test", RHVOICE_TRAIN), "pico": ("pico2wave", PICO_TRAIN)}
-    for engine, (program, _) in programs.items():
-        if not shutil.which(program):
-            print(f"{program} is not there: training will hear fewer voices (README.md tells where to get it)", flush=True)
-    return {engine: len(names) for engine, (program, names) in programs.items() if shutil.which(program)}
+    voices = {"rhvoice": RHVOICE_TRAIN, "pico": PICO_TRAIN}
+    # RHVoice says nothing of a voice that it does not have: it speaks with another
+    there = {"rhvoice": shutil.which("RHVoice-test") and all((RHVOICE_VOICES / name.lower()).is_dir() for name in RHVOICE_TRAIN), "pico": shutil.which("pico2wave")}
+    for engine in voices:
+        if not there[engine]:
+            print(f"{engine} or a voice of it is not there: training will hear fewer voices (README.md tells where to get it)", flush=True)
+    return {engine: len(names) for engine, names in voices.items() if there[engine]}
 
 
 def plan_more(rng: random.Random, keys: list[str]) -> list[tuple]:
     """Clips of the voices whose programs do not tell where words end."""
-    engines = programs()
+    engines = programs() if keys else {}
     return [(key, text, draw(rng, rng.choices(list(engines), list(engines.values()))[0], False), False, words_before_pause(rng, key, text))
             for key in keys for text in phrasings(rng, key, NATURAL.get(key.partition(":")[0], NATURAL_OTHERS))] if engines else []
 
 
 def plan_foreign(rng: random.Random, keys: list[str]) -> list[tuple]:
     """Sentences about anything, by all voices that cost little."""
+    if "ood" not in keys:
+        return []
     engines = {"espeak": 20, "flite": 6, "festival": 6} | programs()
     return [("ood", foreign.sentence(rng), draw(rng, rng.choices(list(engines), list(engines.values()))[0], False), False, 0)
-            for _ in range(FOREIGN if "ood" in keys else 0)]
+            for _ in range(FOREIGN)]
 
 
 TOLD_BY_ONE = ("tale", "line", "fin")
@@ -324,7 +332,13 @@ def speak_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] |
 
 
 def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
-    """Speaks the jobs. What is done is kept in parts in between, and a call that was stopped goes on from them, if its jobs were the same."""
+    """Speaks the jobs into a bank."""
+    in_parts(folder, name, jobs, batches(jobs), functools.partial(speak_batch, folder), pool)
+
+
+def in_parts(folder: Path, name: str, jobs: list[tuple], batched: list[list[tuple]], work: Callable, pool) -> None:
+    """Makes the clips of a bank, a batch at a time: `work` gives each job of one a clip, or None. What is done is kept in parts in
+    between, and a call that was stopped goes on from them, if its jobs were the same."""
     parts = folder / f"{name}.parts"
     plan = hashlib.sha256(repr(jobs).encode()).hexdigest()
     if parts.exists() and not ((parts / "plan").exists() and (parts / "plan").read_text() == plan):
@@ -332,7 +346,7 @@ def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
     parts.mkdir(exist_ok=True)
     (parts / "plan").write_text(plan)
     groups: list[list[list[tuple]]] = [[]]
-    for batch in batches(jobs):
+    for batch in batched:
         if sum(map(len, groups[-1])) >= PART:
             groups.append([])
         groups[-1].append(batch)
@@ -340,14 +354,15 @@ def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
     for i, group in enumerate(groups):
         files.append(parts / f"{i:04d}.pickle")
         if not files[-1].exists():
-            clips = [c for spoken in pool.imap(functools.partial(speak_batch, folder), group) for c in spoken if c]
+            clips = [c for made in pool.imap(work, group) for c in made if c]
             files[-1].with_suffix(".new").write_bytes(pickle.dumps(clips))
             os.replace(files[-1].with_suffix(".new"), files[-1])
         done += sum(map(len, group))
         print(f"{name}: {done}/{len(jobs)} clips, {time.time() - started:.0f} s", flush=True)
     clips = [c for file in files for c in pickle.loads(file.read_bytes())]
     print(f"{name}: {len(jobs) - len(clips)} failed", flush=True)
-    save(folder, name, clips)
+    if clips:
+        save(folder, name, clips)
     shutil.rmtree(parts)
 
 

@@ -31,7 +31,7 @@ import torch.nn.functional as F  # noqa: E402
 
 from .checkpoint import Training, initial_weights  # noqa: E402
 from .dialogue import Generator, VOCABULARY, bank_files  # noqa: E402
-from .domain import COLORS  # noqa: E402
+from .domain import COLORS, SHAPES  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
 from .phones import PHONES  # noqa: E402
 from .recipe import RECIPE  # noqa: E402
@@ -101,6 +101,8 @@ class Probes(torch.nn.Module):
     def __init__(self, hidden_size: int, vocabulary: int):
         super().__init__()
         self.color = torch.nn.Linear(hidden_size, len(COLORS) + 1)   # at output positions: the colour seen; the last class is "no camera"
+        self.shape = torch.nn.Linear(hidden_size, len(SHAPES) + 2)   # the shape seen; 0 is none, the last class "no camera"
+        self.jumped = torch.nn.Linear(hidden_size, 2)                # whether it is somewhere else than in the micro-turn before
         self.spoken = torch.nn.Linear(hidden_size, vocabulary)       # at audio positions: the word being said
         self.phone = torch.nn.Linear(hidden_size, len(PHONES))       # there too: the phone being said
 
@@ -114,6 +116,8 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
     text_loss = (each(lt, text) * torch.where(text > 0, 2.0, 1.0) * torch.where(text > 0, weight, 1.0))[speaking].sum() / control.numel()
     out = {"text": text_loss, "heard": (each(lh, heard) * torch.where(heard > 0, 2.0, 1.0)).mean(), "control": (each(lc, control) * weight).mean()}
     out["color"] = F.cross_entropy(probes.color(h).float().flatten(0, 1), batch["color"].flatten())
+    out["shape"] = F.cross_entropy(probes.shape(h).float().flatten(0, 1), batch["shape"].flatten())
+    out["jumped"] = F.cross_entropy(probes.jumped(h).float().flatten(0, 1), batch["jumped"].flatten(), weight=torch.tensor([1.0, JUMPED]))
     asked = probes.spoken(audio).float()
     out["spoken"] = F.cross_entropy(asked.flatten(0, 1), batch["spoken"].flatten(), ignore_index=-1)
     phone = probes.phone(audio).float()
@@ -174,7 +178,9 @@ def sizes() -> Config:
         raise ValueError(f"the recipe's [model]: {error}") from None
 
 
-METRICS = ["loss", "text", "heard", "control", "speech", "color", "spoken", "phone", "text_right", "heard_right", "spoken_right", "phone_right", "switch_right"]
+JUMPED = 10.0   # weight of the few positions at which something jumped
+
+METRICS = ["loss", "text", "heard", "control", "speech", "color", "shape", "jumped", "spoken", "phone", "text_right", "heard_right", "spoken_right", "phone_right", "switch_right"]
 
 
 def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) -> None:
@@ -237,7 +243,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
                 part = losses(net, probes, audio, h, batch, speech_share=0.5)
                 w = RECIPE.loss
                 part["loss"] = (w.text * part["text"] + w.heard * part["heard"] + w.speech * part["speech"] + w.control * part["control"]
-                                + w.color * part["color"] + w.spoken * part["spoken"] + w.phone * part["phone"])
+                                + w.color * part["color"] + w.shape * part["shape"] + w.jumped * part["jumped"] + w.spoken * part["spoken"] + w.phone * part["phone"])
             part["loss"].backward()
             # a part without a word, or without a switch, has no share of right ones
             metrics += torch.stack([part[m].detach().float().nan_to_num() if m.endswith("_right") else part[m].detach().float() for m in METRICS])

@@ -58,7 +58,9 @@ def draw(rng: random.Random, engine: str, held: bool) -> Voice:
     if engine == "kokoro":
         name = rng.choice(KOKORO_HELD if held else KOKORO_TRAIN + KOKORO_BETWEEN)
         return Voice(engine, name, rng.uniform(0.95, 1.35))
-    if engine in ("rhvoice", "pico") and not held:
+    if engine in ("rhvoice", "pico"):
+        if held:
+            raise ValueError(f"draw: no voice of {engine} is kept for evaluation")
         return Voice(engine, rng.choice(RHVOICE_TRAIN if engine == "rhvoice" else PICO_TRAIN), rng.uniform(0.75, 1.3), rng.randint(75, 130))
     name = rng.choice(FESTIVAL_HELD if held else FESTIVAL_TRAIN)
     return Voice(engine, name, rng.uniform(0.8, 1.25))

@@ -181,6 +181,19 @@ def test_the_phone_being_said_is_asked_150_ms_later(bank):
     assert said == [PHONE["th"], PHONE["ae"], -1]   # the phones of the other words are not known
 
 
+def test_the_phones_of_a_word_after_a_pause_begin_after_it(bank):
+    generator, d = scripted(bank, [])
+    generator.phones = {"please": ["p"], "add": ["ae", "d"]}
+    d.phone[:] = 0
+    meta = {"key": "sum:1,2", "text": "please add", "voice": "tone", "held": False, "length": 16000, "words": [4000, 15840], "gap": None}
+    generator.clip = lambda key, **_: (np.ones(16000, np.float32), meta, [4000, 15840], [4000, 10000])
+    generator.user(d, "sum:1,2", 32000, 1.0)
+    said = d.phone[(32000 + 2400) // 800:(32000 + 15840 + 2400) // 800].tolist()
+    silent = said[5:12]
+    assert said[:5] == [PHONE["p"]] * 5 and not any(silent)
+    assert set(said[13:]) == {PHONE["ae"], PHONE["d"]} and said.count(PHONE["ae"]) > said.count(PHONE["d"]) > 0
+
+
 def test_a_vowel_is_longer():
     assert borders(["th", "ae", "ng", "k"]) == pytest.approx([1 / 4.5, 2.5 / 4.5, 3.5 / 4.5, 1])
 

@@ -103,10 +103,38 @@ def test_sentences_about_anything_are_no_requests_and_none_kept_for_evaluation()
 
 def test_where_the_programs_of_other_voices_are_not_there_their_clips_are_left_out_and_it_is_said(monkeypatch, capsys):
     monkeypatch.setattr(synthesis.shutil, "which", lambda program: None)
+    synthesis.programs.cache_clear()
     assert synthesis.plan_more(random.Random(1), ["greet", "ood"]) == []
     assert {job[2].engine for job in synthesis.plan_foreign(random.Random(1), ["ood"])} == {"espeak", "flite", "festival"}
     said = capsys.readouterr().out
-    assert "RHVoice-test is not there" in said and "pico2wave is not there" in said
+    assert said.count("is not there") == 2 and "rhvoice" in said and "pico" in said   # said once
+    synthesis.programs.cache_clear()
+    monkeypatch.undo()
+
+
+def test_rhvoice_is_not_used_without_its_voices_for_it_would_speak_with_another(monkeypatch, tmp_path):
+    monkeypatch.setattr(synthesis.shutil, "which", lambda program: "/usr/bin/" + program)
+    monkeypatch.setattr(synthesis, "RHVOICE_VOICES", tmp_path)
+    for name in voices.RHVOICE_TRAIN:
+        synthesis.programs.cache_clear()
+        assert "rhvoice" not in synthesis.programs()
+        (tmp_path / name).mkdir()
+    synthesis.programs.cache_clear()
+    assert synthesis.programs() == {"rhvoice": 3, "pico": 2}
+    synthesis.programs.cache_clear()
+
+
+def test_a_bank_whose_clips_all_fail_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthesis, "speak_batch", lambda work, batch: [None] * len(batch))
+    synthesis.make(tmp_path, "bank", [("greet", "hello", voices.Voice("pico", "en-US"), False, 0)], Pool)
+    assert synthesis.index(tmp_path, "bank") == []
+
+
+def test_an_empty_recording_has_no_words_and_spoils_nothing():
+    pytest.importorskip("pocketsphinx")
+    aligner = synthesis.Aligner()
+    assert aligner.words(np.zeros(0, np.float32), "hello") is None
+    assert aligner.words(np.zeros(800, np.float32), "hello") is None
 
 
 @pytest.mark.parametrize("program, voice", [("RHVoice-test", voices.Voice("rhvoice", "bdl", 1.1, 90)), ("pico2wave", voices.Voice("pico", "en-GB", 0.9, 110))])

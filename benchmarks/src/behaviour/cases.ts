@@ -33,11 +33,20 @@ export interface BehaviourCase {
     readonly everyMs?: number;
     /** When the reply to "wait N seconds", or the first "now", is due to be heard. */
     readonly dueMs?: number;
-    /** When the awaited colour appears. */
+    /** When the awaited colour or shape appears. */
     readonly changeMs?: number;
+    /** When each jump that is to be counted is first seen. */
+    readonly jumpsMs?: readonly number[];
   };
   /** What the camera shows, from each time on; absent without a camera. */
   readonly color?: readonly { readonly ms: number; readonly rgb: readonly [number, number, number] }[];
+  /** What the camera shows, if it is more than a colour: RGB images in a gzip file beside this one, the first after half an interval. */
+  readonly images?: {
+    readonly file: string;
+    readonly width: number;
+    readonly height: number;
+    readonly everyMs: number;
+  };
   readonly wav: string;
 }
 

@@ -1,6 +1,8 @@
 // Plays one case into a session, end to end: audio in, audio out. Nothing here knows the truth.
 
 import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { DuplexSession, type Engine, mixToMono, readWav, type SessionTrace, type TurnRecord } from "@microturn/core";
 import type { BehaviourCase } from "./cases.js";
 
@@ -23,6 +25,7 @@ export async function play(
 ): Promise<Performance> {
   const wav = readWav(new Uint8Array(await readFile(one.wav)));
   const samples = mixToMono(wav.channels);
+  const images = await camera(one);
   await using session = await DuplexSession.open({
     engine,
     pace: "as-fast-as-input",
@@ -38,10 +41,9 @@ export async function play(
   const perTurn = (wav.sampleRate * turnDurationMs) / 1000;
   for (let start = 0; start < samples.length; start += perTurn) {
     const startMs = (1000 * start) / wav.sampleRate;
-    if (one.color !== undefined) {
-      for (const timeMs of [startMs + turnDurationMs / 4, startMs + (3 * turnDurationMs) / 4]) {
-        session.writeImage({ ...picture(one.color, startMs), timeMs });
-      }
+    for (const timeMs of [startMs + turnDurationMs / 4, startMs + (3 * turnDurationMs) / 4]) {
+      const image = images?.(timeMs);
+      if (image !== undefined) session.writeImage({ ...image, timeMs });
     }
     await session.writeAudio(samples.subarray(start, start + perTurn));
   }
@@ -55,7 +57,30 @@ export async function play(
   return trace ? { ...heard, trace: session.trace() } : heard;
 }
 
-function picture(color: NonNullable<BehaviourCase["color"]>, ms: number) {
+/** What a case's camera shows at a time; `undefined` without a camera, and after its last image. */
+export async function camera(one: BehaviourCase): Promise<((ms: number) => Rgb | undefined) | undefined> {
+  if (one.images !== undefined) {
+    const { file, width, height, everyMs } = one.images;
+    const data = gunzipSync(await readFile(join(dirname(one.wav), file)));
+    const size = width * height * 3;
+    return (ms) => {
+      const index = Math.floor(ms / everyMs);
+      const image = data.subarray(index * size, (index + 1) * size);
+      return image.length === size ? { data: image, width, height } : undefined;
+    };
+  }
+  const { color } = one;
+  return color === undefined ? undefined : (ms) => plain(color, ms);
+}
+
+/** An image as `writeImage` takes it, but for its time. */
+interface Rgb {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+function plain(color: NonNullable<BehaviourCase["color"]>, ms: number): Rgb {
   const [width, height] = [39, 40];
   let rgb: readonly number[] = [0, 0, 0];
   for (const change of color) if (change.ms <= ms) rgb = change.rgb;

@@ -155,6 +155,37 @@ describe("score of what goes on for a while", () => {
     });
   });
 
+  it("measures every counted jump from when it is seen, and a number without a jump is a false alarm", () => {
+    const one = told(
+      "jumps",
+      [
+        [500, 1000],
+        [6000, 6300],
+      ],
+      { text: "okay one two okay", jumpsMs: [2600, 4000] },
+    );
+    const texts = { 6: "okay", 13: "one", 20: "two", 33: "okay" };
+    const sounds = (second: number) =>
+      [
+        [1400, 1700],
+        [2880, 3200],
+        [second, second + 300],
+        [6700, 7000],
+      ] as [number, number][];
+    expect(score(one, performance(sounds(4290), texts))).toMatchObject({
+      right: true,
+      lagsMs: [280, 290],
+      falseAlarm: false,
+    });
+    const astray = { right: false, falseAlarm: true, words: 2, wordErrors: 1, lagsMs: [280] };
+    expect(score(one, performance(sounds(5000), texts))).toMatchObject(astray);
+    expect(score(one, performance(sounds(3700), texts))).toMatchObject(astray);
+    const late = score(one, performance(sounds(5800), texts)); // into the "stop"
+    expect(late).toMatchObject(astray);
+    const missed = score(one, performance(sounds(4290), { 6: "okay", 13: "one", 33: "okay" }));
+    expect(missed.right).toBe(false);
+  });
+
   it("measures the lag of every echo from the end of its word", () => {
     const one = told(
       "echo",

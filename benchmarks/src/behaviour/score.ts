@@ -44,7 +44,7 @@ export interface Score {
   readonly tookTurn?: boolean;
   /** Still, or again, heard when the user had been putting a request right for a while. */
   readonly talkedInto?: boolean;
-  /** From the end of each word to the first sound of its echo, ms. */
+  /** From the end of each word to the first sound of its echo, or from each jump to that of its number, ms. */
   readonly lagsMs?: readonly number[];
 }
 
@@ -56,13 +56,16 @@ const joinMs = 120;
 const silenceMs = 400;
 
 /** Rows in which the request comes first; in all others, what is judged answers the last thing that the user says. */
-const fromFirst: readonly string[] = ["every", "echo", "aloud"];
+const fromFirst: readonly string[] = ["every", "echo", "aloud", "jumps"];
 /** Least time from one word of listening to the next; sound may start a little earlier or later in it. */
 const aloudEveryMs = 3900;
 /** A word of listening that begins so late in the next sentence could not be known to come too late. */
 const resumedMs = 300;
 /** Silent so long after the onset of a correction, or the user is talked into. */
 const correctedMs = 700;
+
+/** A number that begins so long after a jump no longer counts it. */
+const countedMs = 800;
 
 /** A stretch in which the assistant is heard, ms. */
 interface Stretch {
@@ -189,6 +192,21 @@ export function score(one: BehaviourCase, performance: Performance): Score {
     const lagsMs = lags.map((s, i) => s.startMs - one.events[i + 1].endMs);
     return { ...base, right, words: expected.length, wordErrors: wordErrors(expected, said), lagsMs };
   }
+  if (one.row === "jumps") {
+    const { jumpsMs = [] } = one.expected;
+    const counts = (ms: number, jump: number) => ms >= jump && ms < jump + countedMs;
+    const first = one.events[0].endMs;
+    const starts = sound.map((s) => s.startMs).filter((ms) => ms > first && ms < last.onsetMs);
+    const numbers = starts.slice(1); // the first is "okay"
+    const found = jumpsMs.map((jump) => numbers.find((ms) => counts(ms, jump)));
+    return {
+      ...base,
+      right: right && numbers.length === jumpsMs.length && numbers.every((ms, i) => counts(ms, jumpsMs[i])),
+      ...{ words: jumpsMs.length, wordErrors: found.filter((ms) => ms === undefined).length },
+      lagsMs: found.flatMap((ms, i) => (ms === undefined ? [] : [ms - jumpsMs[i]])),
+      falseAlarm: numbers.length > jumpsMs.length || numbers.some((ms) => !jumpsMs.some((jump) => counts(ms, jump))),
+    };
+  }
   if (one.row === "every") {
     const { everyMs = 0, dueMs = 0 } = one.expected;
     const first = one.events[0].endMs;
@@ -214,8 +232,8 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   const { changeMs } = one.expected;
   if (changeMs !== undefined) {
     const reaction = sound.find((s) => s.startMs >= changeMs);
-    const now = turns.find((turn) => words(turn.output.text).includes("now"));
-    const falseAlarm = now !== undefined && now.startMs < changeMs - turnMs;
+    const now = turns.find((turn) => words(turn.output.text).some((word) => word === "now" || word === "there"));
+    const falseAlarm = now !== undefined && now.startMs < changeMs;
     return { ...timed, falseAlarm, ...(reaction && right ? { reactionMs: reaction.startMs - changeMs } : {}) };
   }
   return timed;

@@ -102,7 +102,15 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
         "right reply": right,
         "absolute error": spread(scores.flatMap((s) => (s.errorsMs ?? []).map(Math.abs))),
       };
+    case "jumps":
+      return {
+        "jumps told": correctWords(scores),
+        "all counted, none else": right,
+        reaction: spread(scores.flatMap((s) => s.lagsMs ?? [])),
+        "false alarms": share(scores, (s) => s.falseAlarm === true),
+      };
     case "color":
+    case "shape":
       return {
         "right reply": right,
         reaction: spread(scores.map((s) => s.reactionMs)),

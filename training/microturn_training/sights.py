@@ -1,0 +1,125 @@
+"""Exchanges about what the camera shows: an awaited colour or shape, and jumps that are counted as they happen.
+
+The world in front of the camera is `Dialogue.color` (what fills the picture), `shape` (0 for none) and `place` (where the shape is), by
+micro-turn. Each exchange is `f(generator, dialogue, …) -> sample at which all is over`.
+"""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import domain
+from .recipe import RECIPE
+from .scenes import answered, room, sample_of
+from .timeline import OUTPUTS, RATE, TURN, reply_turn, stop_turn
+
+if TYPE_CHECKING:
+    from .dialogue import Dialogue, Generator
+
+FAR = 6          # pixels that a jump is wide at least
+ROOM = (7, 6)    # pixels that a shape may be off the middle, down and to the right
+DELAY = (0, 22)  # micro-turns until what is awaited comes
+
+
+def elsewhere(random: np.random.Generator, place: np.ndarray) -> np.ndarray:
+    """A place that is a jump away."""
+    while True:
+        other = random.integers([-ROOM[0], -ROOM[1]], [ROOM[0] + 1, ROOM[1] + 1])
+        if np.abs(other - place).max() >= FAR:
+            return other
+
+
+def jump(random: np.random.Generator, d: Dialogue, turn: int) -> None:
+    """From `turn` on the shape is somewhere else; in the first of its two images it may still be where it was."""
+    d.place[turn:] = elsewhere(random, d.place[turn, 1])
+    if turn and random.random() < 0.5:
+        d.place[turn, 0] = d.place[turn - 1, 1]
+
+
+def world(g: Generator, d: Dialogue) -> None:
+    """What is there before anybody asks: a colour, at times a shape, which at times jumps for nobody."""
+    r = g.random
+    d.color[:] = r.integers(len(domain.COLORS))
+    d.place[:] = r.integers([-ROOM[0], -ROOM[1]], [ROOM[0] + 1, ROOM[1] + 1])
+    d.shape[:] = r.integers(1, len(domain.SHAPES) + 1) if r.random() < RECIPE.dialogue.shapes else 0
+    if d.shape[0] and r.random() < 0.3:
+        for turn in np.cumsum(r.integers(4, 20, 8)):
+            if turn < d.turns:
+                jump(r, d, turn)
+
+
+def before(g: Generator, d: Dialogue, key: str, turn: int) -> None:
+    """The world may change a little before a request, but not while the last reply began: it told what was to be seen then."""
+    r, intent = g.random, key.partition(":")[0]
+    told = max((e["start"] // OUTPUTS + 1 for e in d.events if e["type"] == "reply"), default=0)
+    since = max(told, turn - int(r.integers(0, 8)))
+    if intent != "watch" and r.random() < 0.2:
+        d.color[since:] = r.integers(len(domain.COLORS))
+    if intent == "shape" and r.random() < 0.7:
+        d.shape[since:] = r.integers(0, len(domain.SHAPES) + 1)
+
+
+def awaited(g: Generator, d: Dialogue, what: np.ndarray, value: int, others: list[int], answer: str, over: int) -> int:
+    """`what` (a row of the world) becomes `value` after a while, sometimes something else before, and the assistant says so at once."""
+    r = g.random
+    first = over // OUTPUTS + 3
+    change = first + int(r.integers(*DELAY))
+    now = what[min(first, d.turns - 1)]
+    if change - first > 6 and r.random() < 0.5:
+        decoy = int(r.integers(first, change - 5))
+        what[decoy:] = r.choice([o for o in others if o not in (value, now)])
+        g.decide(d, decoy, decoy + 1)
+    if change >= d.turns - 1:
+        return len(d.user)
+    what[change:] = value
+    d.events.append({"type": "change", "turn": change, "to": answer})
+    return sample_of(g.reply(d, [(answer, OUTPUTS * change)]))
+
+
+def watch(g: Generator, d: Dialogue, key: str, over: int) -> int:
+    """The awaited colour (`watch:0`) or shape (`spot:0`) comes."""
+    intent, _, argument = key.partition(":")
+    i = int(argument)
+    if intent == "watch":
+        return awaited(g, d, d.color, i, list(range(len(domain.COLORS))), f"now:{i}", over)
+    begin = over // OUTPUTS
+    if d.shape[min(begin, d.turns - 1)] == i + 1:   # it would be there already
+        d.shape[max(0, begin - 12):] = 0
+    return awaited(g, d, d.shape, i + 1, list(range(len(domain.SHAPES) + 1)), f"there:{i}", over)
+
+
+def jumps(g: Generator, d: Dialogue, start: int, gain: float) -> int:
+    """Every jump is counted aloud as it happens, until the user says stop."""
+    r = g.random
+    if d.camera:
+        at = start // TURN
+        if not d.shape[min(at, d.turns - 1)]:
+            d.shape[max(0, at - 5):] = r.integers(1, len(domain.SHAPES) + 1)
+        d.shape[at:] = d.shape[min(at, d.turns - 1)]
+        d.place[at:] = d.place[min(at, d.turns - 1), 1]
+    _, end = g.user(d, "jumps", start, gain)
+    over = answered(g, d, "okay" if d.camera else "blind", end)
+    if not d.camera:
+        return sample_of(over)
+    turn = over // OUTPUTS + int(r.integers(3, 12))
+    for count in range(1, int(r.integers(2, 10))):
+        if turn >= d.turns - 1:
+            return len(d.user)
+        jump(r, d, turn)
+        over = g.reply(d, [(f"number:{count}", OUTPUTS * turn)])
+        d.events[-1]["jump"] = turn
+        turn += int(r.integers(4, 14))
+        if r.random() < 0.3:
+            g.decide(d, turn - 1)
+    t = sample_of(over) + int(r.uniform(0.2, 1.5) * RATE)
+    if not room(d, t):
+        return len(d.user)
+    onset, end = g.user(d, "stop", t, gain)
+    quiet = stop_turn(onset, end)
+    if r.random() < 0.5:   # what goes on is not counted any more
+        for later in quiet + np.cumsum(r.integers(4, 14, 3)):
+            if later < d.turns - 1:
+                jump(r, d, later)
+                g.decide(d, int(later), int(later) + 1)
+    return sample_of(answered(g, d, "okay", end))

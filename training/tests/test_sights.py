@@ -1,0 +1,80 @@
+"""What the camera shows, and what is said about it."""
+import numpy as np
+import pytest
+
+from microturn_training import domain, sights
+from microturn_training.dialogue import OUTPUTS, SPEAK, TOKEN, VOCABULARY, Generator, Mix
+from microturn_training.senses import IMAGE, inside
+
+
+@pytest.fixture
+def generator(bank):
+    return Generator(bank, 5, turns=150, mix=Mix(augment=False, snr_db=None, echo=0, late=False))
+
+
+def seen(generator, key, tries=30):
+    return [generator.dialogue([(key, "none")], camera=True) for _ in range(tries)]
+
+
+def said(d, first=0):
+    return [VOCABULARY[t] for t in d.text[first:] if t > 2]
+
+
+def test_every_jump_is_counted_in_the_micro_turn_that_shows_it(generator):
+    counts = set()
+    for d in seen(generator, "jumps"):
+        moved = generator.jumped(d)
+        replies = [e for e in d.events if e["type"] == "reply" and "jump" in e]
+        asked = next(e for e in d.events if e["type"] == "user")["end"] // 3200
+        stop = next((e["onset"] // 3200 for e in d.events if e["type"] == "user" and e["key"] == "stop"), d.turns)
+        counted = [int(t) for t in np.flatnonzero(moved) if asked < t < stop]
+        assert [e["jump"] for e in replies] == counted
+        for i, (e, turn) in enumerate(zip(replies, counted)):
+            assert e["start"] == OUTPUTS * turn and d.text[OUTPUTS * turn:OUTPUTS * turn + 4].max() == TOKEN[domain.DIGITS[i + 1]]
+            assert d.control[OUTPUTS * turn] == SPEAK and d.weight[OUTPUTS * turn] > 1
+        assert all((np.abs(d.place[t, 1] - d.place[t - 1, 1]).max() >= sights.FAR) for t in counted)
+        counts.add(len(counted))
+    assert len(counts) > 3
+
+
+def test_a_shape_is_named_and_an_awaited_one_is_told_in_the_micro_turn_that_shows_it(generator):
+    names = set()
+    for d in seen(generator, "shape"):
+        reply = next(e for e in d.events if e["type"] == "reply")
+        shape = d.shape[reply["start"] // OUTPUTS]
+        assert said(d) == (["it", "is", "a", domain.SHAPES[shape - 1]] if shape else ["i", "see", "no", "shape"])
+        names.add(int(shape))
+    assert names == {0, 1, 2, 3}
+    for d in seen(generator, "spot:1"):
+        change = next((e["turn"] for e in d.events if e["type"] == "change"), None)
+        if change is None:
+            assert said(d) == ["okay"]   # it would have come after the end
+            continue
+        assert d.shape[change] == 2 and not (d.shape[change - 12:change] == 2).any()
+        assert said(d, OUTPUTS * change) == ["there", "is", "a", "square"]
+
+
+def test_without_a_camera_nothing_is_seen(generator):
+    for key in ("shape", "jumps"):
+        d = generator.dialogue([(key, "none")], camera=False)
+        assert said(d) == ["i", "see", "nothing"]
+        assert (generator.example(d)["shape"] == len(domain.SHAPES) + 1).all() and not generator.example(d)["jumped"].any()
+
+
+@pytest.mark.parametrize("shape", [1, 2, 3])
+def test_shapes_are_as_large_as_a_circle(shape):
+    at = np.linspace(-2, 2, 801)
+    assert inside(shape, at[:, None], at[None]).mean() * 16 == pytest.approx(np.pi, rel=0.05)
+
+
+def test_the_images_show_the_shape_where_it_is(generator):
+    d = generator.dialogue([("jumps", "none")], camera=True)
+    images = generator.camera.images(d).astype(float)
+    assert images.shape == (150, 2, *IMAGE)
+    turn = next(e["jump"] for e in d.events if "jump" in e)
+    before, after = d.place[turn - 1, 1], d.place[turn, 1]
+    rows, columns = 20 + after
+    # where it is now, the picture has changed; where neither was or is, it has not
+    assert np.abs(images[turn, 1, rows, columns] - images[turn - 1, 1, rows, columns]).max() > 60 or np.abs(after - before).max() < 13
+    far = [(r, c) for r in (1, 38) for c in (1, 37) if all(max(abs(r - 20 - p[0]), abs(c - 19 - p[1])) > 15 for p in (before, after))]
+    assert far and all(np.abs(images[turn, 1, r, c] - images[turn - 1, 1, r, c]).max() < 60 for r, c in far)
