@@ -12,7 +12,7 @@ import numpy as np
 from . import domain
 from .recipe import RECIPE
 from .scenes import answered, room, sample_of
-from .timeline import OUTPUTS, RATE, TURN, reply_turn, stop_turn
+from .timeline import OUTPUTS, RATE, TURN, stop_turn
 
 if TYPE_CHECKING:
     from .dialogue import Dialogue, Generator

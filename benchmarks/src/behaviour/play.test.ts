@@ -30,6 +30,12 @@ it("shows the images that lie beside a case, each for its interval, and none aft
   expect(show?.(450)).toBeUndefined();
 });
 
+it("says so where images are missing, which would be scored as blindness", async () => {
+  await writeFile(join(folder, "short.images.gz"), gzipSync(new Uint8Array(3 * 12)));
+  const images = { file: "short.images.gz", width: 2, height: 2, everyMs: 100 };
+  await expect(camera(one({ images }))).rejects.toThrow("short.images.gz: expected 4 images of 2 x 2, got 3");
+});
+
 it("shows a plain colour until it changes", async () => {
   const color: NonNullable<BehaviourCase["color"]> = [
     { ms: 0, rgb: [1, 2, 3] },

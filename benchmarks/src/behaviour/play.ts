@@ -57,12 +57,18 @@ export async function play(
   return trace ? { ...heard, trace: session.trace() } : heard;
 }
 
-/** What a case's camera shows at a time; `undefined` without a camera, and after its last image. */
+/** What a case's camera shows at a time; `undefined` without a camera, and after its last image. @throws Error if images are missing */
 export async function camera(one: BehaviourCase): Promise<((ms: number) => Rgb | undefined) | undefined> {
   if (one.images !== undefined) {
     const { file, width, height, everyMs } = one.images;
     const data = gunzipSync(await readFile(join(dirname(one.wav), file)));
     const size = width * height * 3;
+    const count = Math.floor(one.durationMs / everyMs);
+    if (data.length !== count * size) {
+      throw new Error(
+        `${file}: expected ${count} images of ${width} x ${height}, got ${data.length / size}; make the cases anew`,
+      );
+    }
     return (ms) => {
       const index = Math.floor(ms / everyMs);
       const image = data.subarray(index * size, (index + 1) * size);
