@@ -2,6 +2,7 @@
 # Makes `mini` from nothing: voices, vocoder, training, evaluation, export. What is done already is skipped (evaluation and
 # export are not: they are of the checkpoint at hand) and training resumes, so the command can be stopped and given again. Needs the Debian packages and Python packages of README.md.
 #   MINUTES=150 PYTHON=python3 OUT=../packages/mini CASES=24 ./run.sh      # CASES: dialogues per capability in the evaluation
+#   SHARES="--share bank-natural=0.1 --share bank-more=0.3" MORPH="--share 0.3" ./run.sh      # less speech, in 20 minutes instead of 100
 #   MICROTURN_RECIPE=ablations/dense.toml RUN=dense OUT=work/dense/model ./run.sh    # another recipe needs a run and a folder of its own
 set -eu
 cd "$(dirname "$0")"
@@ -10,9 +11,9 @@ if [ -n "${MICROTURN_RECIPE:-}" ] && { [ -z "${RUN:-}" ] || [ -z "${OUT:-}" ]; }
 fi
 PYTHON=${PYTHON:-python3}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}; CASES=${CASES:-24}
 mkdir -p "$WORK"
-echo "1/5 voices";     nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK"   # makes what is lacking
+echo "1/5 voices";     nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK" ${SHARES:-}   # makes what is lacking
                        [ -f "$WORK/bank-human.json" ] || nice -n 5 "$PYTHON" -m microturn_training.human "$WORK"
-                       [ -f "$WORK/bank-morph.json" ] || nice -n 5 "$PYTHON" -m microturn_training.morph "$WORK"
+                       [ -f "$WORK/bank-morph.json" ] || nice -n 5 "$PYTHON" -m microturn_training.morph "$WORK" ${MORPH:-}
 echo "2/5 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder --folder "$WORK/vocoder"
 echo "3/5 training";   nice -n 5 "$PYTHON" -m microturn_training.train --work "$WORK" --run "$RUN" ${MINUTES:+--minutes "$MINUTES"}
 echo "4/5 evaluation"; nice -n 5 "$PYTHON" -m microturn_training.evaluate "$WORK/$RUN/checkpoint.pt" --work "$WORK" -n "$CASES" --out "$WORK/$RUN/evaluation.json"

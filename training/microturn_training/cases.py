@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from . import domain, sights
-from .dialogue import Assistant, Bank, Dialogue, Generator, Mix
+from .bank import Assistant, Bank
+from .dialogue import Dialogue
 from .recipe import MINI, RECIPE, load
 from .senses import Camera, cough
 from .sound import TAIL, audible, read_wav, scale
 from .timeline import COUNT_PACE, OUTPUTS, RATE, STORY_GAP, TURN, reply_turn
+from .user import User
 
 NOISES = {"clean": None, "20dB": 20.0, "10dB": 10.0}
 LEVEL = 0.08   # active RMS of the clips
@@ -76,7 +78,7 @@ class Cases:
         trained = {key: {m["text"] for m in clips} for key, clips in Bank(work, "bank-train").by_key.items()}
         self.bank = Bank(work, "bank-held", lambda m: not m["held"] or not any(domain.contains(t, [m["text"]]) for t in trained[m["key"]]))
         self.assistant = Assistant(work)
-        self.digits = Generator(work, seed, "bank-held", mix=Mix(augment=False))   # cuts them out of sentences
+        self.digits = User(Bank(work, "bank-held"), {}, np.random.default_rng(seed), augment=False)   # cuts them out of sentences
         self.out, self.count = out, 0
         self.answers = domain.answers()
 

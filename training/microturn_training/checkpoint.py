@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from .dialogue import VOCABULARY
+from .domain import VOCABULARY
 from .model import Config, Duplex
 from .muon import Muon
 from .recipe import RECIPE

@@ -1,10 +1,9 @@
 """Full-duplex dialogues and their labels, mixed on the fly from the clip bank so that no batch is ever repeated.
 
-When what happens is told in timeline.py; exchanges that are more than a request and its reply are in scenes.py.
+When what happens is told in timeline.py; what the user says is in user.py; exchanges that are more than a request and its reply are in scenes.py.
 """
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,78 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from . import domain, phones, sights
-from .dmel import DMEL_SPEECH
+from .bank import Assistant, Bank
 from .recipe import RECIPE
 from .scenes import CORRECTED, SCENES, corrected
 from .senses import IMAGE, Camera, Microphone, cough
-from .sound import audible
-from .synthesis import pause_points
-from .timeline import (COUNT_PACE, FRAME, OUTPUTS, PHONE_AFTER, POSITION, RATE, REPLY_AFTER, SPOKEN_AFTER, STORY_GAP, TURN, heard_turn, reply_turn,
-                       stop_turn, yield_turn)
+from .timeline import COUNT_PACE, FRAME, OUTPUTS, POSITION, RATE, STORY_GAP, TURN, reply_turn, stop_turn, yield_turn
+from .user import User
 
 DECISION = RECIPE.loss.decision
 VOCODER_DELAY = FRAME
 LOOKING = ("color", "watch", "shape", "spot", "jumps")   # requests about what the camera shows
 NONE, LISTEN, SPEAK, DELEGATE = range(4)
-CLIP_TAIL = 160                    # samples of a bank clip after its last audible one
-
-VOCABULARY = domain.vocabulary()
-TOKEN = {w: i for i, w in enumerate(VOCABULARY)}
-PAD, END, UNK = 0, 1, 2
-
-
-# The files of a bank that has more than one; all but the first may be missing.
-BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human", "bank-morph"]}
-
-
-def bank_files(folder: Path, name: str) -> list[str]:
-    """The files that a bank consists of here."""
-    first, *others = BANK_FILES.get(name, [name])
-    return [first, *(file for file in others if (folder / f"{file}.json").exists())]
-
-
-class Bank:
-    """Clips of a bank, by request key. Natural voices are listed `natural` times."""
-
-    def __init__(self, folder: Path, name: str, keep=lambda meta: True, natural: int = 1):
-        self.samples: dict[str, np.ndarray] = {}
-        self.by_key: dict[str, list[dict]] = {}
-        for file in bank_files(folder, name):
-            self.samples[file] = np.load(folder / f"{file}.npy", mmap_mode="r")
-            start = 0
-            for meta in json.loads((folder / f"{file}.json").read_text()):
-                if keep(meta):
-                    copies = natural if meta["voice"].startswith("kokoro") else 1
-                    self.by_key.setdefault(meta["key"], []).extend([meta | {"file": file, "start": start}] * copies)
-                start += meta["length"]
-
-    def wave(self, meta: dict) -> np.ndarray:
-        return self.samples[meta["file"]][meta["start"]: meta["start"] + meta["length"]].astype(np.float32) / 32767
-
-
-class Assistant:
-    """What the assistant can say: for each answer its waveform, its speech frames and the output position of each word."""
-
-    def __init__(self, folder: Path):
-        bank = Bank(folder, "bank-assistant")
-        self.wave, self.frames, self.words = {}, {}, {}
-        for key, (meta,) in bank.by_key.items():
-            x = bank.wave(meta)
-            frames = DMEL_SPEECH.levels(np.pad(x, (0, -len(x) % POSITION + FRAME)))
-            if len(frames) % 2:
-                frames = np.pad(frames, ((0, 1), (0, 0)))
-            last = np.flatnonzero(frames.max(1))[-1] + 1
-            frames = frames[: last + last % 2]
-            self.wave[key], self.frames[key] = x, frames.reshape(-1, 160)
-            at, placed = -1, []
-            for word, start in zip(domain.words(meta["text"]), meta["starts"]):
-                at = max(at + 1, int(start * 20))  # the word's sound starts one position later: captions come first
-                placed.append((at, TOKEN[word]))
-            self.words[key] = placed
-
-    def length(self, key: str) -> int:
-        """Output positions from the first text token to the `<end>` token, both included."""
-        return max(1 + len(self.frames[key]), self.words[key][-1][0] + 1) + 1
 
 
 @dataclass
@@ -125,6 +63,12 @@ class Dialogue:
         self.color, self.shape = np.zeros(self.turns, np.int64), np.zeros(self.turns, np.int64)
         self.place = np.zeros((self.turns, 2, 2), np.int64)
 
+    def decide(self, *turns: int) -> None:
+        """Makes the first output positions of micro-turns count as decisions. Where only what is done counts and what is left
+        undone does not, a model acts as soon as it might be right."""
+        for turn in turns:
+            self.weight[OUTPUTS * turn: OUTPUTS * turn + 1] = DECISION
+
     def seen_until(self, turn: int) -> "Dialogue":
         """A dialogue of so many micro-turns in which the camera shows the same."""
         d = Dialogue(turn, self.camera)
@@ -142,12 +86,10 @@ class Generator:
         folder = Path(folder)
         self.random = np.random.default_rng(seed)
         self.bank, self.assistant = Bank(folder, bank, keep, RECIPE.dialogue.natural_copies if bank == "bank-train" else 1), Assistant(folder)
-        self.phones = phones.load(folder)
         self.turns, self.mix = turns, mix or Mix()
+        self.phones = phones.load(folder)
+        self.user = User(self.bank, self.phones, self.random, self.mix.augment)
         self.intents = list(RECIPE.dialogue.requests)
-        self.spoken_digits = self._spoken_digits()
-        self._pauses: dict[str, list[int]] = {}
-        self._digits_of: dict[str, list[int]] = {}
         p = np.array(list(RECIPE.dialogue.requests.values()))
         self.probability = p / p.sum()
         self.microphone = Microphone(self.random, self.mix)
@@ -185,168 +127,13 @@ class Generator:
                 if key in self.bank.by_key:   # a small bank lacks some sums
                     return key
 
-    # ---- the user -----------------------------------------------------------------------------------------------
-
-    def _spoken_digits(self) -> list[list[tuple[dict, int]]]:
-        """For each digit, the clips in which it is one of several words, and which word."""
-        found: list[list[tuple[dict, int]]] = [[] for _ in domain.DIGITS]
-        for key, clips in self.bank.by_key.items():
-            if key.partition(":")[0] not in ("sum", "digit", "count", "wait"):
-                continue
-            for meta in clips:
-                words = domain.words(meta["text"])
-                for i, word in enumerate(words):
-                    if word in domain.DIGITS and len(words) > 1:
-                        found[domain.DIGITS.index(word)].append((meta, i))
-        return found
-
-    def digits_of(self, voice: str) -> list[int]:
-        """The digits that a voice says inside sentences."""
-        if voice not in self._digits_of:
-            self._digits_of[voice] = [i for i, options in enumerate(self.spoken_digits) if any(m["voice"] == voice for m, _ in options)]
-        return self._digits_of[voice]
-
-    def bare_digit(self, digit: int, like: str | None = None) -> tuple[np.ndarray, dict] | None:
-        """A digit cut out of a sentence, of the voice `like` if it has any, as a clip of its own; None if what was cut is no word."""
-        options = self.spoken_digits[digit]
-        options = [o for o in options if o[0]["voice"] == like] or options
-        if not options:
-            return None
-        meta, i = options[self.random.integers(len(options))]
-        first, last = meta["words"][i - 1] if i else 0, meta["words"][i]
-        x = self.bank.wave(meta)[first:last].copy()
-        if not RATE // 8 <= len(x) <= RATE:
-            return None
-        fade = np.linspace(0, 1, 80, dtype=np.float32)
-        x[:80] *= fade
-        x[-80:] *= fade[::-1]
-        a, b = audible(x)
-        x = np.pad(x, CLIP_TAIL)[a + CLIP_TAIL:b + CLIP_TAIL]
-        return x, {**meta, "text": domain.DIGITS[digit], "length": len(x), "words": [len(x) - CLIP_TAIL], "gap": None}
-
-    def meta(self, key: str, like: str | None = None, bare: bool = False) -> dict:
-        """A random clip of `key`; of the voice `like`, or of one that the same program speaks, if there is any. `bare`: of one word."""
-        options = self.bank.by_key[key]
-        if bare:
-            options = [m for m in options if " " not in m["text"]] or options
-        if like:
-            options = [m for m in options if m["voice"] == like] or [m for m in options if m["voice"].split(":")[0] == like.split(":")[0]] or options
-        return options[self.random.integers(len(options))]
-
-    def clip(self, key: str, like: str | None = None, bare: bool = False, meta: dict | None = None) -> tuple[np.ndarray, dict, list[int], list[int] | None]:
-        """A clip of `key` at a random speed, some with a pause inside: samples, index entry, word ends, pause. `meta` says which, `like`
-        in which voice, `bare` that a digit is alone."""
-        r = self.random
-        cut = None
-        if key.startswith("digit") and self.mix.augment:
-            alone = any(m["voice"] == like and " " not in m["text"] for m in self.bank.by_key[key]) if bare else True
-            if not alone or r.random() < (0.5 if bare else RECIPE.dialogue.bare_digits):
-                cut = self.bare_digit(int(key[6:]), like)
-        if cut:
-            x, meta = cut
-        else:
-            meta = meta or self.meta(key, like, bare)
-            x = self.bank.wave(meta)
-        words, gap = meta["words"], None
-        if meta["gap"]:
-            a, b, split = meta["gap"]
-            extra = int(r.uniform(0.2, 1.4) * RATE) if r.random() < 0.75 else 0
-            middle = (a + b) // 2
-            x = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]])
-            words, gap = words[:split] + [w + extra for w in words[split:]], [a, b + extra]
-        elif self.mix.augment and r.random() < RECIPE.dialogue.hesitates:
-            x, words, gap = self.hesitate(x, meta["text"], words)
-        if self.mix.augment:
-            speed = r.uniform(0.82, 1.2)
-            x = np.interp(np.arange(0, len(x) - 1, speed), np.arange(len(x)), x).astype(np.float32)
-            words = [int(w / speed) for w in words]
-            gap = [int(g / speed) for g in gap] if gap else None
-        return x, meta, words, gap
-
-    def hesitate(self, x: np.ndarray, text: str, words: list[int]) -> tuple[np.ndarray, list[int], list[int] | None]:
-        """Cuts a clip after a word where its request cannot be over yet, at the quietest point nearby, and waits there."""
-        r = self.random
-        if text not in self._pauses:
-            self._pauses[text] = pause_points(text) if domain.is_request(text) else []
-        if not self._pauses[text]:
-            return x, words, None
-        split = int(r.choice(self._pauses[text]))
-        low, high = max(400, words[split - 1] - 800), min(len(x) - 400, words[split - 1] + 800)
-        if high <= low:
-            return x, words, None
-        at = low + int(np.argmin(np.convolve(np.abs(x[low:high]), np.ones(160, np.float32), "same")[80:-80])) + 80 if high - low > 240 else low
-        fade = np.linspace(1, 0, 160, dtype=np.float32)
-        before, after = x[:at].copy(), x[at:].copy()
-        before[-160:] *= fade
-        after[:160] *= fade[::-1]
-        extra = int(r.uniform(0.2, 1.4) * RATE)
-        return (np.concatenate([before, np.zeros(extra, np.float32), after]),
-                words[: split - 1] + [at] + [w + extra for w in words[split:]], [at, at + extra])
-
-    def user(self, d: Dialogue, key: str, start: int, gain: float, **which) -> tuple[int, int]:
-        """Lets the user say `key` from sample `start`; writes the transcript labels; returns (onset, end). `which` as in `clip`."""
-        x, meta, words, gap = self.clip(key, **which)
-        n = max(0, min(len(x), len(d.user) - start))
-        d.user[start:start + n] += x[:n] * gain
-        for word, end in zip(domain.words(meta["text"]), words):
-            at = OUTPUTS * heard_turn(start + end)
-            while at < len(d.heard) and d.heard[at]:
-                at += 1
-            if at < len(d.heard):
-                d.heard[at] = TOKEN.get(word, UNK)
-        onset, end = start + CLIP_TAIL, start + len(x) - CLIP_TAIL
-        begin = onset
-        for word, word_end in zip(domain.words(meta["text"]), words):
-            if gap and begin == start + gap[0]:
-                begin = start + gap[1]   # the word after a pause
-            first, last = ((sample + SPOKEN_AFTER) // POSITION for sample in (begin, start + word_end))
-            d.spoken[first:last] = TOKEN.get(word, -1)
-            self.pronounce(d, word, begin, start + word_end)
-            begin = start + word_end
-        if gap:
-            for labels, after in ((d.spoken, SPOKEN_AFTER), (d.phone, PHONE_AFTER)):
-                labels[(start + gap[0] + after) // POSITION:(start + gap[1] + after) // POSITION] = PAD
-            if gap[1] - gap[0] >= REPLY_AFTER:
-                turn = reply_turn(start + gap[0])
-                self.decide(d, *range(turn, max(turn + 1, (start + gap[1]) // TURN)))
-        d.events.append({"type": "user", "key": str(key), "text": meta["text"], "voice": meta["voice"], "held": meta["held"],
-                         "onset": onset, "end": end, "pause": [start + g for g in gap] if gap else None})
-        return onset, end
-
-    def pronounce(self, d: Dialogue, word: str, begin: int, end: int) -> None:
-        """Labels the phones of a word that is said from sample `begin` to `end`."""
-        said = self.phones.get(word)
-        if not said:
-            d.phone[(begin + PHONE_AFTER) // POSITION:(end + PHONE_AFTER) // POSITION] = -1
-            return
-        at = begin
-        for phone, share in zip(said, phones.borders(said)):
-            until = begin + int(share * (end - begin))
-            d.phone[(at + PHONE_AFTER) // POSITION:(until + PHONE_AFTER) // POSITION] = phones.PHONE[phone]
-            at = until
-
-    def somebody_else(self, d: Dialogue, start: int, gain: float) -> tuple[int, int]:
-        """Speech that is not for the assistant, such as a television's: nothing of it is transcribed. Returns (onset, end)."""
-        x, _, _, _ = self.clip("ood" if self.random.random() < 0.5 else "line")
-        n = max(0, min(len(x), len(d.user) - start))
-        d.user[start:start + n] += x[:n] * gain
-        d.spoken[start // POSITION:(start + n + SPOKEN_AFTER) // POSITION + 1] = -1
-        d.phone[start // POSITION:(start + n + PHONE_AFTER) // POSITION + 1] = -1
-        return start + CLIP_TAIL, start + len(x) - CLIP_TAIL
-
     # ---- the assistant ------------------------------------------------------------------------------------------
-
-    def decide(self, d: Dialogue, *turns: int) -> None:
-        """Makes the first output positions of micro-turns count as decisions. Where only what is done counts and what is left
-        undone does not, a model acts as soon as it might be right."""
-        for turn in turns:
-            d.weight[OUTPUTS * turn: OUTPUTS * turn + 1] = DECISION
 
     def late(self, d: Dialogue, turn: int, shares: list[float]) -> int:
         """The micro-turn in which something is done that could be done in `turn`. Being late at times teaches two things: to wait
         for more evidence when it is weak, and that a missed moment is not the last."""
         done = turn + int(self.random.choice(len(shares), p=shares)) if self.mix.late else turn
-        self.decide(d, *range(turn, done))
+        d.decide(*range(turn, done))
         return done
 
     def reply(self, d: Dialogue, items: list[tuple[str, int]], cut: int | None = None) -> int:
@@ -377,7 +164,7 @@ class Generator:
             d.control[first + 1] = DELEGATE   # by then the reply is known, so this is no decision of its own
             d.weight[first + 1] = DECISION
         if end <= stop:
-            d.text[end - 1] = END
+            d.text[end - 1] = domain.END
         for at in (first, min(end, stop)):
             d.weight[at:at + 1] = DECISION
         if cut is not None and cut < end:
@@ -411,7 +198,7 @@ class Generator:
         if intent == "wait":
             done = -(-(at + self.assistant.length("okay")) // OUTPUTS)
             # Any other number of seconds ends at one of these; and this one ends once, while "every n seconds" comes again.
-            self.decide(d, *(done + 5 * n for n in domain.WAIT_SECONDS), *range(done + 10 * int(argument), self.turns, 5 * int(argument)))
+            d.decide(*(done + 5 * n for n in domain.WAIT_SECONDS), *range(done + 10 * int(argument), self.turns, 5 * int(argument)))
             return [[("okay", at)], [("time", OUTPUTS * (done + 5 * int(argument)))]]
         raise ValueError(f"plan: {key} has no reply")
 
@@ -429,7 +216,7 @@ class Generator:
             return sights.jumps(self, d, start, gain)
         if interrupt == "corrected" or (interrupt is None and depth == 0 and intent in CORRECTED and r.random() < RECIPE.dialogue.corrects):
             return corrected(self, d, key, start, gain)
-        onset, end = self.user(d, key, start, gain)
+        onset, end = self.user.say(d, key, start, gain)
         if key in ("stop", "back"):
             return end + 4800
         replies = self.plan(d, key, end)
@@ -454,23 +241,23 @@ class Generator:
 
     def _interrupted(self, d: Dialogue, items: list, what: str, t: int, gain: float, depth: int) -> int:
         if what == "back":
-            onset, e = self.user(d, "back", t, gain)
+            onset, e = self.user.say(d, "back", t, gain)
             d.events[-1]["during"] = True
             over = (self.reply(d, items) + OUTPUTS) * POSITION
-            self.decide(d, stop_turn(onset, e), yield_turn(onset), yield_turn(onset) + 1)
+            d.decide(stop_turn(onset, e), yield_turn(onset), yield_turn(onset) + 1)
             return max(over, e)
         if what in ("aside", "cough"):
             if what == "aside":
-                onset, e = self.somebody_else(d, t, gain * 10 ** (self.random.uniform(-20, -9) / 20))
+                onset, e = self.user.somebody_else(d, t, gain * 10 ** (self.random.uniform(-20, -9) / 20))
             else:
                 x = cough(self.random)[: len(d.user) - t]
                 d.user[t:t + len(x)] += x * gain
                 onset, e = t, t + len(x)
             d.events.append({"type": what, "onset": onset, "end": e})
-            self.decide(d, yield_turn(onset), yield_turn(onset) + 1)
+            d.decide(yield_turn(onset), yield_turn(onset) + 1)
             return max((self.reply(d, items) + OUTPUTS) * POSITION, e)
         if what == "stop":
-            onset, e = self.user(d, "stop", t, gain)
+            onset, e = self.user.say(d, "stop", t, gain)
             quiet = self.late(d, stop_turn(onset, e), RECIPE.dialogue.late_yield)
             cut = OUTPUTS * quiet
             self.reply(d, items, cut)
@@ -478,7 +265,7 @@ class Generator:
             over = self.reply(d, [("okay", OUTPUTS * self.late(d, max(quiet + 2, reply_turn(e)), RECIPE.dialogue.late))])
             # So does a timer begin; but here nothing is to follow, however long it is quiet.
             done = -(-over // OUTPUTS)
-            self.decide(d, *(done + 5 * n for n in domain.WAIT_SECONDS))
+            d.decide(*(done + 5 * n for n in domain.WAIT_SECONDS))
             return (over + OUTPUTS) * POSITION + (int(self.random.uniform(1, 6) * RATE) if self.random.random() < 0.6 else 0)
         n = len(d.events)
         key = self.draw(d, t // TURN, ["greet", "name", "how", "thanks", "bye", "sum", "sum", "digit", "digit", "say", "color", "count", "story", "ood"])
@@ -508,17 +295,8 @@ class Generator:
             gain = level * 10 ** (r.uniform(-3, 3) / 20)
             t = self.exchange(d, key, t, gain) + int(r.uniform(0.15, 1.6) * RATE)
         if self.mix.augment and r.random() < RECIPE.dialogue.television:
-            self.television(d, min(level, 0.5) * 10 ** (r.uniform(-24, -14) / 20))   # weaker than the quietest user
+            self.user.television(d, min(level, 0.5) * 10 ** (r.uniform(-24, -14) / 20))   # weaker than the quietest user
         return d
-
-    def television(self, d: Dialogue, gain: float) -> None:
-        """Somebody else speaks all the time."""
-        t = int(self.random.uniform(-2, 3) * RATE)
-        probes = d.spoken.copy(), d.phone.copy()
-        while t < len(d.user):
-            _, t = self.somebody_else(d, max(t, 0), gain)
-            t += int(self.random.uniform(0.1, 1.5) * RATE)
-        d.spoken[:], d.phone[:] = probes   # the user's words are still to be heard
 
     # ---- batches ------------------------------------------------------------------------------------------------
 

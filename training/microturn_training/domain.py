@@ -326,6 +326,11 @@ def vocabulary() -> list[str]:
     return ["<pad>", "<end>", "<unk>"] + ["+" + c for c in "abcdefghijklmnopqrstuvwxyz'"] + sorted(known)
 
 
+VOCABULARY = vocabulary()
+TOKEN = {w: i for i, w in enumerate(VOCABULARY)}
+PAD, END, UNK = 0, 1, 2
+
+
 def untrained_words() -> set[str]:
     """Words that occur in held-out phrasings only; must be empty, else a held-out phrasing could not be transcribed."""
     train = {w for k in keys() for t in texts(k, False) for w in words(t)}

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .dialogue import END, OUTPUTS, POSITION, UNK, VOCABULARY, VOCODER_DELAY, Dialogue, Generator, Mix
+from .dialogue import VOCODER_DELAY, Dialogue, Generator, Mix
+from .domain import END, VOCABULARY
 from .export import load
 from .generate import generate
 from .recipe import RECIPE
+from .timeline import OUTPUTS, POSITION
 
 GROUPS = {"train": ("bank-train", lambda m: True),
           "held-voices": ("bank-held", lambda m: not m["held"] or m["key"] == "ood"),

@@ -6,7 +6,8 @@ import argparse
 import numpy as np
 import torch
 
-from .dialogue import OUTPUTS, TURN, VOCABULARY
+from .domain import VOCABULARY
+from .timeline import OUTPUTS, TURN
 from .dmel import DMEL_20
 from .export import load
 from .generate import generate

@@ -6,10 +6,10 @@ keep their times. Every voice becomes some others; all clips of one of those are
 """
 from __future__ import annotations
 
+import argparse
 import functools
 import hashlib
 import multiprocessing
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,11 @@ import numpy as np
 
 from .sound import RATE, scale, to_int16
 from .synthesis import USER_RMS, in_parts, index
+from .voices import ASSISTANT
 
 FRAME_MS = 5.0
-CLIPS = {"bank-natural": 3000, "bank-more": 2500, "bank-human": 1500, "bank-train": 3000}   # how many of each bank are said again
+# How many clips of each bank are said again. Of `bank-train` none of espeak's, which has throats enough.
+CLIPS = {"bank-natural": 3000, "bank-more": 2500, "bank-human": 1500, "bank-train": 3000, "bank-slt": 3000}
 ALIKE = 80    # clips of one voice that share a throat
 BATCH = 20
 
@@ -37,7 +39,8 @@ class Throat:
 def throat(label: str) -> Throat:
     """The throat of a voice named so: the same whenever it is asked."""
     r = np.random.default_rng(int.from_bytes(hashlib.sha256(label.encode()).digest()[:8], "little"))
-    return Throat(float(r.uniform(0.85, 1.18)), float(np.exp(r.uniform(np.log(80), np.log(250)))), float(r.uniform(0.3, 1.3)), float(r.choice([0.6, 1, 2, 6])))
+    formants, highest = ((0.76, 0.9), 160) if label.startswith(f"morph:flite:{ASSISTANT}~") else ((0.85, 1.18), 250)   # the assistant's own is not a user's
+    return Throat(float(r.uniform(*formants)), float(np.exp(r.uniform(np.log(80), np.log(highest)))), float(r.uniform(0.3, 1.3)), float(r.choice([0.6, 1, 2, 6])))
 
 
 def changed(x: np.ndarray, t: Throat) -> np.ndarray:
@@ -59,13 +62,14 @@ def changed(x: np.ndarray, t: Throat) -> np.ndarray:
     return np.pad(y, (0, max(0, len(x) - len(y))))[: len(x)].astype(np.float32)
 
 
-def plan(folder: Path) -> list[tuple]:
-    """The clips to be said again: (bank, first sample, index entry, label of the new voice)."""
+def plan(folder: Path, share: float = 1.0) -> list[tuple]:
+    """The clips to be said again, or a share of them: (bank, first sample, index entry, label of the new voice)."""
     r, jobs = np.random.default_rng(6), []
     for bank, count in CLIPS.items():
         clips = index(folder, bank)
         starts, voices = np.cumsum([0, *(m["length"] for m in clips)]), Counter(m["voice"] for m in clips)
-        for i in sorted(r.choice(len(clips), min(count, len(clips)), replace=False)):
+        usable = [i for i, m in enumerate(clips) if bank != "bank-train" or not m["voice"].startswith("espeak")]
+        for i in sorted(r.choice(usable, min(round(share * count), len(usable)), replace=False)) if usable else []:
             voice = clips[i]["voice"]
             jobs.append((bank, int(starts[i]), clips[i], f"morph:{voice}~{r.integers(max(1, voices[voice] // ALIKE))}"))
     return jobs
@@ -82,8 +86,14 @@ def said_again(folder: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] 
 
 def main() -> None:
     """Makes `bank-morph` from the banks of the work folder, anew."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "work")
-    jobs = plan(folder)
+    a = argparse.ArgumentParser(description=main.__doc__)
+    a.add_argument("work", nargs="?", default="work")
+    a.add_argument("--share", type=float, default=1.0, help="make less, to save time: 0.3")
+    args = a.parse_args()
+    if not 0 <= args.share <= 1:
+        a.error(f"--share {args.share} is not from 0 to 1")
+    folder = Path(args.work)
+    jobs = plan(folder, args.share)
     (folder / "bank-morph.json").unlink(missing_ok=True)
     with multiprocessing.Pool(2) as pool:
         in_parts(folder, "bank-morph", jobs, [jobs[i:i + BATCH] for i in range(0, len(jobs), BATCH)], functools.partial(said_again, folder), pool)

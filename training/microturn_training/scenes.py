@@ -42,17 +42,17 @@ def corrected(g: Generator, d: Dialogue, key: str, start: int, gain: float) -> i
     numbers = {"count": domain.COUNT_TO, "wait": domain.WAIT_SECONDS}.get(intent, range(10))
     number = int(r.choice([n for n in numbers if n != int(last)]))
     meant = f"{intent}:{first},{number}" if first else f"{intent}:{number}"
-    fix = g.meta(f"fix:{number}")
-    _, end = g.user(d, key, start, gain, like=fix["voice"])
+    fix = g.user.meta(f"fix:{number}")
+    _, end = g.user.say(d, key, start, gain, like=fix["voice"])
     begin = end + int(r.uniform(0.05, 0.9) * RATE)
-    onset, over = g.user(d, f"fix:{number}", begin, gain, meta=fix)
+    onset, over = g.user.say(d, f"fix:{number}", begin, gain, meta=fix)
     d.events[-1]["corrects"] = meant
     wrong, cut = reply_turn(end), min(yield_turn(onset), reply_turn(over))
     items = g.plan(d, key, end)[0]
     if onset >= (items[0][1] // OUTPUTS + 1) * TURN - AUDIBLE:   # by then nothing told that there is more to come
         g.reply(d, items, OUTPUTS * cut)
     else:
-        g.decide(d, wrong)
+        d.decide(wrong)
     for items in g.plan(d, meant, over):
         done = g.reply(d, items)
     return sample_of(done)
@@ -61,52 +61,52 @@ def corrected(g: Generator, d: Dialogue, key: str, start: int, gain: float) -> i
 def tale(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     """The user tells a story; "uh huh" in its pauses, at most once in four seconds, and a word about it at its end."""
     r = g.random
-    _, end = g.user(d, "tale", start, gain)
+    _, end = g.user.say(d, "tale", start, gain)
     voice = d.events[-1]["voice"]
     aloud = OUTPUTS * g.late(d, reply_turn(end), RECIPE.dialogue.late)
     t = sample_of(g.reply(d, [("okay", aloud)])) + int(r.uniform(0.1, 1.2) * RATE)
     for _ in range(r.integers(2, 6)):
         if not room(d, t):
             return t
-        _, end = g.user(d, "line", t, gain, like=voice)
+        _, end = g.user.say(d, "line", t, gain, like=voice)
         t = end + int((r.uniform(0.4, 1.4) if r.random() < 0.8 else r.uniform(0.05, 0.15)) * RATE)
         turn = reply_turn(end)
         if t < (turn + 1) * TURN or OUTPUTS * turn - aloud < ALOUD_EVERY:   # the pause is too short, or the last one was not long ago
-            g.decide(d, turn)
+            d.decide(turn)
         else:
             aloud = OUTPUTS * turn
             g.reply(d, [("aha", aloud)])
             d.events[-1]["aloud"] = True
     if not room(d, t):
         return t
-    _, end = g.user(d, "fin", t, gain, like=voice)
+    _, end = g.user.say(d, "fin", t, gain, like=voice)
     return sample_of(answered(g, d, "fin", end))
 
 
 def echo(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     """Every number is repeated at once, while the user goes on, until the user says stop."""
     r = g.random
-    meta = g.meta("echo")
-    while len(known := g.digits_of(meta["voice"])) < 4:
-        meta = g.meta("echo")
+    meta = g.user.meta("echo")
+    while len(known := g.user.digits_of(meta["voice"])) < 4:
+        meta = g.user.meta("echo")
     voice = meta["voice"]
-    _, end = g.user(d, "echo", start, gain, meta=meta)
+    _, end = g.user.say(d, "echo", start, gain, meta=meta)
     over = answered(g, d, "okay", end)
     t = sample_of(over) + int(r.uniform(0.1, 1.0) * RATE)
     for _ in range(r.integers(3, 9)):
         if not room(d, t):
             return t
         digit = int(r.choice(known))
-        onset, end = g.user(d, f"digit:{digit}", t, gain, like=voice, bare=True)
+        onset, end = g.user.say(d, f"digit:{digit}", t, gain, like=voice, bare=True)
         speaking = sample_of(over) > onset
         if speaking:
-            g.decide(d, yield_turn(onset), yield_turn(onset) + 1)
+            d.decide(yield_turn(onset), yield_turn(onset) + 1)
         over = g.reply(d, [(f"number:{digit}", max(OUTPUTS * reply_turn(end), -(-over // OUTPUTS) * OUTPUTS))])
         t = end + int(r.uniform(0.25, 0.9) * RATE)
     t = max(t, sample_of(over) + RATE // 4)
     if not room(d, t):
         return len(d.user)
-    _, end = g.user(d, "stop", t, gain, like=voice)
+    _, end = g.user.say(d, "stop", t, gain, like=voice)
     return sample_of(answered(g, d, "okay", end))
 
 
@@ -114,33 +114,33 @@ def every(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     """ "now" every so many seconds, until the user says stop."""
     r = g.random
     seconds = int(r.choice(domain.EVERY_SECONDS))
-    _, end = g.user(d, f"every:{seconds}", start, gain)
+    _, end = g.user.say(d, f"every:{seconds}", start, gain)
     done = -(-answered(g, d, "okay", end) // OUTPUTS)
     ticks = int(r.integers(1, 5))
     t = sample_of(OUTPUTS * (done + 5 * seconds * ticks)) + int(r.uniform(0.7, seconds - 0.6) * RATE)
     quiet = d.turns
     if room(d, t):
-        onset, end = g.user(d, "stop", t, gain)
+        onset, end = g.user.say(d, "stop", t, gain)
         quiet = min(stop_turn(onset, end), reply_turn(end))
     for turn in range(done + 5, d.turns, 5):
         if (turn - done) % (5 * seconds) == 0 and turn < quiet:
             g.reply(d, [("tick", OUTPUTS * turn)])
             d.events[-1]["tick"] = True
         elif turn < quiet or (turn - done) % (5 * seconds) == 0:
-            g.decide(d, turn)
+            d.decide(turn)
     return sample_of(answered(g, d, "okay", end)) if quiet < d.turns else len(d.user)
 
 
 def clock(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     """The user has something timed and asks how long it took."""
     r = g.random
-    _, began = g.user(d, "clock", start, gain)
+    _, began = g.user.say(d, "clock", start, gain)
     answered(g, d, "okay", began)
     seconds = int(r.choice(domain.ELAPSED_SECONDS))
     t = began + int((seconds + r.uniform(-0.25, 0.25)) * RATE)
     if not room(d, t):
         return t
-    _, end = g.user(d, "elapsed", t, gain)
+    _, end = g.user.say(d, "elapsed", t, gain)
     return sample_of(answered(g, d, f"elapsed:{seconds}", end))
 
 

@@ -69,7 +69,7 @@ def awaited(g: Generator, d: Dialogue, what: np.ndarray, value: int, others: lis
     if change - first > 6 and r.random() < 0.5:
         decoy = int(r.integers(first, change - 5))
         what[decoy:] = r.choice([o for o in others if o not in (value, now)])
-        g.decide(d, decoy, decoy + 1)
+        d.decide(decoy, decoy + 1)
     if change >= d.turns - 1:
         return len(d.user)
     what[change:] = value
@@ -98,7 +98,7 @@ def jumps(g: Generator, d: Dialogue, start: int, gain: float) -> int:
             d.shape[max(0, at - 5):] = r.integers(1, len(domain.SHAPES) + 1)
         d.shape[at:] = d.shape[min(at, d.turns - 1)]
         d.place[at:] = d.place[min(at, d.turns - 1), 1]
-    _, end = g.user(d, "jumps", start, gain)
+    _, end = g.user.say(d, "jumps", start, gain)
     over = answered(g, d, "okay" if d.camera else "blind", end)
     if not d.camera:
         return sample_of(over)
@@ -111,15 +111,15 @@ def jumps(g: Generator, d: Dialogue, start: int, gain: float) -> int:
         d.events[-1]["jump"] = turn
         turn += int(r.integers(4, 14))
         if r.random() < 0.3:
-            g.decide(d, turn - 1)
+            d.decide(turn - 1)
     t = sample_of(over) + int(r.uniform(0.2, 1.5) * RATE)
     if not room(d, t):
         return len(d.user)
-    onset, end = g.user(d, "stop", t, gain)
+    onset, end = g.user.say(d, "stop", t, gain)
     quiet = stop_turn(onset, end)
     if r.random() < 0.5:   # what goes on is not counted any more
         for later in quiet + np.cumsum(r.integers(4, 14, 3)):
             if later < d.turns - 1:
                 jump(r, d, later)
-                g.decide(d, int(later), int(later) + 1)
+                d.decide(int(later), int(later) + 1)
     return sample_of(answered(g, d, "okay", end))

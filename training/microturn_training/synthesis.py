@@ -1,10 +1,11 @@
 """Builds the clip bank: every request by many voices, every answer by the assistant's voice, as 16 kHz int16.
 
 A clip is trimmed to what is audible (plus 10 ms of tail), scaled to one active level, and remembers where a pause inside
-it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-more`, `bank-foreign`, `bank-held`, `bank-assistant` (.npy samples and .json index) in the work folder.
+it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-more`, `bank-foreign`, `bank-slt`, `bank-held`, `bank-assistant` (.npy samples and .json index) in the work folder.
 """
 from __future__ import annotations
 
+import argparse
 import functools
 import hashlib
 import json
@@ -14,7 +15,6 @@ import pickle
 import random
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import wave
@@ -175,8 +175,8 @@ def kokoro_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] 
     return out
 
 
-# how often each engine speaks; a run of natural voices costs most
-ENGINES = {"espeak": 20, "flite": 8, "festival": 7, "kokoro": 6}
+ENGINES = {"espeak": 20, "flite": 8, "festival": 7}   # of the training bank, and how often each speaks
+HELD_ENGINES = [*ENGINES, "kokoro"]
 # clips per request for training
 CLIPS = {"sum": 48, "count": 140, "say": 130, "digit": 130, "watch": 130, "wait": 130, "ood": 2600, "back": 1000, "stop": 1000, "color": 560,
          "fix": 70, "line": 1000, "every": 110, "spot": 200}
@@ -221,7 +221,7 @@ def plan_training(rng: random.Random, keys: list[str]) -> list[tuple]:
 
 
 def plan_natural(rng: random.Random, keys: list[str]) -> list[tuple]:
-    """More clips of natural voices: every few sentences by one that no other has."""
+    """Natural voices, each of which costs as much as forty of the others: every few sentences by one that no other has."""
     texts = [(key, text) for key in keys for text in phrasings(rng, key, NATURAL.get(key.partition(":")[0], NATURAL_OTHERS))]
     rng.shuffle(texts)
     jobs = []
@@ -263,6 +263,13 @@ def plan_foreign(rng: random.Random, keys: list[str]) -> list[tuple]:
             for _ in range(FOREIGN)]
 
 
+def plan_slt(rng: random.Random, keys: list[str]) -> list[tuple]:
+    """Requests in the assistant's voice. Nobody trains on these: `morph` gives them other throats, and so a woman's voice of the kind of
+    which there is but one other becomes many men's."""
+    return [(key, text, Voice("flite", ASSISTANT, rng.uniform(0.8, 1.25)), False, words_before_pause(rng, key, text))
+            for key in keys for text in phrasings(rng, key, max(1, NATURAL.get(key.partition(":")[0], NATURAL_OTHERS) // 3))]
+
+
 TOLD_BY_ONE = ("tale", "line", "fin")
 
 
@@ -270,7 +277,7 @@ def storytellers() -> list[Voice]:
     """Every voice that is kept for evaluation, once, however often this is asked."""
     rng = random.Random(7)
     voices = {}
-    for engine in ENGINES:
+    for engine in HELD_ENGINES:
         for _ in range(60):
             voice = draw(rng, engine, True)
             voices.setdefault(voice.label, voice)
@@ -287,7 +294,7 @@ def plan_held(rng: random.Random, keys: list[str]) -> list[tuple]:
         for held_phrasing in (False, True):
             texts = domain.texts(key, held_phrasing)
             for text in rng.sample(texts, min(len(texts), 12 if ":" not in key else 1 if key.startswith("sum") else 4)):
-                for engine in rng.sample(list(ENGINES), 1 if key.startswith("sum") else 3):
+                for engine in rng.sample(HELD_ENGINES, 1 if key.startswith("sum") else 3):
                     if engine != "kokoro" or rng.random() < 0.6:
                         split = words_before_pause(rng, key, text)
                         jobs.append((key, text, draw(rng, engine, True), held_phrasing, split))
@@ -381,11 +388,34 @@ def assistant_clip(item: tuple[str, str]) -> tuple[np.ndarray, dict]:
     return x, {"key": key, "text": text, "voice": f"flite:{ASSISTANT}", "length": len(x), "starts": starts}
 
 
-PLANS = {"bank-train": plan_training, "bank-held": plan_held, "bank-natural": plan_natural, "bank-more": plan_more, "bank-foreign": plan_foreign}
+PLANS = {"bank-train": plan_training, "bank-held": plan_held, "bank-natural": plan_natural, "bank-more": plan_more, "bank-foreign": plan_foreign, "bank-slt": plan_slt}
+
+
+def share(argument: str) -> tuple[str, float]:
+    """`bank-natural=0.2`: how much of a bank is made. Raises ArgumentTypeError for what is no bank or no share."""
+    name, _, value = argument.partition("=")
+    try:
+        part = float(value)
+    except ValueError:
+        part = -1
+    if name not in PLANS or not 0 <= part <= 1:
+        raise argparse.ArgumentTypeError(f"{argument!r} is not a bank and a share from 0 to 1, such as bank-natural=0.2; banks: {', '.join(PLANS)}")
+    return name, part
+
+
+def thinned(jobs: list[tuple], part: float) -> list[tuple]:
+    """A share of the jobs, from everywhere in their order, which is by request; of natural voices, of which a few jobs have each, the first ones."""
+    if jobs and jobs[0][2].engine == "kokoro":
+        return jobs[:round(len(jobs) * part)]
+    return [job for i, job in enumerate(jobs) if int((i + 1) * part) > int(i * part)]
 
 
 def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "work")
+    a = argparse.ArgumentParser(description=__doc__)
+    a.add_argument("work", nargs="?", default="work")
+    a.add_argument("--share", type=share, action="append", default=[], metavar="BANK=SHARE", help="make less of a bank, to save time: bank-natural=0.2")
+    args = a.parse_args()
+    folder, shares = Path(args.work), dict(args.share)
     folder.mkdir(parents=True, exist_ok=True)
     with multiprocessing.Pool(2) as pool:
         if {m["key"]: m["text"] for m in index(folder, "bank-assistant")} != domain.answers():
@@ -395,7 +425,7 @@ def main() -> None:
         for seed, (name, plan) in enumerate(PLANS.items(), 1):
             there = {m["key"].partition(":")[0] for m in index(folder, name)}
             lacking = [key for key in domain.keys() if key.partition(":")[0] not in there]   # all, or those of requests that are new
-            jobs = plan(random.Random(seed), lacking)
+            jobs = thinned(plan(random.Random(seed), lacking), shares.get(name, 1.0))
             if jobs:
                 make(folder, name, jobs, pool)
     phones.write(folder)

@@ -30,8 +30,9 @@ import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
 from .checkpoint import Training, initial_weights  # noqa: E402
-from .dialogue import Generator, VOCABULARY, bank_files  # noqa: E402
-from .domain import COLORS, SHAPES  # noqa: E402
+from .bank import bank_files  # noqa: E402
+from .dialogue import Generator  # noqa: E402
+from .domain import COLORS, SHAPES, VOCABULARY  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
 from .phones import PHONES  # noqa: E402
 from .recipe import RECIPE  # noqa: E402

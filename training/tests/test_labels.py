@@ -1,17 +1,16 @@
 """The arithmetic of the timing labels."""
-import json
 import random
 
 import numpy as np
 import pytest
 
-from microturn_training import dialogue, domain
-from microturn_training.dialogue import (DECISION, DELEGATE, END, LISTEN, OUTPUTS, SPEAK, TOKEN, TURN, Dialogue, Generator, Mix, heard_turn, reply_turn,
-                                         stop_turn, yield_turn)
+from microturn_training import domain
+from microturn_training.dialogue import DECISION, DELEGATE, LISTEN, SPEAK, Dialogue, Generator, Mix
+from microturn_training.domain import END, TOKEN
 from microturn_training.evaluate import errors
 from microturn_training.phones import PHONE, borders
-from microturn_training.recipe import MINI, load
 from microturn_training.synthesis import gap_at, pause_points
+from microturn_training.timeline import OUTPUTS, TURN, heard_turn, reply_turn, stop_turn, yield_turn
 
 
 def scripted(bank, script, turns=80, seed=0):
@@ -78,9 +77,9 @@ def test_what_is_left_undone_counts_as_much_as_what_is_done(bank):
 def test_a_pause_inside_a_request_is_a_decision_to_wait(bank):
     generator, _ = scripted(bank, [("bye", "none")])
     x = np.full(19200, 0.1, np.float32)
-    generator.clip = lambda key: (x, {"text": "what is", "voice": "tone", "held": False}, [4000, 19200], [4000, 15200])
+    generator.user.clip = lambda key: (x, {"text": "what is", "voice": "tone", "held": False}, [4000, 19200], [4000, 15200])
     d = Dialogue(20, False)
-    generator.user(d, "name", 3200, 1.0)
+    generator.user.say(d, "name", 3200, 1.0)
     decided = np.flatnonzero(d.weight > 1)
     first, last = reply_turn(7200), 18400 // TURN
     assert first == 3
@@ -186,8 +185,8 @@ def test_the_phones_of_a_word_after_a_pause_begin_after_it(bank):
     generator.phones = {"please": ["p"], "add": ["ae", "d"]}
     d.phone[:] = 0
     meta = {"key": "sum:1,2", "text": "please add", "voice": "tone", "held": False, "length": 16000, "words": [4000, 15840], "gap": None}
-    generator.clip = lambda key, **_: (np.ones(16000, np.float32), meta, [4000, 15840], [4000, 10000])
-    generator.user(d, "sum:1,2", 32000, 1.0)
+    generator.user.clip = lambda key, **_: (np.ones(16000, np.float32), meta, [4000, 15840], [4000, 10000])
+    generator.user.say(d, "sum:1,2", 32000, 1.0)
     said = d.phone[(32000 + 2400) // 800:(32000 + 15840 + 2400) // 800].tolist()
     silent = said[5:12]
     assert said[:5] == [PHONE["p"]] * 5 and not any(silent)
@@ -200,9 +199,9 @@ def test_a_vowel_is_longer():
 
 def test_a_digit_is_cut_out_of_a_sentence_as_a_clip_of_one_word(bank):
     generator = Generator(bank, 3)
-    assert all(generator.spoken_digits)
+    assert all(generator.user.spoken_digits)
     for digit in range(3, 10):   # "count to three" has words of 167 ms here; those of a sum are too short to be whole
-        x, meta = next(c for c in (generator.bare_digit(digit) for _ in range(100)) if c)
+        x, meta = next(c for c in (generator.user.bare_digit(digit) for _ in range(100)) if c)
         assert meta["text"] == domain.DIGITS[digit] and domain.words(meta["text"]) == [meta["text"]]
         assert meta["length"] == len(x) and meta["words"] == [len(x) - 160] and meta["gap"] is None
         assert 2000 <= len(x) <= 16000 and np.abs(x).max() > 0.05

@@ -52,7 +52,22 @@ def test_silence_becomes_no_clip(tmp_path):
 def test_a_bank_of_other_throats_is_made_of_the_banks_that_are_there(tmp_path, monkeypatch):
     meta = {"key": "greet", "text": "hello", "voice": "tone", "held": False, "length": 8000, "words": [7840], "gap": None}
     save(tmp_path, "bank-train", [((vowel(100 + 5 * i, 900, 0.5) * 32767).astype(np.int16), meta) for i in range(5)])
-    monkeypatch.setattr(morph.sys, "argv", ["morph", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", ["morph", str(tmp_path)])
     for _ in range(2):   # anew each time
         morph.main()
         assert [m["voice"] for m in json.loads((tmp_path / "bank-morph.json").read_text())] == ["morph:tone~0"] * 5
+
+
+def test_the_assistant_becomes_only_users_far_from_it():
+    throats = [morph.throat(f"morph:flite:slt~{i}") for i in range(200)]
+    assert max(t.formants for t in throats) < 0.9 and max(t.pitch for t in throats) < 160
+
+
+def test_of_the_synthetic_bank_only_recorded_voices_are_said_again(tmp_path):
+    meta = {"key": "greet", "text": "hello", "voice": "espeak:m3", "held": False, "length": 800, "words": [640], "gap": None}
+    save(tmp_path, "bank-train", [(np.zeros(800, np.int16), meta | {"voice": voice}) for voice in ("espeak:m3", "flite:awb", "espeak:f2", "festival:kal_diphone")])
+    save(tmp_path, "bank-slt", [(np.zeros(800, np.int16), meta | {"voice": "flite:slt"})])
+    jobs = morph.plan(tmp_path)
+    assert len(morph.plan(tmp_path, 1 / 3000)) == 2   # one of each bank
+    assert [(bank, start, label) for bank, start, _, label in jobs] == [
+        ("bank-train", 800, "morph:flite:awb~0"), ("bank-train", 2400, "morph:festival:kal_diphone~0"), ("bank-slt", 0, "morph:flite:slt~0")]

@@ -2,7 +2,8 @@
 import numpy as np
 import pytest
 
-from microturn_training.dialogue import DELEGATE, END, LISTEN, SPEAK, TOKEN, VOCABULARY, Generator, Mix
+from microturn_training.dialogue import DELEGATE, LISTEN, SPEAK, Generator, Mix
+from microturn_training.domain import END, TOKEN, VOCABULARY
 from microturn_training.scenes import ALOUD_EVERY, AUDIBLE, sample_of
 from microturn_training.senses import cough
 from microturn_training.timeline import OUTPUTS, RATE, TURN, reply_turn, stop_turn, yield_turn
@@ -119,7 +120,7 @@ def test_a_television_is_heard_and_neither_transcribed_nor_asked_about(bank):
     generator = Generator(bank, 0, turns=80, mix=Mix(augment=False, snr_db=None, echo=0, late=False))
     d = generator.dialogue([("greet", "none")], camera=False)
     heard, spoken, before = d.heard.copy(), d.spoken.copy(), d.user.copy()
-    generator.television(d, 0.1)
+    generator.user.television(d, 0.1)
     assert (d.heard == heard).all() and (d.spoken == spoken).all()
     assert (np.abs(d.user - before).reshape(-1, TURN).max(1) > 0).mean() > 0.2
 

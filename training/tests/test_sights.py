@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 
 from microturn_training import domain, sights
-from microturn_training.dialogue import OUTPUTS, SPEAK, TOKEN, VOCABULARY, Generator, Mix
+from microturn_training.dialogue import SPEAK, Generator, Mix
+from microturn_training.domain import TOKEN, VOCABULARY
 from microturn_training.senses import IMAGE, inside
+from microturn_training.timeline import OUTPUTS
 
 
 @pytest.fixture

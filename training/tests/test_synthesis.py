@@ -85,7 +85,7 @@ def test_only_requests_that_a_bank_lacks_are_made(tmp_path, monkeypatch):
     monkeypatch.setattr(synthesis.kokoro, "fetch", lambda folder: None)
     monkeypatch.setattr(synthesis, "programs", lambda: {"pico": 2})
     monkeypatch.setattr(synthesis.phones, "write", lambda folder: None)
-    monkeypatch.setattr(synthesis.sys, "argv", ["synthesis", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", ["synthesis", str(tmp_path)])
     synthesis.main()
     fixes = {f"fix:{i}" for i in range(10)}
     assert made == {name: fixes for name in synthesis.PLANS if name != "bank-foreign"}   # which has sentences about anything only
@@ -99,6 +99,22 @@ def test_sentences_about_anything_are_no_requests_and_none_kept_for_evaluation()
     known = set(domain.vocabulary())
     words = [w for text in texts for w in text.split()]
     assert 0.2 < sum(w not in known for w in words) / len(words) < 0.8   # most of what is said somewhere has words that mini does not know
+
+
+def test_less_of_a_bank_has_all_requests_and_all_kinds_of_voices():
+    jobs = synthesis.plan_training(random.Random(1), synthesis.domain.keys())
+    less = synthesis.thinned(jobs, 0.25)
+    assert len(less) == len(jobs) // 4 and {job[0] for job in less} == {job[0] for job in jobs}
+    assert {job[2].engine for job in less} == set(synthesis.ENGINES) and synthesis.thinned(jobs, 1.0) == jobs and synthesis.thinned(jobs, 0) == []
+    natural = synthesis.plan_natural(random.Random(3), synthesis.domain.keys())
+    assert synthesis.thinned(natural, 0.1) == natural[:round(len(natural) / 10)]   # whole runs of one voice
+
+
+@pytest.mark.parametrize("argument", ["bank-natural", "bank-natural=", "bank-natural=2", "bank-natural=-1", "bank-none=0.5", "bank-natural=nan"])
+def test_a_share_that_is_none_is_an_error_that_names_the_banks(argument):
+    with pytest.raises(synthesis.argparse.ArgumentTypeError, match="bank-train, bank-held"):
+        synthesis.share(argument)
+    assert synthesis.share("bank-natural=0.2") == ("bank-natural", 0.2)
 
 
 def test_where_the_programs_of_other_voices_are_not_there_their_clips_are_left_out_and_it_is_said(monkeypatch, capsys):

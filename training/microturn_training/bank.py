@@ -1,0 +1,64 @@
+"""Banks of clips: what users and the assistant say, as synthesis.py and human.py leave it in the work folder."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from . import domain
+from .dmel import DMEL_SPEECH
+from .timeline import FRAME, POSITION
+
+# The files of a bank that has more than one; all but the first may be missing.
+BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human", "bank-morph"]}
+
+
+def bank_files(folder: Path, name: str) -> list[str]:
+    """The files that a bank consists of here."""
+    first, *others = BANK_FILES.get(name, [name])
+    return [first, *(file for file in others if (folder / f"{file}.json").exists())]
+
+
+class Bank:
+    """Clips of a bank, by request key. Natural voices are listed `natural` times."""
+
+    def __init__(self, folder: Path, name: str, keep=lambda meta: True, natural: int = 1):
+        self.samples: dict[str, np.ndarray] = {}
+        self.by_key: dict[str, list[dict]] = {}
+        for file in bank_files(folder, name):
+            self.samples[file] = np.load(folder / f"{file}.npy", mmap_mode="r")
+            start = 0
+            for meta in json.loads((folder / f"{file}.json").read_text()):
+                if keep(meta):
+                    copies = natural if meta["voice"].startswith("kokoro") else 1
+                    self.by_key.setdefault(meta["key"], []).extend([meta | {"file": file, "start": start}] * copies)
+                start += meta["length"]
+
+    def wave(self, meta: dict) -> np.ndarray:
+        return self.samples[meta["file"]][meta["start"]: meta["start"] + meta["length"]].astype(np.float32) / 32767
+
+
+class Assistant:
+    """What the assistant can say: for each answer its waveform, its speech frames and the output position of each word."""
+
+    def __init__(self, folder: Path):
+        bank = Bank(folder, "bank-assistant")
+        self.wave, self.frames, self.words = {}, {}, {}
+        for key, (meta,) in bank.by_key.items():
+            x = bank.wave(meta)
+            frames = DMEL_SPEECH.levels(np.pad(x, (0, -len(x) % POSITION + FRAME)))
+            if len(frames) % 2:
+                frames = np.pad(frames, ((0, 1), (0, 0)))
+            last = np.flatnonzero(frames.max(1))[-1] + 1
+            frames = frames[: last + last % 2]
+            self.wave[key], self.frames[key] = x, frames.reshape(-1, 160)
+            at, placed = -1, []
+            for word, start in zip(domain.words(meta["text"]), meta["starts"]):
+                at = max(at + 1, int(start * 20))  # the word's sound starts one position later: captions come first
+                placed.append((at, domain.TOKEN[word]))
+            self.words[key] = placed
+
+    def length(self, key: str) -> int:
+        """Output positions from the first text token to the `<end>` token, both included."""
+        return max(1 + len(self.frames[key]), self.words[key][-1][0] + 1) + 1
