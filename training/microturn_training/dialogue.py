@@ -87,8 +87,7 @@ class Generator:
         self.random = np.random.default_rng(seed)
         self.bank, self.assistant = Bank(folder, bank, keep, RECIPE.dialogue.natural_copies if bank == "bank-train" else 1), Assistant(folder)
         self.turns, self.mix = turns, mix or Mix()
-        self.phones = phones.load(folder)
-        self.user = User(self.bank, self.phones, self.random, self.mix.augment)
+        self.user = User(self.bank, phones.load(folder), self.random, self.mix.augment)
         self.intents = list(RECIPE.dialogue.requests)
         p = np.array(list(RECIPE.dialogue.requests.values()))
         self.probability = p / p.sum()
@@ -302,7 +301,7 @@ class Generator:
 
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
         """Everything the model is shown and must yield for one dialogue."""
-        return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "phone": d.phone if self.phones else np.full_like(d.phone, -1), "control": d.control, "speech": d.speech,
+        return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "phone": d.phone if self.user.phones else np.full_like(d.phone, -1), "control": d.control, "speech": d.speech,
                 "weight": d.weight, "camera": np.array(d.camera),
                 "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS)),
                 "shape": np.repeat(d.shape, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.SHAPES) + 1),

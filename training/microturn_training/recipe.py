@@ -78,6 +78,7 @@ class Microphone:
     echo: float              # the assistant's own voice leaks in
     telephone: float
     room: float
+    near: float              # the mouth is so near that the lowest frequencies outweigh all others
     warped: float            # of those without leak have their frequencies moved by a factor within `warp`
     warp: list[float]
     masked: float            # have bands of frequencies silenced
@@ -154,7 +155,7 @@ def _problems(r: Recipe):
     if min(d.requests.values()) < 0 or not sum(d.requests.values()) > 0:
         yield "[dialogue.requests] must not be negative, nor all 0"
     shares = [("dialogue", d, name) for name in ("camera", "shapes", "bare_digits", "hesitates", "corrects", "television")]
-    shares += [("microphone", m, name) for name in ("echo", "telephone", "room", "warped", "masked", "quiet", "faint")]
+    shares += [("microphone", m, name) for name in ("echo", "telephone", "room", "near", "warped", "masked", "quiet", "faint")]
     for table, part, name in shares:
         if not 0 <= getattr(part, name) <= 1:
             yield f"[{table}] {name} must be a share, 0 to 1, got {getattr(part, name)}"

@@ -18,7 +18,7 @@ IMAGE = (40, 39, 3)
 
 
 class Microphone:
-    """Makes sound worse: room, telephone, the assistant's own voice, noise, other throats, silenced bands."""
+    """Makes sound worse: room, telephone, a mouth too near, the assistant's own voice, noise, other throats, silenced bands."""
 
     def __init__(self, random: np.random.Generator, mix: Mix):
         self.random, self.mix = random, mix
@@ -55,6 +55,8 @@ class Microphone:
                 room *= r.uniform(0.1, 0.5) / np.sqrt((room ** 2).sum())
                 room[0] = 1
                 spectrum *= scipy.fft.rfft(room, size)
+            if r.random() < RECIPE.microphone.near:
+                response = response * near(hz, r.uniform(180, 400), r.uniform(4, 16)).astype(np.float32)
             spectrum *= response
             self._leaks = r.random() < self.mix.echo
             if self._leaks:
@@ -100,6 +102,11 @@ class Microphone:
             low = int(r.integers(0, levels.shape[1] - width + 1))
             first, last = sorted(int(at) for at in r.integers(0, len(levels) + 1, 2))
             levels[first:last, low:low + width] = 0
+
+
+def near(hz: np.ndarray, knee: float, depth: float) -> np.ndarray:
+    """The gain of a microphone at the mouth (proximity effect) at each frequency: 1 for the lowest, down by `depth` dB well above `knee` Hz."""
+    return 1 / (1 + (10 ** (depth / 20) - 1) * hz ** 2 / (hz ** 2 + knee ** 2))
 
 
 def cough(random: np.random.Generator) -> np.ndarray:

@@ -170,7 +170,7 @@ def test_the_word_being_said_is_asked_250_ms_later(bank):
 
 def test_the_phone_being_said_is_asked_150_ms_later(bank):
     generator, _ = scripted(bank, [("thanks", "none")])
-    generator.phones = {"thank": ["th", "ae"]}
+    generator.user.phones = {"thank": ["th", "ae"]}
     d = generator.dialogue([("thanks", "none")], camera=False)
     user = next(e for e in d.events if e["type"] == "user")
     assert user["text"].startswith("thank ")
@@ -182,7 +182,7 @@ def test_the_phone_being_said_is_asked_150_ms_later(bank):
 
 def test_the_phones_of_a_word_after_a_pause_begin_after_it(bank):
     generator, d = scripted(bank, [])
-    generator.phones = {"please": ["p"], "add": ["ae", "d"]}
+    generator.user.phones = {"please": ["p"], "add": ["ae", "d"]}
     d.phone[:] = 0
     meta = {"key": "sum:1,2", "text": "please add", "voice": "tone", "held": False, "length": 16000, "words": [4000, 15840], "gap": None}
     generator.user.clip = lambda key, **_: (np.ones(16000, np.float32), meta, [4000, 15840], [4000, 10000])

@@ -48,6 +48,24 @@ def test_noise_is_measured_against_the_user_of_its_own_dialogue(bank):
         assert abs(loudest_noise(generator, d) + 10) < 0.5
 
 
+def test_a_near_mouth_leaves_the_lowest_frequencies_and_weakens_the_others_by_so_many_db():
+    gain = 20 * np.log10(senses.near(np.array([0.0, 100.0, 300.0, 8000.0]), 300, 12))
+    assert gain[0] == 0 and -2.5 < gain[1] < -1 and gain[2] == pytest.approx(-7.9, abs=0.1) and gain[3] == pytest.approx(-12, abs=0.1)
+
+
+def test_the_microphone_is_near_in_so_many_dialogues(bank, monkeypatch):
+    asked = []
+    real = senses.near
+    monkeypatch.setattr(senses, "near", lambda hz, knee, depth: asked.append((knee, depth)) or real(hz, knee, depth))
+    generator = Generator(bank, 4, "bank-train", mix=Mix(echo=0))
+    for _ in range(200):
+        generator.microphone.sound(Dialogue(2, False))
+    assert 30 < len(asked) < 70 and all(180 <= knee <= 400 and 4 <= depth <= 16 for knee, depth in asked)
+    asked.clear()
+    Generator(bank, 4, "bank-train", mix=Mix(augment=False, snr_db=20)).microphone.sound(Dialogue(2, False))
+    assert not asked
+
+
 def test_frequencies_are_moved_in_some_dialogues_and_never_where_the_assistant_leaks_in(bank, monkeypatch):
     monkeypatch.setattr(senses, "RECIPE", load(MINI.parent / "ablations" / "harder.toml"))
 
