@@ -13,7 +13,7 @@ import numpy as np
 PANELS = {
     "loss (nats)": ["text", "heard", "control", "speech", "color", "shape", "jumped", "spoken", "phone"],
     "share right, teacher-forced": ["text_right", "heard_right", "spoken_right", "phone_right", "switch_right"],
-    "share of the choices that fell on the busiest and on the idlest expert": ["max_load", "min_load"],
+    "choices that fell on the busiest and idlest expert": ["max_load", "min_load"],
 }
 
 
