@@ -2,7 +2,7 @@
 # Makes `mini` from nothing: voices, vocoder, training, evaluation, export. What is done already is skipped (evaluation and
 # export are not: they are of the checkpoint at hand) and training resumes, so the command can be stopped and given again. Needs the Debian packages and Python packages of README.md.
 #   MINUTES=150 PYTHON=python3 OUT=../packages/mini CASES=24 ./run.sh      # CASES: dialogues per capability in the evaluation
-#   SHARES="--share bank-natural=0.1 --share bank-more=0.3" MORPH="--share 0.3" ./run.sh      # less speech, in 20 minutes instead of 100
+#   SHARES="--share bank-natural=0.1 --share bank-more=0.3" MORPH="--share 0.3" ./run.sh      # less speech in less time
 #   MICROTURN_RECIPE=ablations/dense.toml RUN=dense OUT=work/dense/model ./run.sh    # another recipe needs a run and a folder of its own
 set -eu
 cd "$(dirname "$0")"

@@ -29,8 +29,8 @@ import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
-from .checkpoint import Training, initial_weights  # noqa: E402
 from .bank import bank_files  # noqa: E402
+from .checkpoint import Training, initial_weights  # noqa: E402
 from .dialogue import Generator  # noqa: E402
 from .domain import COLORS, SHAPES, VOCABULARY  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
