@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -21,18 +23,18 @@ def bank_files(folder: Path, name: str) -> list[str]:
 
 
 class Bank:
-    """Clips of a bank, by request key. Natural voices are listed `natural` times."""
+    """Clips of a bank, by request key. `copies` says how often those of a program, or of a collection of recordings, are listed, if not once."""
 
-    def __init__(self, folder: Path, name: str, keep=lambda meta: True, natural: int = 1):
+    def __init__(self, folder: Path, name: str, keep=lambda meta: True, copies: Mapping[str, float] = MappingProxyType({})):
         self.samples: dict[str, np.ndarray] = {}
         self.by_key: dict[str, list[dict]] = {}
         for file in bank_files(folder, name):
             self.samples[file] = np.load(folder / f"{file}.npy", mmap_mode="r")
             start = 0
             for meta in json.loads((folder / f"{file}.json").read_text()):
-                if keep(meta):
-                    copies = natural if meta["voice"].startswith("kokoro") else 1
-                    self.by_key.setdefault(meta["key"], []).extend([meta | {"file": file, "start": start}] * copies)
+                times = int(copies.get(meta["voice"].partition(":")[0], 1))
+                if times and keep(meta):
+                    self.by_key.setdefault(meta["key"], []).extend([meta | {"file": file, "start": start}] * times)
                 start += meta["length"]
 
     def wave(self, meta: dict) -> np.ndarray:

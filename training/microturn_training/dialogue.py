@@ -85,7 +85,7 @@ class Generator:
                  keep=lambda meta: True):
         folder = Path(folder)
         self.random = np.random.default_rng(seed)
-        self.bank, self.assistant = Bank(folder, bank, keep, RECIPE.dialogue.natural_copies if bank == "bank-train" else 1), Assistant(folder)
+        self.bank, self.assistant = Bank(folder, bank, keep, RECIPE.dialogue.copies if bank == "bank-train" else {}), Assistant(folder)
         self.turns, self.mix = turns, mix or Mix()
         self.user = User(self.bank, phones.load(folder), self.random, self.mix.augment)
         self.intents = list(RECIPE.dialogue.requests)

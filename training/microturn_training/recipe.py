@@ -66,7 +66,7 @@ class DialogueShares:
     hesitates: float                # of the requests without a pause of their own are cut in the middle
     corrects: float                 # of the requests with a number have it put right
     television: float               # share of dialogues in which somebody else speaks all the time
-    natural_copies: int             # how often natural voices are drawn against others; their clips are costly, so there are fewer
+    copies: dict[str, float]        # how often the clips of each kind of voice are drawn against others: of natural voices there are few
     requests: dict[str, float]      # how often what is asked, in any unit
     interrupts: dict[str, float]    # what happens during a long reply; shares
 
@@ -85,7 +85,7 @@ class Microphone:
     quiet: float             # no noise at all
     faint: float             # noise with a signal-to-noise ratio of `faint_snr`; all others have `snr`
     faint_snr: list[float]   # dB, lowest and highest
-    snr: list[float]
+    snr: list[float]         # of the noise between 300 and 3400 Hz, where vowels differ, against all of the user's voice
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ class Recipe:
 PARTS = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone}
 REQUESTS = {"greet", "name", "how", "thanks", "bye", "color", "story", "count", "sum", "say", "digit", "watch", "wait", "ood", "stop", "back",
             "tale", "echo", "every", "clock", "shape", "spot", "jumps"}
+VOICES = {"espeak", "flite", "festival", "kokoro", "rhvoice", "pico", "morph", "an4", "speech_commands"}
 INTERRUPTS = {"none", "stop", "back", "barge", "aside", "cough"}
 POSITION_MS = 50   # an output position
 
@@ -149,11 +150,13 @@ def _problems(r: Recipe):
     for name, shares in (("late", d.late), ("late_yield", d.late_yield), ("interrupts", d.interrupts.values())):
         if min(shares, default=-1) < 0 or abs(sum(shares) - 1) > 1e-9:
             yield f"[dialogue] {name} must be shares that add up to 1, got {list(shares)}"
-    for name, values, known in (("requests", d.requests, REQUESTS), ("interrupts", d.interrupts, INTERRUPTS)):
+    for name, values, known in (("requests", d.requests, REQUESTS), ("interrupts", d.interrupts, INTERRUPTS), ("copies", d.copies, VOICES)):
         if values.keys() != known:
             yield f"[dialogue.{name}] must have {', '.join(sorted(known))}, got {', '.join(values)}"
     if min(d.requests.values()) < 0 or not sum(d.requests.values()) > 0:
         yield "[dialogue.requests] must not be negative, nor all 0"
+    if any(not 0 <= times < 100 or times % 1 for times in d.copies.values()):
+        yield f"[dialogue.copies] must be whole numbers from 0 to 99, got {d.copies}"
     shares = [("dialogue", d, name) for name in ("camera", "shapes", "bare_digits", "hesitates", "corrects", "television")]
     shares += [("microphone", m, name) for name in ("echo", "telephone", "room", "near", "warped", "masked", "quiet", "faint")]
     for table, part, name in shares:

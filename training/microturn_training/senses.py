@@ -56,7 +56,7 @@ class Microphone:
                 room[0] = 1
                 spectrum *= scipy.fft.rfft(room, size)
             if r.random() < RECIPE.microphone.near:
-                response = response * near(hz, r.uniform(180, 400), r.uniform(4, 16)).astype(np.float32)
+                response = response * near(hz, r.uniform(180, 400), r.uniform(3, 12)).astype(np.float32)
             spectrum *= response
             self._leaks = r.random() < self.mix.echo
             if self._leaks:
@@ -70,12 +70,13 @@ class Microphone:
         if np.isfinite(snr):
             db = -10 * r.uniform(0, 2) * np.log10(np.maximum(hz, 60) / 60) + np.interp(hz, knots, r.normal(0, 3, 9))
             offset = int(r.integers(len(self._noise) - len(hz)))
-            noise = scipy.fft.irfft(self._noise[offset: offset + len(hz)] * 10 ** (db.astype(np.float32) / 20), size)[:n]
+            colored = self._noise[offset: offset + len(hz)] * 10 ** (db.astype(np.float32) / 20)
+            noise, loudness = scipy.fft.irfft(colored, size)[:n], rms_between(colored, size, 300, 3400)
             if self.mix.augment and r.random() < 0.5:
                 swing = np.interp(np.arange(n), np.linspace(0, n, 40), 10 ** (r.normal(0, 4, 40) / 20))
-                noise = noise * swing.astype(np.float32)
+                noise = noise * (swing / np.sqrt((swing ** 2).mean())).astype(np.float32)
             level = d.level * 0.08 * 10 ** (-snr / 20)
-            out = out + noise * np.float32(level / np.sqrt((noise ** 2).mean()))
+            out = out + noise * np.float32(level / loudness)
         return np.clip(np.round(out * 32768), -32768, 32767).astype(np.float32) / 32768
 
     def warp(self) -> float:
@@ -102,6 +103,12 @@ class Microphone:
             low = int(r.integers(0, levels.shape[1] - width + 1))
             first, last = sorted(int(at) for at in r.integers(0, len(levels) + 1, 2))
             levels[first:last, low:low + width] = 0
+
+
+def rms_between(spectrum: np.ndarray, size: int, low: float, high: float) -> float:
+    """The RMS of what a real signal of `size` samples has between two frequencies, Hz, from its spectrum (`rfft`)."""
+    first, last = (round(hz * size / RATE) for hz in (low, high))
+    return float(np.sqrt(2 * (np.abs(spectrum[first:last]) ** 2).sum()) / size)
 
 
 def near(hz: np.ndarray, knee: float, depth: float) -> np.ndarray:

@@ -38,6 +38,8 @@ def test_another_recipe_holds_what_differs(tmp_path):
     ("[dialogue]\nlate = [1.5, -0.5]", "late must be shares that add up to 1"),
     ("[dialogue.interrupts]\nstop = 0.5", "interrupts must be shares that add up to 1"),
     ("[dialogue.requests]\nsums = 9", r"\[dialogue.requests\] must have back, bye.* got .*sums"),
+    ("[dialogue.copies]\npico = 1.5", "copies.* must be whole numbers from 0"),
+    ("[dialogue.copies]\nduck = 2", r"\[dialogue.copies\] must have .*pico"),
     ("[microphone]\nwarp = [0.86]", "warp must be the lowest and the highest value"),
     ("[microphone]\nsnr = [22, 3]", "snr must be the lowest and the highest value"),
     ("[microphone]\nmasked = 33", "masked must be a share, 0 to 1, got 33"),
