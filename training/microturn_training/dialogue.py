@@ -297,6 +297,21 @@ class Generator:
             self.user.television(d, min(level, 0.5) * 10 ** (r.uniform(-24, -14) / 20))   # weaker than the quietest user
         return d
 
+    def lesson(self) -> Dialogue:
+        """A dialogue in which many voices say anything one after the other, and what the assistant does is not told: so
+        64 % of the positions hear a word that is to be learnt, in the others 31 %."""
+        r, d = self.random, Dialogue(self.turns, False)
+        d.level = 10 ** (r.uniform(-15, 4) / 20) if self.mix.augment else 1.0
+        intents: dict[str, list[str]] = {}
+        for key in self.bank.by_key:
+            intents.setdefault(key.partition(":")[0], []).append(key)
+        names, t = list(intents), int(r.uniform(0.1, 1) * RATE)
+        while t < len(d.user) - RATE:
+            _, end = self.user.say(d, str(r.choice(intents[str(r.choice(names))])), t, d.level * 10 ** (r.uniform(-3, 3) / 20))
+            t = end + int(r.uniform(0.15, 0.6) * RATE)
+        d.weight[:] = 0
+        return d
+
     # ---- batches ------------------------------------------------------------------------------------------------
 
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
@@ -316,13 +331,13 @@ class Generator:
         return moved
 
     def batch(self, size: int) -> dict[str, np.ndarray]:
-        """`size` dialogues, stacked; `images` holds only those with a camera, in order."""
-        dialogues = [self.dialogue() for _ in range(size)]
+        """`size` dialogues, stacked, some of them lessons; `images` holds only those with a camera, in order. `glances` are images apart."""
+        dialogues = [self.lesson() if self.random.random() < RECIPE.dialogue.lessons else self.dialogue() for _ in range(size)]
         examples = [self.example(d) for d in dialogues]
         out = {k: np.stack([e[k] for e in examples]) for k in examples[0]}
         seen = [self.camera.images(d) for d in dialogues if d.camera]
         out["images"] = np.stack(seen) if seen else np.zeros((0, self.turns, 2, *IMAGE), np.uint8)
-        return out
+        return out | sights.glances(self, RECIPE.dialogue.glances * size)
 
 
 def folder_of(argument: str | None = None) -> Path:

@@ -36,6 +36,7 @@ class Loss:
     color: float         # probe: the colour seen
     shape: float         # probe: the shape seen
     jumped: float        # probe: whether it is somewhere else than before
+    glance: float        # probe of the vision tower alone: colour, shape and place in images that belong to no dialogue
     spoken: float        # probe: the word being said
     phone: float         # probe: the phone being said
     decision: float      # of positions where something starts or ends, and of those where it only might have, against others
@@ -60,6 +61,8 @@ class DialogueShares:
     turns: int                      # micro-turns of a dialogue
     camera: float                   # share of dialogues with one
     shapes: float                   # share of those in which it shows a shape from the beginning
+    glances: int                    # for each dialogue, so many pairs of images apart, which only the vision tower sees
+    lessons: float                  # share of dialogues in which the user talks on and nobody answers: only hearing is taught
     late: list[float]               # how often a reply starts 0, 1, ... micro-turns after it could
     late_yield: list[float]         # the same for silence when the user breaks in
     bare_digits: float              # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
@@ -157,11 +160,13 @@ def _problems(r: Recipe):
         yield "[dialogue.requests] must not be negative, nor all 0"
     if any(not 0 <= times < 100 or times % 1 for times in d.copies.values()):
         yield f"[dialogue.copies] must be whole numbers from 0 to 99, got {d.copies}"
-    shares = [("dialogue", d, name) for name in ("camera", "shapes", "bare_digits", "hesitates", "corrects", "television")]
+    shares = [("dialogue", d, name) for name in ("camera", "shapes", "lessons", "bare_digits", "hesitates", "corrects", "television")]
     shares += [("microphone", m, name) for name in ("echo", "telephone", "room", "near", "warped", "masked", "quiet", "faint")]
     for table, part, name in shares:
         if not 0 <= getattr(part, name) <= 1:
             yield f"[{table}] {name} must be a share, 0 to 1, got {getattr(part, name)}"
+    if d.glances < 1:
+        yield f"[dialogue] glances must be 1 or more, got {d.glances}"
     if m.quiet + m.faint > 1:
         yield f"[microphone] quiet and faint must not be more than 1 together, got {m.quiet + m.faint:g}"
     for name in ("warp", "faint_snr", "snr"):

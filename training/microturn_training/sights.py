@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAR = 6          # pixels that a jump is wide at least
 ROOM = (7, 6)    # pixels that a shape may be off the middle, down and to the right
+ALIKE = 4        # pairs of `glances` that share light and size
 DELAY = (0, 22)  # micro-turns until what is awaited comes
 
 
@@ -35,6 +36,24 @@ def jump(random: np.random.Generator, d: Dialogue, turn: int) -> None:
     d.place[turn:] = elsewhere(random, d.place[turn, 1])
     if turn and random.random() < 0.5:
         d.place[turn, 0] = d.place[turn - 1, 1]
+
+
+def glances(g: Generator, count: int) -> dict[str, np.ndarray]:
+    """Pairs of images for the vision tower alone, several under each light, and what is in them: `glances` [n, 2, 40, 39, 3], `glance_color` [n],
+    `glance_shape` [n] (0 for none), `glance_place` [n, 2, 2] in pixels off the middle, down and to the right, of the first and the second image."""
+    from .dialogue import Dialogue
+    r, pairs, worlds = g.random, [], []
+    for first in range(0, count, ALIKE):
+        d = Dialogue(min(ALIKE, count - first), True)
+        d.color[:] = r.integers(len(domain.COLORS), size=d.turns)
+        d.shape[:] = r.integers(1, len(domain.SHAPES) + 1, d.turns) * (r.random(d.turns) < 0.75)
+        d.place[:] = r.integers([-ROOM[0], -ROOM[1]], [ROOM[0] + 1, ROOM[1] + 1], (d.turns, 1, 2))
+        for turn in np.flatnonzero(r.random(d.turns) < 0.3):
+            d.place[turn, 1] = elsewhere(r, d.place[turn, 0])
+        pairs.append(g.camera.images(d))
+        worlds.append(d)
+    parts = {"glances": pairs, "glance_color": [d.color for d in worlds], "glance_shape": [d.shape for d in worlds], "glance_place": [d.place for d in worlds]}
+    return {name: np.concatenate(part) for name, part in parts.items()}
 
 
 def world(g: Generator, d: Dialogue) -> None:

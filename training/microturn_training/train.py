@@ -33,9 +33,10 @@ from .bank import bank_files  # noqa: E402
 from .checkpoint import Training, initial_weights  # noqa: E402
 from .dialogue import Generator  # noqa: E402
 from .domain import COLORS, SHAPES, VOCABULARY  # noqa: E402
-from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts  # noqa: E402
+from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts, patches_of  # noqa: E402
 from .phones import PHONES  # noqa: E402
 from .recipe import RECIPE  # noqa: E402
+from .sights import ROOM  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -104,8 +105,26 @@ class Probes(torch.nn.Module):
         self.color = torch.nn.Linear(hidden_size, len(COLORS) + 1)   # at output positions: the colour seen; the last class is "no camera"
         self.shape = torch.nn.Linear(hidden_size, len(SHAPES) + 2)   # the shape seen; 0 is none, the last class "no camera"
         self.jumped = torch.nn.Linear(hidden_size, 2)                # whether it is somewhere else than in the micro-turn before
+        self.glance = torch.nn.Linear(hidden_size, len(COLORS) + len(SHAPES) + 1 + 4)   # of what the vision tower yields: colour, shape, and both places
         self.spoken = torch.nn.Linear(hidden_size, vocabulary)       # at audio positions: the word being said
         self.phone = torch.nn.Linear(hidden_size, len(PHONES))       # there too: the phone being said
+
+
+def known(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The mean cross entropy of the targets that are known, which are not -1; 0 if none is, as in lessons or without phones."""
+    return F.cross_entropy(logits, target, ignore_index=-1, reduction="sum") / (target >= 0).sum().clamp(min=1)
+
+
+def glance_loss(net: Duplex, probes: Probes, batch: dict) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the vision tower tells of images that belong to no dialogue: its loss, and the share of shapes that are right.
+
+    Through six layers, from the few moments that a dialogue asks about what is seen, the tower learns colours but not shapes."""
+    told = probes.glance(net.model.vision_tower(patches_of(batch["glances"]))).float()
+    color, shape, place = told.split([len(COLORS), len(SHAPES) + 1, 4], -1)
+    there = batch["glance_shape"] > 0
+    off = F.smooth_l1_loss(place.view(-1, 2, 2), batch["glance_place"] / ROOM[0], reduction="none").mean((1, 2))
+    loss = F.cross_entropy(color, batch["glance_color"]) + F.cross_entropy(shape, batch["glance_shape"]) + (off * there).sum() / there.sum().clamp(min=1)
+    return loss, (shape.argmax(-1) == batch["glance_shape"])[there].float().mean().detach()
 
 
 def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: float) -> dict[str, torch.Tensor]:
@@ -119,15 +138,17 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
     out["color"] = F.cross_entropy(probes.color(h).float().flatten(0, 1), batch["color"].flatten())
     out["shape"] = F.cross_entropy(probes.shape(h).float().flatten(0, 1), batch["shape"].flatten())
     out["jumped"] = F.cross_entropy(probes.jumped(h).float().flatten(0, 1), batch["jumped"].flatten(), weight=torch.tensor([1.0, JUMPED]))
+    out["glance"], glance_right = glance_loss(net, probes, batch)
     asked = probes.spoken(audio).float()
-    out["spoken"] = F.cross_entropy(asked.flatten(0, 1), batch["spoken"].flatten(), ignore_index=-1)
+    out["spoken"] = known(asked.flatten(0, 1), batch["spoken"].flatten())
     phone = probes.phone(audio).float()
-    out["phone"] = F.cross_entropy(phone.flatten(0, 1), batch["phone"].flatten(), ignore_index=-1)
+    out["phone"] = known(phone.flatten(0, 1), batch["phone"].flatten())
     sounding = batch["speech"].amax(-1) > 0
     chosen = (sounding & (torch.rand(sounding.shape) < speech_share)) | (speaking & (torch.rand(sounding.shape) < 0.25))
     logits = net.speech_logits(h[chosen]).float()
-    out["speech"] = F.cross_entropy(logits.flatten(0, 1), batch["speech"][chosen].flatten().long())
+    out["speech"] = known(logits.flatten(0, 1), batch["speech"][chosen].flatten().long())
     with torch.no_grad():
+        out["glance_right"] = glance_right
         out["text_right"] = (lt.argmax(-1) == text)[text > 0].float().mean()
         out["spoken_right"] = (asked.argmax(-1) == batch["spoken"])[batch["spoken"] > 0].float().mean()
         out["phone_right"] = (phone.argmax(-1) == batch["phone"])[batch["phone"] > 0].float().mean()
@@ -181,7 +202,7 @@ def sizes() -> Config:
 
 JUMPED = 10.0   # weight of the few positions at which something jumped
 
-METRICS = ["loss", "text", "heard", "control", "speech", "color", "shape", "jumped", "spoken", "phone", "text_right", "heard_right", "spoken_right", "phone_right", "switch_right"]
+METRICS = ["loss", "text", "heard", "control", "speech", "color", "shape", "jumped", "glance", "spoken", "phone", "text_right", "heard_right", "spoken_right", "phone_right", "glance_right", "switch_right"]
 
 
 def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) -> None:
@@ -244,7 +265,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
                 part = losses(net, probes, audio, h, batch, speech_share=0.5)
                 w = RECIPE.loss
                 part["loss"] = (w.text * part["text"] + w.heard * part["heard"] + w.speech * part["speech"] + w.control * part["control"]
-                                + w.color * part["color"] + w.shape * part["shape"] + w.jumped * part["jumped"] + w.spoken * part["spoken"] + w.phone * part["phone"])
+                                + w.color * part["color"] + w.shape * part["shape"] + w.jumped * part["jumped"] + w.glance * part["glance"] + w.spoken * part["spoken"] + w.phone * part["phone"])
             part["loss"].backward()
             # a part without a word, or without a switch, has no share of right ones
             metrics += torch.stack([part[m].detach().float().nan_to_num() if m.endswith("_right") else part[m].detach().float() for m in METRICS])

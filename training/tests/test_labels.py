@@ -217,3 +217,24 @@ def test_a_gap_is_found_where_it_is_expected_only():
 def test_word_errors_count_edits():
     assert errors("a b c".split(), "a c".split()) == 1
     assert errors([], ["a"]) == 1 and errors(["a", "b"], []) == 2 and errors("a b".split(), "b a".split()) == 2
+
+
+def test_a_lesson_tells_what_is_heard_and_nothing_of_what_the_assistant_does(bank):
+    generator = Generator(bank, 0, turns=60, mix=Mix(augment=False, snr_db=None, echo=0))
+    keys = set()
+    for _ in range(40):
+        d = generator.lesson()
+        said = [e for e in d.events if e["type"] == "user"]
+        assert len(said) >= 8 and len(said) == len(d.events)
+        assert not d.weight.any() and not d.text.any() and not d.speech.any() and set(d.control) == {LISTEN}
+        heard = [domain.VOCABULARY[t] for t in d.heard if t]
+        expected = [word for e in said for word in domain.words(e["text"])]
+        assert heard == expected[:len(heard)] and len(expected) - len(heard) <= len(domain.words(said[-1]["text"]))   # the last may not be over
+        keys |= {e["key"].partition(":")[0] for e in said}
+    assert keys == {key.partition(":")[0] for key in generator.bank.by_key}
+
+
+def test_so_many_dialogues_of_a_batch_are_lessons(bank):
+    batch = Generator(bank, 1, turns=30).batch(80)
+    lessons = (batch["weight"].max(1) == 0).sum()
+    assert 8 < lessons < 36

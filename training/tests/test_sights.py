@@ -5,6 +5,7 @@ import pytest
 from microturn_training import domain, sights
 from microturn_training.dialogue import SPEAK, Generator, Mix
 from microturn_training.domain import TOKEN, VOCABULARY
+from microturn_training.recipe import RECIPE
 from microturn_training.senses import IMAGE, inside
 from microturn_training.timeline import OUTPUTS
 
@@ -80,3 +81,26 @@ def test_the_images_show_the_shape_where_it_is(generator):
     assert np.abs(images[turn, 1, rows, columns] - images[turn - 1, 1, rows, columns]).max() > 60 or np.abs(after - before).max() < 13
     far = [(r, c) for r in (1, 38) for c in (1, 37) if all(max(abs(r - 20 - p[0]), abs(c - 19 - p[1])) > 15 for p in (before, after))]
     assert far and all(np.abs(images[turn, 1, r, c] - images[turn - 1, 1, r, c]).max() < 60 for r, c in far)
+
+
+def test_glances_show_what_their_labels_say(generator):
+    g = sights.glances(generator, 90)
+    assert g["glances"].shape == (90, 2, *IMAGE) and g["glances"].dtype == np.uint8
+    assert set(g["glance_shape"]) == {0, 1, 2, 3} and set(g["glance_color"]) == set(range(len(domain.COLORS)))
+    jumped = 0
+    for images, color, shape, places in zip(g["glances"].astype(float), g["glance_color"], g["glance_shape"], g["glance_place"]):
+        background = np.median(images[0].reshape(-1, 3), 0)
+        assert np.argmin([np.abs(background - domain.RGB[name]).sum() for name in domain.COLORS]) == color
+        jumped += (places[0] != places[1]).any()
+        for image, (down, right) in zip(images, places):
+            off = np.abs(image - background).max(-1) > 60
+            assert off.any() == (shape > 0)
+            if shape in (1, 2):   # symmetric, so that its middle is that of its pixels
+                rows, columns = np.nonzero(off)
+                assert abs(rows.mean() - 19.5 - down) < 2 and abs(columns.mean() - 19 - right) < 2
+    assert 10 < jumped < 45
+
+
+def test_a_batch_has_so_many_glances_for_each_dialogue(generator):
+    batch = generator.batch(2)
+    assert len(batch["glances"]) == len(batch["glance_shape"]) == 2 * RECIPE.dialogue.glances

@@ -3,10 +3,16 @@ import os
 import subprocess
 import sys
 from queue import Empty
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 
 from microturn_training import train
+from microturn_training.dialogue import Generator
+from microturn_training.model import Config, Duplex
+from microturn_training.sights import glances
 
 
 class Dry:
@@ -28,3 +34,49 @@ def test_knows_a_process_that_ended_and_was_not_waited_for():
         pass
     assert train.alive(os.getpid())
     child.wait()
+
+
+def test_the_loss_of_glances_falls_to_nothing_when_the_tower_tells_all():
+    """A tower that yields the labels themselves, and a probe that reads them."""
+    n, probes = 40, train.Probes(256, 8)
+    color, shape = torch.randint(len(train.COLORS), (n,)), torch.randint(len(train.SHAPES) + 1, (n,))
+    place = torch.randint(-6, 7, (n, 2, 2))
+    shapes = len(train.COLORS)   # where those of the shapes begin
+    places = slice(shapes + len(train.SHAPES) + 1, shapes + len(train.SHAPES) + 5)
+    told = torch.zeros(n, 256)
+    told[:, :shapes] = 50 * torch.nn.functional.one_hot(color, shapes)
+    told[:, shapes:places.start] = 50 * torch.nn.functional.one_hot(shape, len(train.SHAPES) + 1)
+    told[:, places] = place.flatten(1) / train.ROOM[0]
+    with torch.no_grad():
+        probes.glance.weight.copy_(torch.eye(*probes.glance.weight.shape))
+        probes.glance.bias.zero_()
+    batch = {"glances": torch.zeros(n, 2, 40, 39, 3, dtype=torch.uint8), "glance_color": color, "glance_shape": shape, "glance_place": place}
+
+    def loss(told):
+        net = SimpleNamespace(model=SimpleNamespace(vision_tower=lambda patches: told))
+        return train.glance_loss(net, probes, batch)
+    value, right = loss(told)
+    assert value < 1e-4 and right == 1
+    wrong_place = told.clone()
+    wrong_place[:, places] += 2
+    assert loss(wrong_place)[0] > 1                       # smooth L1 of an error of 2 is 1.5
+    elsewhere = wrong_place.clone()
+    elsewhere[shape > 0] = told[shape > 0]
+    assert loss(elsewhere)[0] < 1e-4                      # where no shape is, none has a place
+    assert loss(told.roll(1, 0))[1] < 1
+
+
+def test_a_batch_of_lessons_alone_has_a_loss(bank):
+    """Nothing is said in it, so some parts of the loss are of no position at all."""
+    generator = Generator(bank, 0, turns=10)
+    lessons = [generator.lesson() for _ in range(2)]
+    examples = [generator.example(d) for d in lessons]
+    batch = {name: torch.from_numpy(np.stack([e[name] for e in examples])) for name in examples[0]}
+    batch |= {name: torch.from_numpy(values) for name, values in glances(generator, 4).items()}
+    config = Config(vocab_size=len(train.VOCABULARY), hidden_size=32, num_layers=1, global_layers=[0], patch_layers=[(1, 5, 8), (1, 2, 8), (1, 4, 16), (2, 1, 32)])
+    net, probes = Duplex(config), train.Probes(32, len(train.VOCABULARY))
+    audio, h = net(batch["audio"], batch["camera"], torch.zeros(0, 10, 2, 40, 39, 3, dtype=torch.uint8), **train.fed_back(batch))
+    parts = train.losses(net, probes, audio, h, batch, speech_share=0.5)
+    assert all(torch.isfinite(parts[name]) for name in ("text", "heard", "control", "speech", "spoken", "phone", "glance"))
+    assert parts["text"] == parts["control"] == parts["speech"] == 0
+    assert parts["heard"] > 0 and parts["spoken"] > 0
