@@ -11,12 +11,14 @@ import { type BenchContext, benchContext } from "./model.js";
 import { type BenchSection, goalsSection, table } from "./report.js";
 import { sessionsSection } from "./sessions.js";
 import { turnStagesSection, workerTurnStagesSection } from "./turn-stages.js";
+import { vocoderSection } from "./vocoder.js";
 import { weightsSection } from "./weights.js";
 
 /** Each runs in a process of its own: what one compiles, loads and leaves behind is not measured by the next. */
 const sections: Readonly<Record<string, (context: BenchContext) => Promise<BenchSection>>> = {
   machine: machineSection,
   codecs: codecsSection,
+  vocoder: vocoderSection,
   turn: turnStagesSection,
   "worker-turn": workerTurnStagesSection,
   weights: weightsSection,

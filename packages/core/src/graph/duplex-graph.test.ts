@@ -9,6 +9,7 @@ import { tinyModel } from "../testing/tiny-model.js";
 import { buildDuplexGraph } from "./duplex-graph.js";
 import { type ReferenceInput, ReferenceModel, type ReferenceOutput } from "./reference.js";
 import { GraphRunner } from "./test-runner.js";
+import { buildVocoderGraph } from "./vocoder-graph.js";
 
 // The rings of the tiny model hold 2 and 4 micro-turns (and one sink), so 12 micro-turns wrap both several times.
 const turns = 12;
@@ -210,6 +211,31 @@ describe("duplex graph", () => {
       }
     }
     await runner.close();
+  });
+
+  it("has the vocoder's network as a graph of its own, which gives the same, state carried", async () => {
+    const { config, weights } = tinyModel({ seed: 3 });
+    const shapes = [...weightShapes(config)].filter(([name]) => name.startsWith("microturn.vocoder."));
+    const network = new VocoderNetwork(
+      new Map(shapes.map(([name, shape]) => [name, { shape, data: weights.float32(name, shape) }])),
+    );
+    const runner = await GraphRunner.create(buildVocoderGraph(config, weights, 3));
+    const expected = new Float32Array(3 * 264);
+    for (let run = 0; run < 4; run++) {
+      const levels = Int32Array.from({ length: 3 * 80 }, (_, i) => (7 * i * (run + 1)) % 16);
+      const { vocoder_controls: controls } = await runner.run({
+        levels: { type: "int32", shape: [1, 3, 80], data: levels },
+      });
+      network.step(levels, expected);
+      const largest = expected.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+      for (const [i, value] of expected.entries()) {
+        expect(Math.abs(controls.data[i] - value) / largest).toBeLessThan(1e-5);
+      }
+    }
+    await runner.close();
+    const { vocoder: _, ...silent } = config.duplex ?? {};
+    const without = { ...config, duplex: silent } as typeof config;
+    expect(() => buildVocoderGraph(without, weights, 3)).toThrow(TypeError);
   });
 
   it("describes its inputs, outputs and state", () => {

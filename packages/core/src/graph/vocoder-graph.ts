@@ -1,8 +1,34 @@
 // The vocoder's network inside the model's graph: speech frames to controls of the source-filter synthesis.
 // Layers: docs/models.md, "The vocoder".
 
-import type { BuildContext } from "./build-context.js";
-import type { Value } from "./emitter.js";
+import type { Graph } from "../backend.js";
+import type { ModelConfig } from "../model/config.js";
+import type { Weights } from "../model/weights.js";
+import { BuildContext } from "./build-context.js";
+import { Emitter, type Value } from "./emitter.js";
+
+/**
+ * Builds the vocoder's network as a graph of its own, to time and test it apart from a model.
+ *
+ * Input `levels` int32 `[B, frames, bins]`, output `vocoder_controls` float32 `[B, frames, subFrames * (2 + 2 * envelopePoints)]`,
+ * state `vocoder`.
+ *
+ * @param frames - of one run, for example 8 in a micro-turn
+ * @throws DuplexError `MODEL_INVALID` if a weight is missing or has another shape
+ * @throws TypeError if the configuration has no vocoder
+ */
+export function buildVocoderGraph(config: ModelConfig, weights: Weights, frames: number): Graph {
+  if (config.duplex?.vocoder === undefined) {
+    throw new TypeError("buildVocoderGraph: expected a configuration with a vocoder, got one without");
+  }
+  const { subFrames, envelopePoints } = config.duplex.vocoder;
+  const g = new Emitter();
+  const c = new BuildContext(g, config, weights, { experts: "if", weightType: "float32", accuracyLevel: 0 });
+  const levels = g.input("levels", "int32", [-1, frames, config.duplex.speech.melBins]);
+  const controls = vocoderNetwork(c, levels, frames);
+  g.output("vocoder_controls", controls, "float32", [-1, frames, subFrames * (2 + 2 * envelopePoints)]);
+  return g.finish("microturn-vocoder");
+}
 
 /**
  * @param levels - int32 `[B, frames, bins]`
