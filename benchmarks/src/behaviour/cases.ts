@@ -50,10 +50,12 @@ export interface BehaviourCase {
   readonly wav: string;
 }
 
-/** Reads every case below a folder, in the order of their names. @throws Error naming the folder if there is none */
+/** Reads every case below a folder, or those of some rows, in the order of their names. @throws Error naming the folder if there is none, or the row that is none */
 export async function readCases(folder: string, rows?: readonly string[]): Promise<BehaviourCase[]> {
   const cases: BehaviourCase[] = [];
   const names = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const unknown = names.length === 0 ? undefined : rows?.find((row) => !names.some(({ name }) => name === row));
+  if (unknown !== undefined) throw new Error(`there is no row "${unknown}" in ${folder}`);
   for (const entry of names.filter((one) => one.isDirectory()).sort((a, b) => a.name.localeCompare(b.name))) {
     if (rows !== undefined && !rows.includes(entry.name)) continue;
     for (const file of (await readdir(join(folder, entry.name))).filter((name) => name.endsWith(".json")).sort()) {

@@ -1,6 +1,7 @@
 // `npm run eval`: plays recorded cases into mini, end to end through DuplexSession, and prints what it did as a table.
 // Options: --cases <folder>, --rows take,wait, --model <folder>, --sessions 8, --out <folder>,
 // --weights int8,float32 (each in turn; the first is what the tables are of, all together are compared),
+// --compare take,hold (rows to compare them by, which types after the first play; all of them otherwise),
 // --traces 2 (pages with the trace of the first cases of each row, in <folder>),
 // --card <file.md> (replaces the text between its `eval`, `experts` and `variants` markers), --manifest <microturn.json> (sets
 // its `evaluation`).
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     rows: { type: "string" },
     model: { type: "string" },
     weights: { type: "string" },
+    compare: { type: "string" },
     sessions: { type: "string", default: "8" },
     traces: { type: "string", default: "0" },
     out: { type: "string", default: "benchmarks/results/behaviour" },
@@ -40,6 +42,9 @@ const { values } = parseArgs({
   },
 });
 
+if (values.compare !== undefined && !(values.weights ?? "").includes(",")) {
+  throw new Error("--compare says by which rows weight types are compared: name two or more with --weights");
+}
 if (values.rows !== undefined && (values.card ?? values.manifest) !== undefined) {
   throw new Error("--rows would leave rows out of the card or manifest: give --card and --manifest without it");
 }
@@ -63,10 +68,14 @@ const sessions = Number(values.sessions);
 // Before anything is played: a type that does not exist, or not for this backend, ends it here.
 const bytes = types.map(graphBytes);
 const runMs = compares ? await runTimes({ backend, model }, types, 300) : [];
+const comparedRows = new Set(values.compare?.split(",") ?? cases.map(({ row }) => row));
+const compared = cases.filter(({ row }) => comparedRows.has(row));
+const missing = [...comparedRows].find((name) => !compared.some(({ row }) => row === name));
+if (missing !== undefined) throw new Error(`--compare: "${missing}" is none of the rows that are played`);
 const played: Played[] = [];
 for (const weightType of types) {
-  // The files of a comparison lie apart.
-  played.push(await evaluate(weightType, compares ? join(values.out, weightType) : values.out));
+  const folder = compares ? join(values.out, weightType) : values.out; // the files of a comparison lie apart
+  played.push(await evaluate(weightType, played.length === 0 ? cases : compared, folder));
 }
 await backend.close();
 
@@ -78,7 +87,7 @@ const variants = types.map((type, i) => ({
   weights: type,
   bytes: bytes[i],
   runMs: runMs[i],
-  scores: played[i].scores,
+  scores: played[i].scores.filter(({ row }) => comparedRows.has(row)),
 }));
 const sections: Record<string, string> = {
   eval: `${markdown(rows)}\n\n${cases.length} cases, weights ${weights}; voices: ${voices.join(", ")}.`,
@@ -117,8 +126,8 @@ function graphBytes(weightType: WeightType): number {
   return externalData.reduce((sum, { data }) => sum + data.length, onnx.length);
 }
 
-/** Plays every case with one weight type, and writes a JSON file for each. */
-async function evaluate(weightType: WeightType, out: string): Promise<Played> {
+/** Plays cases with one weight type, and writes a JSON file for each. */
+async function evaluate(weightType: WeightType, cases: readonly BehaviourCase[], out: string): Promise<Played> {
   const engine = localEngine({ model, backend, weights: weightType, maxSessions: sessions });
   await mkdir(out, { recursive: true });
   const scores: Score[] = [];
