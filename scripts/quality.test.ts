@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
+import getReleasePlan from "@changesets/get-release-plan";
 import { build } from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
@@ -52,6 +53,17 @@ built(`published packages${reason}`, () => {
 
   it.each(packages)("%s ships its licence and a README", (name) => {
     for (const file of ["LICENSE", "README.md"]) expect(existsSync(join(folder(name), file)), file).toBe(true);
+  });
+});
+
+describe("the weights", () => {
+  it("have the version, but for its last number, that their package will be published with", async () => {
+    const { releases } = await getReleasePlan(root);
+    const { version } = JSON.parse(readFileSync(join(folder("mini"), "package.json"), "utf8"));
+    const next: string = releases.find(({ name }) => name === "@microturn/mini")?.newVersion ?? version;
+    const weights = JSON.parse(readFileSync(join(folder("mini"), "microturn.json"), "utf8"));
+    const firstTwo = (numbers: string) => numbers.split(".").slice(0, 2);
+    expect(firstTwo(weights.version)).toEqual(firstTwo(next));
   });
 });
 
