@@ -203,6 +203,25 @@ class Cases:
             scene.place(x, start, event)
             self.write(row, scene, noises[i], {"yields": False, "text": self.reply_text(key)})
 
+    def television(self, n: int) -> None:
+        """A television speaks all the time, 14 to 24 dB weaker than the user, who asks for the story or a count."""
+        noises = self.noises(n)
+        for i in range(n):
+            key = "story" if i % 2 == 0 else f"count:{self.random.integers(6, 10)}"
+            scene = Scene(self.random, 5 + self.reply_seconds(key) + 4)
+            request = self.clip([key], lambda m: m["held"] == (i % 4 > 1))
+            end = scene.say(self.bank, request, self.random.uniform(0.6, 1.2))
+            playing = (reply_turn(int(end * RATE)) + 1) * TURN / RATE
+            gain, t = 10 ** (self.random.uniform(-24, -14) / 20), self.random.uniform(0, 1)
+            while t < len(scene.samples) / RATE - 0.5:
+                meta = self.clip(["line", "ood"], lambda m: m["held"] and m["voice"] != request["voice"])
+                event = {"type": "television", "key": meta["key"], "text": meta["text"], "voice": meta["voice"], "heldPhrasing": True}
+                t = scene.place(self.bank.wave(meta) * gain, int(t * RATE), event) + self.random.uniform(0.1, 1.5)
+            # The last event is that during which the assistant must be speaking: one sentence stands for all.
+            during = next(e for e in scene.events[1:] if e["onsetMs"] > 1000 * playing + 800)
+            scene.events = [scene.events[0], during]
+            self.write("hold-television", scene, noises[i], {"yields": False, "text": self.reply_text(key)})
+
     def of(self, intents: list[str]) -> list[dict]:
         """All clips of some intents."""
         return [m for k in self.keys_of(intents) for m in self.bank.by_key[k]]
@@ -445,7 +464,7 @@ def main() -> None:
         row(args.n)
     for row in ("hold-aside", "hold-cough"):
         cases.not_meant(row, args.n)
-    for row in (cases.shapes, cases.jumps):
+    for row in (cases.shapes, cases.jumps, cases.television):   # a new row comes last: so the others stay as they are
         row(args.n)
     print(f"{args.out}: {cases.count} cases")
 

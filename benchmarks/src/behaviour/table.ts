@@ -91,6 +91,7 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
     case "hold-human":
     case "hold-aside":
     case "hold-cough":
+    case "hold-television":
       return { "told word-exact to the end": right, "was speaking": wasSpeaking };
     case "transcript":
       return { "word error rate": wordErrorRate(scores), "whole recording exact": right };
