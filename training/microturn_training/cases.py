@@ -12,6 +12,7 @@ import gzip
 import json
 import shutil
 import wave
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,11 @@ class Scene:
         return self.place(x, start, event)
 
     def place(self, x: np.ndarray, start: int, event: dict) -> float:
-        """Places the sound of an event, with `TAIL` samples around what is audible; returns the second at which it ends."""
-        self.samples[start:start + len(x)] += x[: len(self.samples) - start]
+        """Places the sound of an event, with `TAIL` samples around what is audible; returns the second at which it ends. Raises ValueError
+        if the scene is too short for it."""
+        if start + len(x) > len(self.samples):
+            raise ValueError(f"a scene of {len(self.samples) / RATE:.1f} s is too short for {event['text']!r} from {start / RATE:.1f} s on")
+        self.samples[start:start + len(x)] += x
         event |= {"onsetMs": (start + TAIL) / 16, "endMs": (start + len(x) - TAIL) / 16}
         self.events.append(event)
         return (start + len(x) - TAIL) / RATE
@@ -74,7 +78,7 @@ class Scene:
 
 class Cases:
     def __init__(self, work: Path, out: Path, seed: int):
-        self.random = np.random.default_rng(seed)
+        self.seed, self.random = seed, np.random.default_rng(seed)
         trained = {key: {m["text"] for m in clips} for key, clips in Bank(work, "bank-train").by_key.items()}
         self.bank = Bank(work, "bank-held", lambda m: not m["held"] or not any(domain.contains(t, [m["text"]]) for t in trained[m["key"]]))
         self.assistant = Assistant(work)
@@ -212,15 +216,29 @@ class Cases:
             request = self.clip([key], lambda m: m["held"] == (i % 4 > 1))
             end = scene.say(self.bank, request, self.random.uniform(0.6, 1.2))
             playing = (reply_turn(int(end * RATE)) + 1) * TURN / RATE
-            gain, t = 10 ** (self.random.uniform(-24, -14) / 20), self.random.uniform(0, 1)
-            while t < len(scene.samples) / RATE - 0.5:
+            gain = 10 ** (self.random.uniform(-24, -14) / 20)
+
+            def sentence(t: float) -> tuple[float, dict]:
+                """Places one at `t` seconds; returns when the next may come, and its event."""
                 meta = self.clip(["line", "ood"], lambda m: m["held"] and m["voice"] != request["voice"])
                 event = {"type": "television", "key": meta["key"], "text": meta["text"], "voice": meta["voice"], "heldPhrasing": True}
-                t = scene.place(self.bank.wave(meta) * gain, int(t * RATE), event) + self.random.uniform(0.1, 1.5)
-            # The last event is that during which the assistant must be speaking: one sentence stands for all.
-            during = next(e for e in scene.events[1:] if e["onsetMs"] > 1000 * playing + 800)
+                x = self.bank.wave(meta)[: len(scene.samples) - int(t * RATE)] * gain   # the last may be cut off
+                return scene.place(x, int(t * RATE), event) + self.random.uniform(0.1, 1.5), event
+
+            chosen = playing + self.random.uniform(0.8, min(4.5, self.reply_seconds(key) - 1))
+            t = self.random.uniform(0, 1)
+            while t < chosen:
+                t, _ = sentence(t)
+            t, during = sentence(chosen)   # during this one the assistant must be speaking: it stands for all
+            while t < len(scene.samples) / RATE - 0.5:
+                t, _ = sentence(t)
             scene.events = [scene.events[0], during]
             self.write("hold-television", scene, noises[i], {"yields": False, "text": self.reply_text(key)})
+
+    def begin(self, row: str) -> None:
+        """Begins a row with chances of its own, so that a change of another leaves it as it is."""
+        self.random = np.random.default_rng([self.seed, zlib.crc32(row.encode())])
+        self.digits.random = np.random.default_rng([self.seed, zlib.crc32(row.encode()), 1])
 
     def of(self, intents: list[str]) -> list[dict]:
         """All clips of some intents."""
@@ -315,10 +333,10 @@ class Cases:
         noises = self.noises(n)
         keys = self.keys_of([*self.SHORT, "sum", "say", "digit", "stop"])
         for i in range(n):
-            scene, t = Scene(self.random, 13), 0.8
+            scene, t = Scene(self.random, 30), 0.8
             for _ in range(3):
-                meta = self.clip(keys)
-                t = scene.say(self.bank, meta, t) + 3.0
+                t = scene.say(self.bank, self.clip(keys), t) + 3.0
+            scene.samples = scene.samples[: int(t * RATE)]
             self.write("transcript", scene, noises[i], {"heard": " ".join(" ".join(domain.words(e["text"])) for e in scene.events)})
 
     def out_of_domain(self, n: int, row: str = "out-of-domain", people: Bank | None = None) -> None:
@@ -367,7 +385,7 @@ class Cases:
             awaited, decoy = (int(c) for c in self.random.permutation([c for c in range(6) if c != now])[:2])
             end = scene.say(self.bank, self.clip([f"watch:{awaited}"], lambda m: m["held"] == (i % 4 > 1)), self.random.uniform(0.6, 1.2))
             change = 200 * int((end + self.random.uniform(3.2, 5.5)) * 5)
-            if i % 4 == 1:
+            if i // 4 % 2:
                 scene.color.append({"ms": change - 200 * int(self.random.integers(6, 9)), "rgb": domain.RGB[domain.COLORS[decoy]]})
             scene.color.append({"ms": change, "rgb": domain.RGB[domain.COLORS[awaited]]})
             self.write("color", scene, noises[i], {"text": f"okay now it is {domain.COLORS[awaited]}", "changeMs": change})
@@ -451,20 +469,23 @@ def main() -> None:
     cases.during("yield-stop", args.n, "stop")
     cases.during("yield-barge", args.n, "barge")
     cases.during("hold", args.n, "back")
-    for row in (cases.transcript, cases.out_of_domain, cases.silence, cases.timing, cases.see):
-        row(args.n)
+    people = Bank(args.work, "bank-human-held") if (args.work / "bank-human-held.json").exists() else None
+    later = {
+        "transcript": cases.transcript, "out-of-domain": cases.out_of_domain, "silence": cases.silence, "time": cases.timing, "color": cases.see,
+        "correct": cases.correct, "aloud": cases.aloud, "echo": cases.echo, "every": cases.every, "elapsed": cases.elapsed,
+        "hold-aside": lambda n: cases.not_meant("hold-aside", n), "hold-cough": lambda n: cases.not_meant("hold-cough", n),
+        "hold-television": cases.television, "shape": cases.shapes, "jumps": cases.jumps,
+    }
     if args.human:
-        cases.human(args.human, args.n)
-    if (args.work / "bank-human-held.json").exists():
-        people = Bank(args.work, "bank-human-held")
-        cases.during("yield-stop-human", args.n, "stop", people)
-        cases.during("hold-human", args.n, "back", people)
-        cases.out_of_domain(args.n, "out-of-domain-human", people)
-    for row in (cases.correct, cases.aloud, cases.echo, cases.every, cases.elapsed):
-        row(args.n)
-    for row in ("hold-aside", "hold-cough"):
-        cases.not_meant(row, args.n)
-    for row in (cases.shapes, cases.jumps, cases.television):   # a new row comes last: so the others stay as they are
+        later["human-digit"] = lambda n: cases.human(args.human, n)
+    if people:
+        later |= {
+            "yield-stop-human": lambda n: cases.during("yield-stop-human", n, "stop", people),
+            "hold-human": lambda n: cases.during("hold-human", n, "back", people),
+            "out-of-domain-human": lambda n: cases.out_of_domain(n, "out-of-domain-human", people),
+        }
+    for name, row in later.items():
+        cases.begin(name)
         row(args.n)
     print(f"{args.out}: {cases.count} cases")
 

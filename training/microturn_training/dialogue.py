@@ -167,7 +167,7 @@ class Generator:
         for at in (first, min(end, stop)):
             d.weight[at:at + 1] = DECISION
         if cut is not None and cut < end:
-            d.weight[cut:cut + OUTPUTS] = 4
+            d.weight[cut + 1:cut + OUTPUTS] = 4   # the first is the decision
         d.events.append({"type": "reply", "keys": [k for k, _ in items], "start": first, "end": min(end, stop), "cut": cut})
         return min(end, stop)
 

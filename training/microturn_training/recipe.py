@@ -167,6 +167,8 @@ def _problems(r: Recipe):
             yield f"[{table}] {name} must be a share, 0 to 1, got {getattr(part, name)}"
     if d.glances < 1:
         yield f"[dialogue] glances must be 1 or more, got {d.glances}"
+    if not 10 <= d.turns <= 200:   # the camera's grain is as long as that
+        yield f"[dialogue] turns must be 10 to 200, got {d.turns}"
     if m.quiet + m.faint > 1:
         yield f"[microphone] quiet and faint must not be more than 1 together, got {m.quiet + m.faint:g}"
     for name in ("warp", "faint_snr", "snr"):

@@ -36,6 +36,7 @@ def test_another_recipe_holds_what_differs(tmp_path):
     ("[loss]\ntext = true", "text must be float, got True"),
     ("[dialogue]\nlate = 0.5", r"late must be list\[float\], got 0.5"),
     ("[dialogue]\nlate = [1.5, -0.5]", "late must be shares that add up to 1"),
+    ("[dialogue]\nturns = 300", "turns must be 10 to 200"),
     ("[dialogue]\nglances = 0", "glances must be 1 or more"),
     ("[dialogue.interrupts]\nstop = 0.5", "interrupts must be shares that add up to 1"),
     ("[dialogue.requests]\nsums = 9", r"\[dialogue.requests\] must have back, bye.* got .*sums"),

@@ -21,6 +21,8 @@ it("tells by truth and decision what goes on in a micro-turn", () => {
   expect(momentOf(turn(600, "speak"), one, 200)).toBe("both");
   expect(momentOf(turn(800, "speak"), one, 200)).toBe("mini");
   expect(momentOf(turn(0), { ...one, color: [{ ms: 0, rgb: [255, 0, 0] as const }] }, 200)).toBe("nobody, camera");
+  const images = { file: "a.images.gz", width: 39, height: 40, everyMs: 100 };
+  expect(momentOf(turn(0), { ...one, images }, 200)).toBe("nobody, camera");
 });
 
 describe("ExpertTally", () => {

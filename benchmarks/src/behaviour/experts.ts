@@ -10,14 +10,14 @@ export type Moment = (typeof moments)[number];
 /** What is going on in a micro-turn, by the truth of the case and by what the model decided. */
 export function momentOf(
   turn: Pick<TurnRecord, "startMs"> & { readonly output: { readonly decision: "listen" | "speak" } },
-  one: Pick<BehaviourCase, "events" | "color">,
+  one: Pick<BehaviourCase, "events" | "color" | "images">,
   turnMs: number,
 ): Moment {
   const user = one.events.some(({ onsetMs, endMs }) => onsetMs < turn.startMs + turnMs && endMs > turn.startMs);
   const mini = turn.output.decision === "speak";
   if (user) return mini ? "both" : "user";
   if (mini) return "mini";
-  return one.color === undefined ? "nobody" : "nobody, camera";
+  return one.color === undefined && one.images === undefined ? "nobody" : "nobody, camera";
 }
 
 /** One mixture layer: what share of the routing weight each routed expert gets, moment by moment. */

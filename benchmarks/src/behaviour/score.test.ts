@@ -47,6 +47,25 @@ describe("score", () => {
     expect(result).toMatchObject({ wasSpeaking: true, yieldMs: 450, yieldAfterEndMs: 150, right: true });
   });
 
+  it("takes the gap between two numbers of a count for no silence, and who counts for somebody who speaks", () => {
+    const count: [number, number][] = [
+      [1000, 1350],
+      [1800, 2150],
+      [2600, 2950],
+      [3400, 3750],
+    ];
+    const said = { 4: "one", 8: "two", 12: "three", 16: "four" };
+    // "stop" falls into a gap; it listens from 3000 on, when "three" has been heard
+    const stopped = score(oneCase("yield-stop", 2600, 2900, ""), performance(count.slice(0, 3), said, 15));
+    expect(stopped).toMatchObject({ wasSpeaking: true, yieldMs: 350 });
+    const ignored = score(oneCase("yield-stop", 2200, 2500, ""), performance(count, said));
+    expect(ignored).toMatchObject({ wasSpeaking: true, yieldMs: 1550 });
+    const late = score(oneCase("yield-stop", 2200, 2500, ""), performance(count, said, 17));
+    expect(late.yieldMs).toBe(1550);
+    const held = score(oneCase("hold", 2590, 2900, "one two three four"), performance(count, said));
+    expect(held).toMatchObject({ wasSpeaking: true, right: true });
+  });
+
   it("calls any sound in a recording without a request a false alarm", () => {
     expect(score(oneCase("silence", 0, 0, ""), performance([[100, 200]], {}))).toMatchObject({ falseAlarm: true });
     expect(score(oneCase("silence", 0, 0, ""), performance([], {}))).toMatchObject({ falseAlarm: false });
@@ -153,6 +172,9 @@ describe("score of what goes on for a while", () => {
       voice: "stopped",
       heldPhrasing: false,
     });
+    for (const row of ["hold-aside", "hold-cough", "hold-television"]) {
+      expect(score({ ...every, row, events }, performance([], {})).voice, row).toBe("asked");
+    }
   });
 
   it("measures every counted jump from when it is seen, and a number without a jump is a false alarm", () => {

@@ -54,9 +54,14 @@ const soundLevel = 0.01;
 const joinMs = 120;
 /** Silence: nothing is heard for this long. */
 const silenceMs = 400;
+/** Longer than from one number of a count to the next: who sounded so recently is speaking. */
+const speakingMs = 600;
 
 /** Rows in which the request comes first; in all others, what is judged answers the last thing that the user says. */
-const fromFirst: readonly string[] = ["every", "echo", "aloud", "jumps"];
+const fromFirst: readonly string[] = [
+  ...["every", "echo", "aloud", "jumps"],
+  ...["hold-aside", "hold-cough", "hold-television"],
+];
 /** Least time from one word of listening to the next; sound may start a little earlier or later in it. */
 const aloudEveryMs = 3900;
 /** A word of listening that begins so late in the next sentence could not be known to come too late. */
@@ -164,17 +169,21 @@ export function score(one: BehaviourCase, performance: Performance): Score {
     return { ...base, right: sound.length === 0, falseAlarm: sound.length > 0 };
 
   if (one.row.startsWith("yield")) {
-    const wasSpeaking = sound.some((s) => s.startMs < last.onsetMs + 200 && s.endMs > last.onsetMs - 400);
-    let silentAt = last.onsetMs;
-    for (const s of sound) if (s.endMs > silentAt && s.startMs < silentAt + silenceMs) silentAt = s.endMs;
+    const wasSpeaking = sound.some((s) => s.startMs < last.onsetMs + 200 && s.endMs > last.onsetMs - speakingMs);
     const listening = turns.find((turn) => turn.startMs + turnMs > last.onsetMs && turn.output.decision === "listen");
+    // Between two numbers of a count it is as quiet; what is heard before it listens belongs to what it was saying.
+    const heardUntilMs = listening === undefined ? Number.POSITIVE_INFINITY : listening.startMs + turnMs;
+    let silentAt = last.onsetMs;
+    for (const s of sound) {
+      if (s.endMs > silentAt && (s.startMs < heardUntilMs || s.startMs < silentAt + silenceMs)) silentAt = s.endMs;
+    }
     const after = listening === undefined ? [] : turns.filter((turn) => turn.index >= listening.index);
     const reply = words(after.map((turn) => turn.output.text).join(" "));
     const yieldMs = silentAt - last.onsetMs;
     return { ...base, wasSpeaking, yieldMs, yieldAfterEndMs: silentAt - last.endMs, right: same(reply, expected) };
   }
   if (one.row.startsWith("hold")) {
-    return { ...base, wasSpeaking: sound.some((s) => s.startMs < last.onsetMs && s.endMs > last.onsetMs - 400), right };
+    return { ...base, wasSpeaking: sound.some((s) => s.startMs < last.onsetMs && s.endMs > last.onsetMs - speakingMs), right };
   }
 
   if (one.row === "correct") {

@@ -45,6 +45,12 @@ test("the table says shares in percent and says where there was nothing to measu
   expect(lines[5]).toContain("| held-out phrasings | 1 | take-over 0.0 %, latency none,");
 });
 
+test("false alarms are a share of the cases in which something is awaited", () => {
+  const color = (more: Partial<Score>) => take(0, { row: "color", right: true, ...more });
+  const [all] = table([color({}), color({}), color({ falseAlarm: true }), color({ falseAlarm: false })]);
+  expect(all.figures["false alarms"]).toBe(0.5);
+});
+
 test("times of yielding leave out cases in which nobody was speaking", () => {
   const yields = (speaking: boolean, yieldMs?: number): Score =>
     take(0, {

@@ -115,7 +115,10 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
       return {
         "right reply": right,
         reaction: spread(scores.map((s) => s.reactionMs)),
-        "false alarms": share(scores, (s) => s.falseAlarm === true),
+        "false alarms": share(
+          scores.filter((s) => s.falseAlarm !== undefined), // where something is awaited
+          (s) => s.falseAlarm === true,
+        ),
       };
     default:
       return { "right reply": right };
