@@ -112,6 +112,25 @@ describe("DuplexSession, from input to records", () => {
     ]);
   });
 
+  it("gives each handler of speech PCM of its own: one that transfers it takes nothing from others (rule 2)", async () => {
+    const engine = scriptedEngine({ script: () => ({ speech: 0.1 }) });
+    const session = await offline({ engine, tailMs: 0, trace: true });
+    const taken: Float32Array[] = [];
+    session.on("speech", (pcm, event) => {
+      expect(event.pcm).toBe(pcm);
+      taken.push(structuredClone(pcm, { transfer: [pcm.buffer as ArrayBuffer] }));
+    });
+    const others: number[] = [];
+    session.on("speech", (pcm) => others.push(pcm.length));
+    const reading = readAll(session);
+    await session.writeAudio(new Float32Array(2 * 3200));
+    await session.finish();
+    const turns = await reading;
+    expect(others).toEqual([3200, 3200]);
+    expect(turns.map((turn) => turn.output.speech)).toEqual(taken);
+    expect(session.trace().turns.map((turn) => turn.output.speech?.length)).toEqual([3200, 3200]);
+  });
+
   it("lets one speak while the other does, in one record (rule 2)", async () => {
     const script = politeScript({ words: Array.from({ length: 20 }, (_, i) => `word${i}`) });
     const { session, clock } = await live({ engine: scriptedEngine({ script }) });
@@ -235,6 +254,45 @@ describe("DuplexSession, bad input and back-pressure", () => {
     expect(events.filter((event) => event.type === "input-refused")).toHaveLength(1);
     expect(session.turnIndex).toBe(1);
     await session.close();
+  });
+
+  it("goes on with session.audio after a chunk that it refused (rule 8)", async () => {
+    const session = await offline({ tailMs: 0 });
+    const refused: string[] = [];
+    session.on("input-refused", ({ error }) => refused.push(error.code));
+    const reading = readAll(session);
+    const chunks = [0.1, Number.NaN, 0.2].map((value) => new Float32Array(3200).fill(value));
+    await new ReadableStream<Float32Array>({
+      start(controller) {
+        for (const chunk of chunks) controller.enqueue(chunk);
+        controller.close();
+      },
+    }).pipeTo(session.audio);
+    expect((await reading).map((turn) => turn.input.audio)).toEqual([chunks[0], chunks[2]]);
+    expect(refused).toEqual(["AUDIO_INVALID"]);
+    expect(await session.ended).toBe("finished");
+  });
+
+  it("still errors session.audio on what is not PCM, and on audio after finish", async () => {
+    for (const chunk of [[0] as unknown as Float32Array, new Float32Array(3200)]) {
+      const session = await offline();
+      const writer = session.audio.getWriter();
+      writer.closed.catch(() => {});
+      if (chunk instanceof Float32Array) session.finish();
+      const error = chunk instanceof Float32Array ? code("SESSION_CLOSED") : expect.any(TypeError);
+      await expect(writer.write(chunk)).rejects.toEqual(error);
+      await session.close();
+    }
+  });
+
+  it("ends with AUDIO_INVALID when a write that waits goes bad, and settles it (rules 8 and 9)", async () => {
+    const session = await offline({ sampleRate: 48_000, maxQueuedMs: 1000 });
+    const samples = new Float32Array(5 * 48_000);
+    const written = session.writeAudio(samples);
+    samples.fill(Number.NaN);
+    await expect(written).rejects.toMatchObject({ code: "SESSION_CLOSED", cause: { code: "AUDIO_INVALID" } });
+    expect(await session.ended).toBe("error");
+    await expect(session.finish()).rejects.toEqual(code("AUDIO_INVALID"));
   });
 
   it("refuses what is not PCM, a rate, or an option out of range with the platform's errors", async () => {
@@ -437,6 +495,20 @@ describe("DuplexSession, settling (rule 9)", () => {
     await expect(session.finish()).rejects.toEqual(code("BACKEND_FAILED"));
   });
 
+  it("closes the engine's session when opening fails after that, or opens none for an option out of range", async () => {
+    const engine = scriptedEngine({ capabilities: { inputSampleRate: -16_000 } });
+    await expect(DuplexSession.open({ engine })).rejects.toThrow(RangeError);
+    expect(engine.openSessions).toBe(0);
+    let opened = 0;
+    const open = engine.open.bind(engine);
+    engine.open = (options) => {
+      opened++;
+      return open(options);
+    };
+    await expect(DuplexSession.open({ engine, trace: { maxMs: 0 } })).rejects.toThrow(/maxMs of a trace must be/);
+    expect(opened).toBe(0);
+  });
+
   it("is aborted by its signal while opening, and later", async () => {
     const clock = new FakeClock();
     const early = new AbortController();
@@ -473,6 +545,26 @@ describe("DuplexSession, settling (rule 9)", () => {
     expect(await session.ended).toBe("closed");
     await expect(session.snapshot()).rejects.toEqual(code("SESSION_CLOSED"));
     expect(() => session.interrupt()).toThrow(expect.objectContaining({ code: "SESSION_CLOSED" }));
+  });
+
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new Error("gone");
+      },
+    ],
+    ["gives no promise", () => undefined as never],
+  ])("closes, with no timer left behind, when an engine's close %s", async (_, close: () => Promise<void>) => {
+    const clock = new FakeClock();
+    const engine = scriptedEngine({ clock });
+    const open = engine.open.bind(engine);
+    engine.open = async (options) => Object.assign(await open(options), { close });
+    const session = await DuplexSession.open({ engine, clock });
+    await clock.advance(10);
+    await session.close();
+    expect(await session.ended).toBe("closed");
+    expect(clock.pending).toBe(0);
   });
 
   it("closes by `await using`", async () => {
@@ -570,6 +662,25 @@ describe("DuplexSession, state (rule 10)", () => {
     expect(engine.steps.flatMap((step) => step.text)).toEqual([]);
   });
 
+  it("takes the same way again though its records' sound was transferred meanwhile", async () => {
+    const script: Script = ({ audio }, memory) => {
+      memory.sum = Number(memory.sum ?? 0) + audio[0];
+      return { text: Number(memory.sum).toFixed(1) };
+    };
+    const session = await offline({ engine: scriptedEngine({ script }), rewindMs: 10_000, tailMs: 0 });
+    const said: string[] = [];
+    session.on("turn-end", ({ turn }) => {
+      said[turn.index] = turn.output.text;
+      structuredClone(turn.input.audio, { transfer: [turn.input.audio.buffer as ArrayBuffer] });
+    });
+    await session.writeAudio(new Float32Array(4 * 3200).fill(0.5));
+    for (let i = 0; i < 5; i++) await settled();
+    await session.rewind(3);
+    await session.writeAudio(new Float32Array(3200).fill(0.5));
+    await session.finish();
+    expect(said).toEqual(["0.5", "1.0", "1.5", "2.0"]);
+  });
+
   it("takes no snapshot of the time that a rewind undoes meanwhile", async () => {
     const clock = new FakeClock();
     // What a micro-turn says depends on all that was heard before it, so a wrong past shows in every word after it.
@@ -627,6 +738,18 @@ describe("DuplexSession, state (rule 10)", () => {
     await expect(settledWith(clock, session.rewind(1))).rejects.toEqual(code("SESSION_CLOSED"));
     await settledWith(clock, finished);
     expect(session.turnIndex).toBe(7);
+  });
+
+  it("does not rewind after finish either while writes still wait, which it would drop (rules 9 and 10)", async () => {
+    const clock = new FakeClock();
+    const engine = scriptedEngine({ clock, stepMs: 10 });
+    const session = await offline({ engine, clock, rewindMs: 10_000, maxQueuedMs: 1000, tailMs: 0 });
+    session.writeAudio(new Float32Array(25 * 3200));
+    await clock.advance(45);
+    const finished = session.finish();
+    await expect(settledWith(clock, session.rewind(2))).rejects.toEqual(code("SESSION_CLOSED"));
+    await settledWith(clock, finished);
+    expect(session.turnIndex).toBe(25);
   });
 
   it("keeps no more history than asked for (rule 8)", async () => {

@@ -5,10 +5,11 @@ import { EventEmitter } from "eventemitter3";
 import type { EngineCapabilities, EngineSession, ImageFrame, TurnInput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { AudioInput } from "./audio-input.js";
+import { callListener } from "./call-listener.js";
 import { checkImageFrame } from "./check-turn-input.js";
 import { checkDeliveryPolicy, type DeliveryPolicy } from "./delivery.js";
 import type { DeliveryOutcome, SessionEndReason, SessionEvent, SessionHandlers } from "./events.js";
-import { openEngine } from "./open-engine.js";
+import { closeQuietly, openEngine } from "./open-engine.js";
 import { reduce } from "./reducer.js";
 import { RewindHistory } from "./rewind-history.js";
 import { defaultPauseMs } from "./schedule.js";
@@ -56,8 +57,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   readonly firstTurn: number;
   /**
    * Where audio goes: mono PCM at `settings.sampleRate` (default the engine's input rate). Its promises keep a writer from
-   * running ahead. Closing it means `finish()`; aborting it means `close()`. It errors with `SESSION_CLOSED` when the
-   * session ends first.
+   * running ahead. Closing it means `finish()`; aborting it means `close()`. A chunk that is refused (rule 8) is left out,
+   * which `input-refused` tells, and the stream goes on. It errors with `SESSION_CLOSED` when the session ends first.
    */
   readonly audio: WritableStream<Float32Array>;
   /** Resolves with the reason when the session has ended; never rejects. */
@@ -65,7 +66,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
 
   readonly #options: DuplexSessionOptions;
   readonly #engine: EngineSession;
-  readonly #emitter = new EventEmitter<SessionHandlers>();
+  readonly #emitter = new EventEmitter<SessionEvent["type"]>();
   readonly #input: AudioInput;
   readonly #turnSamples: number;
   readonly #queues = new Set<TurnQueue<TurnRecord>>();
@@ -109,7 +110,12 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       }
       return { engine, history };
     });
-    return new DuplexSession(options, settings, engine, history);
+    try {
+      return new DuplexSession(options, settings, engine, history);
+    } catch (error) {
+      void closeQuietly(engine);
+      throw error;
+    }
   }
 
   private constructor(
@@ -151,7 +157,11 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       start: (controller) => {
         this.#endStream = (error) => controller.error(error);
       },
-      write: (samples) => this.writeAudio(samples),
+      write: (samples) =>
+        this.writeAudio(samples).catch((error) => {
+          // A sink that rejects is broken for good, and the session goes on (rule 8).
+          if (!isRefusal(error)) throw error;
+        }),
       close: () => this.finish(),
       abort: () => this.close(),
     });
@@ -196,22 +206,19 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
 
   /**
    * Calls `handler` for every event of a type. A handler that throws does not disturb the session: its error surfaces as an
-   * uncaught one, as for any event target.
+   * uncaught one, as for any event target. Each handler of `speech` gets PCM of its own, to keep or to transfer.
    *
    * @returns removes the handler
    */
   on<Type extends SessionEvent["type"]>(type: Type, handler: SessionHandlers[Type]): () => void {
-    const guarded = (...args: unknown[]) => {
-      try {
-        (handler as (...values: unknown[]) => void)(...args);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
+    const call = handler as (...values: unknown[]) => void;
+    const guarded = (event: SessionEvent) => {
+      if (event.type !== "speech") return callListener(call, event);
+      const pcm = event.pcm.slice();
+      callListener(call, pcm, { ...event, pcm });
     };
-    this.#emitter.on(type, guarded as never);
-    return () => this.#emitter.off(type, guarded as never);
+    this.#emitter.on(type, guarded);
+    return () => this.#emitter.off(type, guarded);
   }
 
   /**
@@ -264,7 +271,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     try {
       await this.#input.write(samples, sampleRate);
     } catch (error) {
-      if (DuplexError.is(error) && !this.closed) {
+      if (isRefusal(error) && !this.closed) {
         this.#announce();
         this.#emit({ type: "input-refused", turnIndex: this.turnIndex, timeMs: this.timeMs, error });
       }
@@ -440,9 +447,11 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
         new DuplexError("UNSUPPORTED", "rewind: the session keeps no history; open it with the option rewindMs"),
       );
     }
+    // Writes may wait after `finish`, so that the reducer does not know yet: what counts is when this was asked for.
+    const inputEnded = this.#finishing !== undefined;
     return this.#atBorder("rewind", async () => {
-      const { next, phase } = this.#state;
-      if (phase === "finishing") {
+      const { next } = this.#state;
+      if (inputEnded) {
         throw new DuplexError(
           "SESSION_CLOSED",
           "rewind: the input has ended with finish() or the end of session.audio; rewind before that",
@@ -532,7 +541,9 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       const history = this.#history;
       const checkpoint = history?.wantsCheckpoint(index + 1) === true;
       if (checkpoint) this.#dispatch({ type: "hold" });
-      this.#dispatch({ type: "step-done", output, audio, nowMs });
+      // What is in the record may be changed or transferred; the history must not notice.
+      const heard = history === undefined ? audio : audio.slice();
+      this.#dispatch({ type: "step-done", output, audio: heard, nowMs });
       history?.addStep(input, this.#state.conversation);
       if (checkpoint) {
         await this.#alone(() => this.#checkpoint(history));
@@ -541,7 +552,16 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     } catch (error) {
       this.#fail(asDuplexError("step", error));
     }
-    this.#input.pump();
+    this.#pump();
+  }
+
+  /** Takes more of the waiting writes. One that went bad while it waited ends the session: part of it is taken already. */
+  #pump(): void {
+    try {
+      this.#input.pump();
+    } catch (error) {
+      this.#fail(asDuplexError("writeAudio", error));
+    }
   }
 
   #wakeAt(atMs: number): void {
@@ -563,8 +583,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   }
 
   #emit(event: SessionEvent): void {
-    if (event.type === "speech") this.#emitter.emit("speech", event.pcm, event);
-    else (this.#emitter.emit as (type: string, event: SessionEvent) => boolean).call(this.#emitter, event.type, event);
+    this.#emitter.emit(event.type, event);
     if (event.type === "turn-end") for (const queue of this.#queues) queue.push(event.turn);
     if (event.type === "delivery") {
       this.#deliveries.get(event.id)?.(event.outcome);
@@ -594,7 +613,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
         cancel();
         resolve();
       };
-      this.#engine.close().then(done, done);
+      void closeQuietly(this.#engine).then(done);
     });
   }
 
@@ -617,7 +636,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
         return await action();
       } finally {
         this.#release();
-        this.#input.pump();
+        this.#pump();
       }
     };
     return this.#alone(run);
@@ -666,6 +685,11 @@ function requireSnapshots(capabilities: EngineCapabilities, operation: string): 
     "UNSUPPORTED",
     `${operation}: this engine cannot take snapshots; ask session.capabilities.snapshots first`,
   );
+}
+
+/** Whether audio was refused whole, by a session that goes on (rule 8). */
+function isRefusal(error: unknown): error is DuplexError {
+  return DuplexError.is(error, "AUDIO_INVALID") || DuplexError.is(error, "INPUT_OVERFLOW");
 }
 
 function closedError(operation: string, cause?: unknown): DuplexError {

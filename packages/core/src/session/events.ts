@@ -31,7 +31,10 @@ export interface TurnStartEvent extends SessionEventBase {
 /** Sound of one micro-turn. Sent for silent ones too, so that a player that writes them one after the other keeps time. */
 export interface SpeechEvent extends SessionEventBase {
   readonly type: "speech";
-  /** Mono PCM of one micro-turn at the engine's output rate. */
+  /**
+   * Mono PCM of one micro-turn at the engine's output rate. It belongs to the handler, which may transfer it (to an audio
+   * thread): each gets a copy, and the record of the micro-turn keeps its own.
+   */
   readonly pcm: Float32Array;
   readonly sampleRate: number;
   /** Every sample is 0. */
@@ -119,7 +122,7 @@ export interface RewindEvent extends SessionEventBase {
   readonly type: "rewind";
 }
 
-/** Audio was refused whole, and the session goes on without it: not usable, or more than can be held. */
+/** Audio was refused whole, and the session and `session.audio` go on without it: not usable, or more than can be held. */
 export interface InputRefusedEvent extends SessionEventBase {
   readonly type: "input-refused";
   /** `AUDIO_INVALID` or `INPUT_OVERFLOW`. */

@@ -4,7 +4,7 @@ import type { EngineSession, TurnInput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { tinyModel } from "../testing/tiny-model.js";
 import { type LocalEngineOptions, localEngine } from "./local-engine.js";
-import { type ScriptedOutputs, type ScriptedRow, scriptedBackend } from "./scripted-backend.js";
+import { type ScriptedBackend, type ScriptedOutputs, type ScriptedRow, scriptedBackend } from "./scripted-backend.js";
 
 const model = tinyModel();
 /** With as many text slots as other positions, so that all windows stay whole micro-turns. */
@@ -447,6 +447,52 @@ describe("localEngine", () => {
     await engine.load({ onProgress: ({ stage, done, total }) => stages.push(`${stage} ${done}/${total}`) });
     expect(makes).toBe(2);
     expect(stages).toEqual(["build 0/1", "build 1/1", "start 0/1", "start 1/1"]);
+    await engine.close();
+  });
+
+  it("frees what it loaded when nobody waits any more while it tries its rows out, and can try again", async () => {
+    let release: () => void = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const controller = new AbortController();
+    const made: ScriptedBackend[] = [];
+    // The first run of a backend is part of that trial: who waits gives up in the middle of it.
+    const delay = () => {
+      controller.abort();
+      return gate;
+    };
+    const engine = localEngine({
+      model,
+      backend: async () => {
+        const backend = scriptedBackend(() => ({}), made.length === 0 ? { delay } : {});
+        made.push(backend);
+        return backend;
+      },
+    });
+    await expect(engine.load({ signal: controller.signal })).rejects.toMatchObject({ code: "ABORTED" });
+    await engine.load();
+    release();
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+    expect(made.map((backend) => backend.closed)).toEqual([true, false]);
+    await engine.close();
+  });
+
+  it("loads for all though the onProgress of one throws, which surfaces as an uncaught error", async () => {
+    const thrown: unknown[] = [];
+    const listeners = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException");
+    process.on("uncaughtException", (error) => thrown.push(error));
+    const engine = localEngine({ model, backend: scriptedBackend(() => ({})) });
+    const onProgress = () => {
+      throw new Error("progress bar");
+    };
+    const loads = await Promise.allSettled([engine.load({ onProgress }), engine.load()]);
+    for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+    expect(loads.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
+    expect(thrown.length).toBeGreaterThan(0);
     await engine.close();
   });
 

@@ -12,6 +12,7 @@ import { type LoadedModel, loadModel } from "../model/load.js";
 import type { ModelManifest } from "../model/manifest.js";
 import type { ModelSource } from "../model/source.js";
 import { patchGrid, patchSize } from "../vision/patches.js";
+import { callListener } from "./call-listener.js";
 import type { LocalModel } from "./local-session.js";
 import { LocalSession } from "./local-session.js";
 import { RowBatch } from "./row-batch.js";
@@ -170,6 +171,8 @@ async function loadLocal(
     stop();
     const deterministic = await batch.rowsAgree();
     onProgress({ stage: "start", done: 1, total: 1 });
+    // The last moment to give up: from here on the model belongs to whoever waits.
+    stop();
     const { manifest, tokenizer } = model;
     const { codecs } = manifest;
     return {
@@ -297,7 +300,7 @@ class SharedLoad<Result> {
     this.#givenUp = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
     this.#givenUp.catch(() => {});
     this.result = load(signal, (progress) => {
-      for (const listener of this.#listeners) listener(progress);
+      for (const listener of this.#listeners) callListener(listener, progress);
     });
     this.result.then(
       () => {

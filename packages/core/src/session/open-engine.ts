@@ -57,7 +57,7 @@ export function openEngine<Result>(
         settle();
         resolve(prepared);
       } catch (error) {
-        session.close().catch(() => {});
+        void closeQuietly(session);
         throw error;
       }
     };
@@ -67,4 +67,13 @@ export function openEngine<Result>(
       reject(error);
     });
   });
+}
+
+/** Closes an engine session. Resolves also when its `close` throws, rejects, or gives no promise. */
+export async function closeQuietly(session: EngineSession): Promise<void> {
+  try {
+    await session.close();
+  } catch {
+    // There is nothing left to do with it.
+  }
 }

@@ -135,6 +135,40 @@ describe("reduce", () => {
     expect(driver.plans).toHaveLength(18_000);
   });
 
+  it("still tells a stall from a burst after half an hour: catches up with the one, paces the other (rule 3)", () => {
+    const driver = new Driver();
+    let nowMs = 0;
+    let doneMs = Number.POSITIVE_INFINITY;
+    const passUntil = (untilMs: number) => {
+      for (; nowMs < untilMs; nowMs += 10) {
+        if (nowMs >= doneMs) driver.done(nowMs);
+        else driver.send({ type: "tick", nowMs });
+        doneMs = driver.state.running === undefined ? Number.POSITIVE_INFINITY : driver.state.running.startedMs + 30;
+      }
+    };
+    const live = (turns: number) => {
+      for (let i = 0; i < turns; i++) {
+        driver.send({ type: "audio", samples: 3200, nowMs });
+        driver.done(nowMs + 30);
+        nowMs += 200;
+      }
+    };
+    live(9000);
+    nowMs += 1400; // a stall of the process
+    for (let i = 0; i < 8; i++) driver.send({ type: "audio", samples: 3200, nowMs });
+    passUntil(nowMs + 300);
+    expect(driver.state.complete - driver.state.next).toBe(0);
+    nowMs -= 100;
+    live(5);
+    const before = driver.events("turn-late").length;
+    driver.send({ type: "audio", samples: 15 * 3200, nowMs });
+    passUntil(nowMs + 2500);
+    expect(driver.state.complete - driver.state.next).toBeGreaterThan(0);
+    passUntil(nowMs + 500);
+    expect(driver.state.complete - driver.state.next).toBe(0);
+    expect(driver.events("turn-late")).toHaveLength(before);
+  });
+
   it("merges what waited while a step was late, and says so with numbers (rule 3)", () => {
     const driver = new Driver();
     for (let turn = 0; turn < 5; turn++) driver.send({ type: "audio", samples: 3200, nowMs: 200 * (turn + 1) });
@@ -150,6 +184,29 @@ describe("reduce", () => {
     expect(records.map((turn) => turn.timing.late)).toEqual([true, true, true, true, false]);
     expect(records[4].timing.slackMs).toBeCloseTo(120, 0);
     expect(driver.events("speech").map((event) => event.turnIndex)).toEqual([0, 4]);
+  });
+
+  it.each([600, 1500, 10_000])("paces a tail that begins %i ms after the last sound (rules 3 and 9)", (pauseMs) => {
+    const driver = new Driver({ deadline: "strict" });
+    const starts: number[] = [];
+    let doneMs = Number.POSITIVE_INFINITY;
+    const finishMs = 1000 + pauseMs;
+    for (let nowMs = 0; driver.state.phase !== "ended" && nowMs < 20_000; nowMs += 10) {
+      if (nowMs > 0 && nowMs <= 1000) driver.send({ type: "audio", samples: 160, nowMs });
+      if (nowMs === finishMs) driver.send({ type: "finish", tailTurns: 15, nowMs });
+      if (nowMs >= doneMs) {
+        doneMs = Number.POSITIVE_INFINITY;
+        driver.done(nowMs);
+      } else driver.send({ type: "tick", nowMs });
+      if (driver.state.running === undefined || doneMs < Number.POSITIVE_INFINITY) continue;
+      starts.push(nowMs);
+      doneMs = nowMs + 30;
+    }
+    expect(driver.effects.at(-1)).toEqual({ type: "end", reason: "finished" });
+    const tail = starts.slice(5);
+    expect(tail).toHaveLength(15);
+    expect(tail[0] - finishMs).toBeLessThanOrEqual(200);
+    for (let i = 1; i < 15; i++) expect(Math.abs(tail[i] - tail[i - 1] - 200)).toBeLessThanOrEqual(10);
   });
 
   it("drops images before it merges under shed-video (rule 3)", () => {
@@ -242,6 +299,34 @@ describe("reduce", () => {
       { source: "background", text: "silent", silent: true },
     ]);
     expect(driver.events("turn-end")[4].turn.input.deliveries).toEqual([2, 5]);
+  });
+
+  it("does not take the micro-turns of a merged step for quiet before they were heard (rule 6)", () => {
+    const driver = new Driver();
+    driver.send({ type: "audio", samples: 3200, nowMs: 200 });
+    driver.send({ type: "deliver", id: 1, text: "result", policy: "when-quiet" });
+    for (let turn = 1; turn < 6; turn++) driver.send({ type: "audio", samples: 3200, nowMs: 200 * (turn + 1) });
+    driver.done(1250, { heard: "let me" });
+    expect(driver.plans[1]).toMatchObject({ index: 5, turns: 5, text: [] });
+    driver.done(1270, { heard: "finish" });
+    for (let turn = 6; turn < 10; turn++) {
+      driver.send({ type: "audio", samples: 3200, nowMs: 200 * (turn + 1) });
+      driver.done(200 * (turn + 1) + 10);
+    }
+    expect(driver.events("delivery").map((event) => event.outcome)).toEqual([{ kind: "entered", turnIndex: 9 }]);
+  });
+
+  it("counts the age of a result in the tail from when it came, though no input does any more (rule 6)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    driver.send({ type: "audio", samples: 3200, nowMs: 0 });
+    driver.send({ type: "finish", tailTurns: 30, nowMs: 0 });
+    for (let nowMs = 1; nowMs < 12; nowMs++) driver.done(nowMs);
+    const policy = { kind: "drop-if-stale", maxAgeMs: 1000 } as const;
+    driver.send({ type: "deliver", id: 1, text: "fresh", policy });
+    driver.done(12);
+    expect(driver.events("delivery")).toEqual([]); // it is in the step that runs now
+    driver.done(13);
+    expect(driver.events("delivery").map((event) => event.outcome)).toEqual([{ kind: "entered", turnIndex: 12 }]);
   });
 
   it("hands a delegation the conversation, not a query (rule 6)", () => {

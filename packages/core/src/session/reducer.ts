@@ -5,7 +5,7 @@ import type { TurnOutput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { deliveryText, planDeliveries } from "./delivery.js";
 import type { ConversationEntry, SessionEvent } from "./events.js";
-import { acceptAudio, dueMs, readyTurns, releaseMs } from "./schedule.js";
+import { acceptAudio, dueMs, readyTurns, releaseMs, scheduledMs } from "./schedule.js";
 import type { Reduction, RunningStep, SessionEffect, SessionInput, SessionState, StepPlan } from "./session-state.js";
 import type { TurnRecord } from "./turn.js";
 
@@ -26,11 +26,13 @@ export function reduce(state: SessionState, input: SessionInput): Reduction {
     case "text":
       return only({ ...state, text: [...state.text, { source: "user", text: input.text }] });
     case "deliver": {
+      const { turnSamples, turnDurationMs } = state.rules;
       const delivery = {
         id: input.id,
         text: input.text,
         policy: input.policy,
-        sinceMs: (state.received / state.rules.turnSamples) * state.rules.turnDurationMs,
+        // In the tail, time goes on without input.
+        sinceMs: Math.max(state.received / turnSamples, state.next) * turnDurationMs,
       };
       return only({ ...state, deliveries: [...state.deliveries, delivery] });
     }
@@ -95,7 +97,8 @@ function startStep(state: SessionState, ready: number, nowMs: number, effects: r
 
   const taken = imagesIn(shed ? ready : turns);
   const startMs = (next + turns - 1) * rules.turnDurationMs;
-  const deliveries = planDeliveries(state.deliveries, startMs, next + turns - 1 - state.lastVoice > quietTurns);
+  // What a merged step brings has not been heard yet: only the micro-turns before it can have been quiet.
+  const deliveries = planDeliveries(state.deliveries, startMs, next - state.lastVoice > quietTurns);
   const plan: StepPlan = {
     index: next + turns - 1,
     turns,
@@ -297,7 +300,9 @@ function finish(state: SessionState, tailTurns: number, nowMs: number): SessionS
   const { turnSamples, turnDurationMs } = state.rules;
   const complete = Math.ceil(state.received / turnSamples) + tailTurns;
   const arrivals = complete > state.complete ? [...state.arrivals, nowMs] : state.arrivals;
-  const anchor = state.anchor ?? { turn: state.complete, atMs: nowMs + turnDurationMs };
+  // The tail is made now. After a pause (push-to-talk) it is not late, and nothing to catch up with.
+  const behind = scheduledMs(state, state.complete) < nowMs;
+  const anchor = behind ? { turn: state.complete, atMs: nowMs + turnDurationMs } : state.anchor;
   return { ...state, phase: "finishing", complete, arrivals, anchor };
 }
 

@@ -8,6 +8,12 @@ import type { SessionState } from "./session-state.js";
  */
 const scheduleRate = 1.001;
 
+/**
+ * A source that is on time falls behind such a schedule for good. From one micro-turn on the schedule waits for it, by at most
+ * this share of the time: more than it loses, and too little to forget a stall.
+ */
+const scheduleSlew = 0.005;
+
 /** Share of a micro-turn by which input may be ahead of the schedule without being held back: jitter of a live source. */
 const jitter = 0.5;
 
@@ -26,14 +32,28 @@ export function acceptAudio(state: SessionState, samples: number, nowMs: number)
   const anchor =
     state.anchor === undefined || paused
       ? { turn: state.complete, atMs: startMs + turnDurationMs / scheduleRate }
-      : state.anchor;
+      : slewed(state, state.anchor, complete, nowMs);
   const added = complete - state.complete;
   const arrivals = added === 0 ? state.arrivals : [...state.arrivals, ...new Array<number>(added).fill(nowMs)];
   return { ...state, received, complete, arrivals, anchor, lastAudioMs: nowMs };
 }
 
+/** The anchor, moved on a little if micro-turn `complete - 1` came more than a micro-turn after its time. */
+function slewed(
+  state: SessionState,
+  anchor: { readonly turn: number; readonly atMs: number },
+  complete: number,
+  nowMs: number,
+): SessionState["anchor"] {
+  const { turnDurationMs } = state.rules;
+  const added = complete - state.complete;
+  const excessMs = nowMs - scheduledMs(state, complete - 1) - turnDurationMs;
+  if (added === 0 || excessMs <= 0) return anchor;
+  return { turn: anchor.turn, atMs: anchor.atMs + Math.min(excessMs, added * turnDurationMs * scheduleSlew) };
+}
+
 /** Wall time of a micro-turn on the schedule, whether or not its input has come. A source that is held back is not behind it. */
-function scheduledMs({ anchor, rules }: SessionState, turn: number): number {
+export function scheduledMs({ anchor, rules }: SessionState, turn: number): number {
   if (anchor === undefined) return Number.NEGATIVE_INFINITY;
   return anchor.atMs + ((turn - anchor.turn) * rules.turnDurationMs) / scheduleRate;
 }

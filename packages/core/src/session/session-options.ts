@@ -4,7 +4,7 @@ import type { Engine, EngineSnapshot, LoadProgress } from "../engine.js";
 import { type Clock, systemClock } from "./clock.js";
 import type { ConversationEntry } from "./events.js";
 import type { DeadlinePolicy, Pace } from "./session-state.js";
-import type { TraceOptions } from "./trace-recorder.js";
+import { checkTraceOptions, type TraceOptions } from "./trace-recorder.js";
 
 /** Options of `DuplexSession.open`. */
 export interface DuplexSessionOptions {
@@ -87,7 +87,7 @@ const maxTailMs = 600_000;
 export function settle(options: DuplexSessionOptions): SessionSettings {
   const { clock = systemClock, deadline = "catch-up", pace = "realtime", seed = 0, temperature = 0 } = options;
   const { openTimeoutMs = 60_000, maxQueuedMs = 10_000, maxBufferedTurns = 64, tailMs = 3000, rewindMs = 0 } = options;
-  const { budgetMs, sampleRate } = options;
+  const { budgetMs, sampleRate, trace } = options;
   if (typeof options.engine?.open !== "function") {
     throw new TypeError("DuplexSession.open: engine must be an Engine, for example localEngine({ model, backend })");
   }
@@ -103,6 +103,7 @@ export function settle(options: DuplexSessionOptions): SessionSettings {
   inRange("rewindMs", rewindMs, 0, 3_600_000);
   if (budgetMs !== undefined) inRange("budgetMs", budgetMs, 1, 60_000);
   if (sampleRate !== undefined) checkSampleRate("DuplexSession.open", sampleRate);
+  if (typeof trace === "object") checkTraceOptions("DuplexSession.open", trace);
   return {
     ...{ clock, deadline, pace, budgetMs, seed, temperature, openTimeoutMs },
     ...{ sampleRate, maxQueuedMs, maxBufferedTurns, tailMs, rewindMs },

@@ -22,6 +22,11 @@ export interface TraceOptions {
   readonly images?: boolean;
 }
 
+/** @throws RangeError if `maxMs` is not positive */
+export function checkTraceOptions(operation: string, { maxMs = 1 }: TraceOptions): void {
+  if (!(maxMs > 0)) throw new RangeError(`${operation}: maxMs of a trace must be positive, got ${maxMs}`);
+}
+
 /** A recording under way. */
 export interface TraceRecorder {
   /** What was recorded so far. */
@@ -38,7 +43,7 @@ export interface TraceRecorder {
  */
 export function recordTrace(session: DuplexSession, options: TraceOptions = {}): TraceRecorder {
   const { maxMs = 3_600_000, images = true } = options;
-  if (!(maxMs > 0)) throw new RangeError(`recordTrace: maxMs must be positive, got ${maxMs}`);
+  checkTraceOptions("recordTrace", options);
   const { capabilities, settings } = session;
   const maxTurns = Math.ceil(maxMs / capabilities.turnDurationMs);
   const startedAt = new Date().toISOString();

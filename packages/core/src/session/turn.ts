@@ -2,7 +2,10 @@
 
 import type { EngineTiming, ImageFrame, TextInput, TurnInside } from "../engine.js";
 
-/** One micro-turn of a session, both directions in it. */
+/**
+ * One micro-turn of a session, both directions in it. All who read it get the same record: copy its PCM before you change or
+ * transfer it, if others read too. The session itself (events, `rewind`, its trace) does not depend on it any more.
+ */
 export interface TurnRecord {
   /** Counts from 0; micro-turn n covers input samples `[n * turnSamples, (n + 1) * turnSamples)`. */
   readonly index: number;
@@ -17,7 +20,7 @@ export interface TurnRecord {
 
 /** What was heard, seen, typed and delivered in one micro-turn. */
 export interface TurnRecordInput {
-  /** Mono PCM of this micro-turn at the engine's input rate. */
+  /** Mono PCM of this micro-turn at the engine's input rate; after merging, a part of a buffer that the step's records share. */
   readonly audio: Float32Array;
   /** Samples at the end of `audio` that are padding after the end of the input, not input. */
   readonly paddedSamples: number;
