@@ -35,9 +35,9 @@ def read(logs: list[Path]) -> dict[str, np.ndarray]:
 
 
 def smooth(values: np.ndarray, width: int) -> np.ndarray:
-    """Mean over the `width` values around each, fewer at the ends."""
-    ones = np.convolve(np.ones(len(values)), np.ones(width), "same")
-    return np.convolve(values, np.ones(width), "same") / ones
+    """Mean over the `width` values around each, fewer at the ends; those that are NaN are left out, and where all are it is NaN."""
+    known = np.convolve(~np.isnan(values), np.ones(width), "same")
+    return np.where(known > 0.5, np.convolve(np.nan_to_num(values), np.ones(width), "same") / np.maximum(known, 1), np.nan)
 
 
 def draw(columns: dict[str, np.ndarray], path: Path) -> None:

@@ -32,3 +32,9 @@ def test_an_empty_log_is_refused(tmp_path):
 def test_means_at_the_ends_take_the_values_there_are():
     assert smooth(np.array([2.0, 2, 2, 2]), 3).tolist() == [2, 2, 2, 2]
     assert smooth(np.array([0.0, 3, 6]), 3).tolist() == [1.5, 3, 4.5]
+
+
+def test_means_leave_out_what_is_not_known():
+    gap = np.nan
+    assert smooth(np.array([1.0, gap, 3, 5]), 3).tolist() == [1, 2, 4, 4]
+    assert np.isnan(smooth(np.array([1.0, gap, gap, gap, 5]), 3)).tolist() == [False, False, True, False, False]
