@@ -149,3 +149,23 @@ built(`core anywhere${reason}`, () => {
     expect((await weight(program)) / 1024).toBeLessThan(kibibytes);
   });
 });
+
+built(`mini in a browser${reason}`, () => {
+  it.each([false, true])("goes into a bundle that looks for no module of Node (minified: %s)", async (minify) => {
+    const { outputFiles, warnings } = await build({
+      stdin: {
+        contents: 'import { miniAt } from "@microturn/mini"; console.log(miniAt("https://example.org/mini/"))',
+        resolveDir: folder("microturn"),
+      },
+      bundle: true,
+      minify,
+      write: false,
+      format: "esm",
+      platform: "browser",
+      target: "es2022",
+      logLevel: "silent",
+    });
+    expect(warnings).toEqual([]);
+    expect(outputFiles[0].text).not.toMatch(/["'`](node:)?fs\/promises["'`]/);
+  });
+});

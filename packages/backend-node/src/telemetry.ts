@@ -10,10 +10,10 @@ const variable = "ORT_DISABLE_TELEMETRY";
  * Keeps the runtime from reporting usage; call it before the runtime is first loaded in this process.
  *
  * @throws DuplexError `UNSUPPORTED` in a worker thread, whose environment the runtime does not see, unless the
- *   variable is already set
+ *   variable is already set in the environment of the process
  */
 export function disableTelemetry(): void {
-  if (process.env[variable] !== undefined) return;
+  if (process.env[variable] !== undefined && (isMainThread || isReallySet())) return;
   if (!isMainThread) {
     throw new DuplexError(
       "UNSUPPORTED",
@@ -21,4 +21,10 @@ export function disableTelemetry(): void {
     );
   }
   process.env[variable] = "1";
+}
+
+/** Whether the process has the variable, whatever the copy of a worker says; its report is the one view of it from there. */
+function isReallySet(): boolean {
+  const { environmentVariables } = process.report.getReport() as { environmentVariables?: Record<string, string> };
+  return environmentVariables?.[variable] !== undefined;
 }

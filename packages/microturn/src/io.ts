@@ -12,7 +12,8 @@ export interface Output {
 
 /** The world of a command. */
 export interface Io {
-  readonly stdin: Readable;
+  /** With the number of what it reads, where it has one. */
+  readonly stdin: Readable & { readonly fd?: number };
   readonly stdout: Output;
   readonly stderr: Output;
   /** Fires on Ctrl-C: stop taking input, keep what was produced, end. */

@@ -53,8 +53,11 @@ function fileUrl(folder: URL, path: string): URL {
 }
 
 async function readFromDisk(url: URL, { path, signal, maxBytes }: Request): Promise<Uint8Array> {
-  // Only Node gets here; a module for browsers must not import it at its top.
-  const { readFile, stat } = await import("node:fs/promises");
+  // Only Node gets here; a bundle for browsers must neither hold this module nor look for it.
+  const name = ["node:fs", "promises"].join("/");
+  const { readFile, stat }: typeof import("node:fs/promises") = await import(
+    /* webpackIgnore: true */ /* @vite-ignore */ name
+  );
   let size: number;
   try {
     ({ size } = await stat(url));

@@ -252,4 +252,15 @@ describe("bad input", () => {
     const short = new Resampler({ inputRate: 48_000, outputRate: 16_000, quality: { zeroCrossings: 8 } });
     expect(() => short.restore(state)).toThrow(/samples of history/);
   });
+
+  test("a state of another quality is refused, also one of as many taps", () => {
+    const rates = { inputRate: 48_000, outputRate: 16_000 };
+    const state = structuredClone(new Resampler(rates).snapshot());
+    const softer = new Resampler({ ...rates, quality: { beta: 6 } });
+    expect(() => softer.restore(state)).toThrow(/expected a state of beta 6, got 9/);
+    expect(() => new Resampler({ ...rates, quality: { cutoff: 0.9 } }).restore(state)).toThrow(RangeError);
+    new Resampler(rates).restore(state);
+    const equal = { inputRate: 16_000, outputRate: 16_000 };
+    new Resampler({ ...equal, quality: { beta: 6 } }).restore(new Resampler(equal).snapshot());
+  });
 });

@@ -23,6 +23,7 @@ export interface ResamplerOptions {
 export interface ResamplerState {
   readonly inputRate: number;
   readonly outputRate: number;
+  readonly quality: ResamplerQuality;
   /** Input samples since the stream began. */
   readonly samples: number;
   /** The inputs that coming outputs still need. */
@@ -53,6 +54,7 @@ export class Resampler {
   readonly outputRate: number;
   /** How late outputs are, in output samples: 32 (2 ms) for 48 to 16 kHz; 0 when the rates are equal. */
   readonly delaySamples: number;
+  readonly #quality: ResamplerQuality;
   readonly #filter: PolyphaseFilter | undefined;
   /** `taps - 1` past inputs, then the block at hand. */
   readonly #buffer: Float64Array;
@@ -71,9 +73,8 @@ export class Resampler {
     }
     this.inputRate = inputRate;
     this.outputRate = outputRate;
-    if (inputRate !== outputRate) {
-      this.#filter = designPolyphase(inputRate, outputRate, { ...defaultResamplerQuality, ...quality });
-    }
+    this.#quality = { ...defaultResamplerQuality, ...quality };
+    if (inputRate !== outputRate) this.#filter = designPolyphase(inputRate, outputRate, this.#quality);
     this.delaySamples = this.#filter?.delaySamples ?? 0;
     this.#buffer = new Float64Array(this.#filter === undefined ? 0 : this.#filter.taps - 1 + blockSamples);
   }
@@ -139,8 +140,9 @@ export class Resampler {
   /** A copy of the state, for sessions that fork and rewind. */
   snapshot(): ResamplerState {
     const { inputRate, outputRate } = this;
+    const quality = { ...this.#quality };
     const history = this.#buffer.slice(0, this.#past);
-    return { inputRate, outputRate, samples: this.#samples, history, skip: this.#skip, phase: this.#phase };
+    return { inputRate, outputRate, quality, samples: this.#samples, history, skip: this.#skip, phase: this.#phase };
   }
 
   /** Goes on from a state. @throws RangeError if it is of other rates or another quality */
@@ -154,6 +156,13 @@ export class Resampler {
       throw new RangeError(
         `resampler: expected a state of ${this.#past} samples of history, got ${state.history.length}`,
       );
+    }
+    for (const figure of ["zeroCrossings", "beta", "cutoff"] as const) {
+      const [expected, got] = [this.#quality[figure], state.quality[figure]];
+      // Equal rates pass samples on: their quality means nothing.
+      if (this.#filter !== undefined && got !== expected) {
+        throw new RangeError(`resampler: expected a state of ${figure} ${expected}, got ${got}`);
+      }
     }
     this.#buffer.set(state.history);
     this.#samples = state.samples;

@@ -170,7 +170,7 @@ class WavScanner {
         `expected a header and a data chunk, but the file ends after ${this.#position} bytes, within "${this.#stage}"`,
       );
     }
-    const truncated = this.#stage === "data" && (this.#heldCount > 0 || Number.isFinite(this.#left));
+    const truncated = this.#heldCount > 0 || (this.#stage === "data" && Number.isFinite(this.#left));
     return { samples: this.samples, truncated };
   }
 

@@ -4,9 +4,9 @@ import { floatToInt16 } from "./pcm.js";
 
 /** Form of a WAV file to write. */
 export interface WavWriterOptions {
-  /** Whole Hz, 1 or more. */
+  /** Whole Hz, 1 or more; a second of sound takes less than 4 GiB. */
   readonly sampleRate: number;
-  /** 1 to 65535; default 1. */
+  /** 1 to 32767 in `int16`, to 16383 in `float32`; default 1. */
   readonly channels?: number;
   /** Default `int16`: rounded and clipped as {@link floatToInt16} does. */
   readonly coding?: "int16" | "float32";
@@ -31,8 +31,16 @@ export class WavWriter {
     if (!Number.isInteger(sampleRate) || sampleRate < 1) {
       throw new RangeError(`wav: expected a whole rate of 1 Hz or more, got ${sampleRate}`);
     }
-    if (!Number.isInteger(channels) || channels < 1 || channels > 65_535) {
-      throw new RangeError(`wav: expected 1 to 65535 channels, got ${channels}`);
+    // The header has 16 bits for the bytes of a frame, and 32 for those of a second.
+    const most = Math.floor(0xffff / sampleBytes(coding));
+    if (!Number.isInteger(channels) || channels < 1 || channels > most) {
+      throw new RangeError(`wav: expected 1 to ${most} channels in ${coding}, got ${channels}`);
+    }
+    const fastest = Math.floor(0xffffffff / (channels * sampleBytes(coding)));
+    if (sampleRate > fastest) {
+      throw new RangeError(
+        `wav: expected at most ${fastest} Hz for ${channels} channels in ${coding}, got ${sampleRate}`,
+      );
     }
     this.sampleRate = sampleRate;
     this.channels = channels;
@@ -84,7 +92,7 @@ export class WavWriter {
   }
 
   get #frameBytes(): number {
-    return this.channels * (this.coding === "int16" ? 2 : 4);
+    return this.channels * sampleBytes(this.coding);
   }
 
   #header(dataBytes: number): Uint8Array {
@@ -108,6 +116,10 @@ export class WavWriter {
     view.setUint32(40, known ? dataBytes : unknownBytes, true);
     return bytes;
   }
+}
+
+function sampleBytes(coding: "int16" | "float32"): number {
+  return coding === "int16" ? 2 : 4;
 }
 
 /**

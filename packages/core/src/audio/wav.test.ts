@@ -211,6 +211,14 @@ describe("real files", () => {
     expect(file).toMatchObject({ samples: 999, truncated: true });
   });
 
+  test("whose data ends within a sample by their own header say so", () => {
+    for (const after of [[], [chunk("LIST", new Uint8Array(4))]]) {
+      const bytes = wav({ data: bytesOf(ramp).subarray(0, 19), after });
+      expect(readWav(bytes)).toMatchObject({ samples: 9, truncated: true });
+      expect(streamed(bytes, 1).end).toEqual({ samples: 9, truncated: true });
+    }
+  });
+
   test("that end early give what is there and say so", () => {
     const bytes = wav({ data: bytesOf(ramp) });
     for (const cut of [1, 2, 3, 1000, 1999]) {
@@ -349,5 +357,19 @@ describe("writing", () => {
       /expected 2 channels of one length, got 1 of 1/,
     );
     expect(() => writeWav([], { sampleRate: 16_000 })).toThrow(RangeError);
+  });
+
+  test("forms whose figures do not fit into a header are refused, and the largest that do are not", () => {
+    const fields = (options: ConstructorParameters<typeof WavWriter>[0]) => {
+      const view = new DataView(new WavWriter(options).openHeader().buffer);
+      return [view.getUint32(24, true), view.getUint32(28, true), view.getUint16(32, true)];
+    };
+    expect(fields({ sampleRate: 8_000, channels: 32_767 })).toEqual([8_000, 524_272_000, 65_534]);
+    expect(() => fields({ sampleRate: 8_000, channels: 32_768 })).toThrow(/1 to 32767 channels in int16, got 32768/);
+    expect(fields({ sampleRate: 8_000, channels: 16_383, coding: "float32" })).toEqual([8_000, 524_256_000, 65_532]);
+    expect(() => fields({ sampleRate: 8_000, channels: 16_384, coding: "float32" })).toThrow(RangeError);
+    expect(fields({ sampleRate: 2 ** 31 - 1 })).toEqual([2 ** 31 - 1, 2 ** 32 - 2, 2]);
+    expect(() => fields({ sampleRate: 2 ** 31 })).toThrow(/at most 2147483647 Hz for 1 channels in int16/);
+    expect(() => fields({ sampleRate: 2 ** 32 + 16_000 })).toThrow(RangeError);
   });
 });

@@ -51,6 +51,16 @@ describe("safetensors", () => {
     }
   });
 
+  it("reads what it writes under names that mean something to JavaScript", () => {
+    const names = ["__proto__", "constructor", "b"];
+    const { tensors } = readSafetensors(writeSafetensors(names.map((name, i) => [name, floats([i])] as const)));
+    expect([...tensors].map(([name, { bytes }]) => [name, ...bytes])).toEqual(
+      names.map((name, i) => [name, ...floats([i]).bytes]),
+    );
+    const twice = () => writeSafetensors([["__proto__", floats([1])] as const, ["__proto__", floats([2])] as const]);
+    expect(twice).toThrow(RangeError);
+  });
+
   it("widens float16 and bfloat16 exactly, with subnormals, infinities and signed zeros", () => {
     const halves = (bits: number[]) => new Uint8Array(Uint16Array.from(bits).buffer);
     const { tensors } = readSafetensors(

@@ -163,7 +163,8 @@ export function writeSafetensors(
     int32: "I32",
     uint8: "U8",
   };
-  const header: Record<string, unknown> = {};
+  // Without a prototype "__proto__" is a name like any other.
+  const header: Record<string, unknown> = Object.create(null);
   if (Object.keys(metadata).length > 0) header.__metadata__ = metadata;
   const parts: Uint8Array[] = [];
   let offset = 0;

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DuplexError } from "../errors.js";
 import { Tokenizer } from "./tokenizer.js";
@@ -12,6 +13,31 @@ describe("Tokenizer", () => {
     expect(tokenizer.encode("it's a cat").map((id) => tokens[id])).toEqual(["it's", "a", "+c", "+a", "+t"]);
     expect(tokenizer.encode("two 7").map((id) => tokens[id])).toEqual(["two", "<unk>"]);
     expect(tokenizer.encode("  ... ")).toEqual([]);
+  });
+
+  it("finds words however their apostrophes, accents and vowel signs are written", () => {
+    const own = ["<pad>", "<end>", "<unk>", "+h", "+i", "don't", "café", "नमस्ते", "हिन्दी", "hi", "1"];
+    const other = new Tokenizer(own);
+    const words = (text: string) => other.encode(text).map((id) => own[id]);
+    expect(words("Don’t! don't")).toEqual(["don't", "don't"]);
+    expect(words("‘hi’ ’hi’")).toEqual(["hi", "hi"]); // the same sign closes a quotation
+    expect(words("Cafe\u0301, CAF\u00c9")).toEqual(["café", "café"]);
+    expect(words("नमस्ते हिन्दी")).toEqual(["नमस्ते", "हिन्दी"]);
+    expect(words("hi \u2764\ufe0f 1\ufe0f\u20e3")).toEqual(["hi", "1"]); // marks that follow no letter
+  });
+
+  it("refuses words that no text can hold, and takes special tokens and characters as they are", () => {
+    const made = (token: string) => () => new Tokenizer([...tokens, token]);
+    expect(made("Paris")).toThrow(/token 35, "Paris", is never met: in a text it is "paris"/);
+    expect(made("twenty-one")).toThrow(/in a text it is "twenty" and "one"/);
+    expect(made("don’t")).toThrow(/"don't"/);
+    expect(made("cafe\u0301")).toThrow(DuplexError);
+    for (const token of ["<turn-end>", "...", "+-", "+\u093f", "don't", "caf\u00e9", "21"]) expect(made(token)).not.toThrow();
+  });
+
+  it("takes the vocabulary of mini", () => {
+    const file = readFileSync(new URL("../../../mini/tokenizer.json", import.meta.url), "utf8");
+    expect(Tokenizer.parse(file).encode("hello")).not.toContain(2);
   });
 
   it("decodes what it encodes", () => {

@@ -1,7 +1,8 @@
 // Words to token ids and back, over a closed vocabulary: whole words, and single characters for the rest.
 //
 // The file is `{"version": 1, "tokens": [...]}`. Tokens in angle brackets are special (`<pad>`, `<end>`, `<unk>`); `+x` is
-// the character x inside a word that has no token of its own; everything else is a whole word.
+// the character x inside a word that has no token of its own; everything else is a whole word, written as `encode` cuts it
+// from a text: lower case, composed (NFC), letters, digits and apostrophes.
 
 import { DuplexError } from "../errors.js";
 
@@ -13,6 +14,23 @@ const maxTokens = 1_000_000;
 
 /** Shown for a word that is outside the vocabulary. */
 const unknownText = "[?]";
+
+/** Letters with the marks that follow them, digits and apostrophes; ’ only between them, as it also closes a quotation. */
+const wordPattern = /(?:\p{L}\p{M}*|[\p{N}'])+(?:’(?:\p{L}\p{M}*|[\p{N}'])+)*/gu;
+
+function wordsOf(text: string): string[] {
+  const words = text.toLowerCase().normalize("NFC").match(wordPattern) ?? [];
+  return words.map((word) => word.replaceAll("’", "'"));
+}
+
+function isSpecial(token: string): boolean {
+  return token.startsWith("<") && token.endsWith(">");
+}
+
+/** Whether a token is a character inside a word. */
+function isCharacter(token: string): boolean {
+  return token.length > 1 && token.startsWith("+");
+}
 
 /** Encodes and decodes with one vocabulary. */
 export class Tokenizer {
@@ -34,6 +52,14 @@ export class Tokenizer {
     for (const [id, token] of tokens.entries()) {
       if (typeof token !== "string" || token === "" || /\s/.test(token)) {
         throw invalid(`token ${id} must be a word without spaces, got ${JSON.stringify(token)}`);
+      }
+      if (!isSpecial(token) && !isCharacter(token)) {
+        const words = wordsOf(token);
+        // What holds no word, such as a comma, may still be said.
+        if (words.length > 1 || (words.length === 1 && words[0] !== token)) {
+          const found = words.map((word) => JSON.stringify(word)).join(" and ");
+          throw invalid(`token ${id}, ${JSON.stringify(token)}, is never met: in a text it is ${found}`);
+        }
       }
       if (this.ids.has(token)) throw invalid(`token "${token}" occurs twice, as ${this.ids.get(token)} and ${id}`);
       this.ids.set(token, id);
@@ -64,12 +90,12 @@ export class Tokenizer {
   }
 
   /**
-   * Token ids of a text: lower-cased, punctuation dropped. A word without a token is spelled if the vocabulary has all its
-   * characters, else it becomes `<unk>`.
+   * Token ids of a text: lower-cased, composed (NFC), punctuation dropped but for apostrophes, of which ’ inside a word is
+   * one. A word without a token is spelled if the vocabulary has all its characters, else it becomes `<unk>`.
    */
   encode(text: string): number[] {
     const ids: number[] = [];
-    for (const word of text.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? []) {
+    for (const word of wordsOf(text)) {
       const whole = this.ids.get(word);
       if (whole !== undefined) {
         ids.push(whole);
@@ -113,11 +139,11 @@ export class TokenDecoder {
     if (token === undefined)
       throw new RangeError(`decode: token ${id} is outside the vocabulary of ${this.tokens.length}`);
     if (id === specialTokens.pad) return "";
-    const spelled = token.length > 1 && token.startsWith("+");
+    const spelled = isCharacter(token);
     const continues = this.inWord && spelled;
     this.inWord = spelled;
     if (id === specialTokens.unknown) return ` ${unknownText}`;
-    if (token.startsWith("<") && token.endsWith(">")) return "";
+    if (isSpecial(token)) return "";
     if (spelled) return continues ? token.slice(1) : ` ${token.slice(1)}`;
     return ` ${token}`;
   }

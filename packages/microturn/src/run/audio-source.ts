@@ -25,7 +25,8 @@ const pieceBytes = 4096;
 export async function* wavFile(path: string, onNote: (note: string) => void): AsyncGenerator<SoundPiece> {
   const reader = new WavReader();
   yield* wavPieces(createReadStream(path, { highWaterMark: readBytes }) as AsyncIterable<Buffer>, reader);
-  if (wavEnd(reader).truncated) onNote("the file ends before its header says so; what is there was used");
+  if (wavEnd(reader).truncated)
+    onNote("the file ends before its header says so, or within a sample; what is there was used");
 }
 
 /**

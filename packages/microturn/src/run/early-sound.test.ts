@@ -7,9 +7,10 @@ const piece = (value: number): SoundPiece => ({ samples: new Float32Array(1_600)
 
 /** A source that gives a piece of 100 ms whenever it is told to. */
 function hand() {
-  const waiting: ((result: IteratorResult<SoundPiece>) => void)[] = [];
-  const ready: IteratorResult<SoundPiece>[] = [];
-  const put = (result: IteratorResult<SoundPiece>) => {
+  type Result = IteratorResult<SoundPiece> | Promise<never>;
+  const waiting: ((result: Result) => void)[] = [];
+  const ready: Result[] = [];
+  const put = (result: Result) => {
     const take = waiting.shift();
     if (take === undefined) ready.push(result);
     else take(result);
@@ -26,6 +27,7 @@ function hand() {
     source,
     give: (value: number) => put({ done: false, value: piece(value) }),
     end: () => put({ done: true, value: undefined }),
+    fail: (error: Error) => put(Promise.reject(error)),
   };
 }
 
@@ -65,6 +67,22 @@ describe("EarlySound", () => {
     end();
     await sleep(1);
     expect(await values(early.rest(() => expect.unreachable()))).toEqual([1]);
+  });
+
+  it("keeps what came before the source failed", async () => {
+    const { source, give, fail } = hand();
+    const early = new EarlySound(source, () => 3_000);
+    give(1);
+    give(2);
+    await sleep(1);
+    fail(new Error("damaged"));
+    await sleep(1);
+    const got: number[] = [];
+    const reading = (async () => {
+      for await (const { samples } of early.rest(() => expect.unreachable())) got.push(samples[0]);
+    })();
+    await expect(reading).rejects.toThrow("damaged");
+    expect(got).toEqual([1, 2]);
   });
 
   it("fails when the rest is asked for, not before", async () => {

@@ -29,7 +29,8 @@ export class EarlySound {
   }
 
   /**
-   * What is left of the source: all of a file; of a microphone, what it gives from now on.
+   * What is left of the source: all of a file, and of what has ended or failed by now; of a microphone, what it gives from
+   * now on.
    *
    * @param onDropped - called with the milliseconds of sound that are left out, if any are
    */
@@ -51,8 +52,9 @@ export class EarlySound {
       this.#pending = this.#iterator.next();
       // A failure is met again by whoever asks for the rest.
       const next = await this.#pending.catch(() => undefined);
-      if (next === undefined || !this.#waiting) return;
-      if (next.done === true) {
+      if (!this.#waiting) return;
+      // At its end, or before damage, nothing more piles up: what came counts.
+      if (next === undefined || next.done === true) {
         this.#live = false;
         return;
       }

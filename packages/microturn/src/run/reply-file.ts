@@ -28,7 +28,8 @@ export interface ReplyFileOptions {
  * leaves an older file as it was.
  *
  * What a micro-turn gives sounds one micro-turn later, so the file begins with one micro-turn of silence and lies
- * exactly on the time line of the input. Should the program die, the file still reads to its end.
+ * exactly on the time line of the input. Should the program die, the file still reads to its end. A pipe takes it too; its
+ * header cannot be filled in afterwards and says that the length is not known.
  *
  * @throws DuplexError `UNSUPPORTED` if `mix` is asked for and the rates differ
  */
@@ -77,7 +78,7 @@ class ReplyFile implements ReplySink {
     this.#closed = true;
     try {
       await this.#write(file, new Float32Array(this.#turnSamples));
-      await writeAll(file, this.#writer.closedHeader(), 0);
+      if ((await file.stat()).isFile()) await writeAll(file, this.#writer.closedHeader(), 0);
     } finally {
       await file.close();
     }

@@ -1,7 +1,10 @@
+import { execFile } from "node:child_process";
+import { createReadStream } from "node:fs";
 import { link, mkdtemp, open, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
+import { promisify } from "node:util";
 import { DuplexError, readTrace, readWav, WavWriter, writeWav } from "@microturn/core";
 import { type Script, scriptedEngine } from "@microturn/core/testing";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -237,6 +240,20 @@ describe("microturn run with a file", () => {
   });
 });
 
+describe.skipIf(process.platform === "win32")("microturn run with a reply that goes to a pipe", () => {
+  it("gives all of it, and claims no failure for the header that it cannot go back to", async () => {
+    const input = await recording(1);
+    const out = join(folder, "reply.pipe");
+    await promisify(execFile)("mkfifo", [out]);
+    const { io, stdout } = world();
+    const read = readFile(out);
+    expect(await runConversation(parsed(`${input} --out ${out} --tail-ms 400`), io, opening())).toBe(0);
+    // 5 of sound, one for the tail of the resampler, 2 of silence, and one more in which the last of them sounds.
+    expect(readWav(await read)).toMatchObject({ samples: 9 * 3_200, truncated: false });
+    expect(stdout.text).toContain(`wrote ${out}`);
+  });
+});
+
 describe("microturn run without a reader of its text", () => {
   const leaving = (stdout: Capture) =>
     scriptedEngine({
@@ -268,6 +285,7 @@ describe("microturn run without a reader of its text", () => {
     const failure = await runConversation(parsed(`${input} --out /dev/full`), io, opening()).catch((error) => error);
     expect(failure).toMatchObject({ code: "ENOSPC" });
     expect(stdout.text).not.toContain("wrote");
+    expect(stdout.text).not.toContain("no sound came");
   });
 });
 
@@ -307,6 +325,27 @@ describe("microturn run with a pipe", () => {
     expect(await running).toBe(0);
     expect(stderr.text).toContain("left out 1.0 s that came before the model was ready");
     expect(made.steps.flatMap((step) => [...step.audio])[1]).toBeCloseTo(pcm.readInt16LE(2) / 32_768, 9);
+  });
+
+  it("refuses to write over the file that stdin is redirected from", async () => {
+    const input = await recording(1);
+    const before = await readFile(input);
+    const linked = join(folder, "linked.wav");
+    await symlink(input, linked);
+    const file = await open(input);
+    try {
+      for (const args of [`--out ${input}`, `--trace ${input}`, `--out ${linked}`]) {
+        const made = scriptedEngine({ script });
+        const { io } = world(createReadStream("", { fd: file.fd, autoClose: false }));
+        const failure = await runConversation(parsed(`- ${args}`), io, opening(made)).catch((error: unknown) => error);
+        expect(failure).toBeInstanceOf(UsageError);
+        expect(String(failure)).toContain("would destroy");
+        expect(made.steps.length).toBe(0);
+      }
+    } finally {
+      await file.close();
+    }
+    expect(await readFile(input)).toEqual(before);
   });
 
   it("says so when no sound comes at all", async () => {

@@ -1,5 +1,6 @@
 // `microturn run`: sound in, conversation out. Opens the session, feeds it, prints and writes what it gives, sums up.
 
+import { fstatSync, type Stats } from "node:fs";
 import { access, constants, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { DuplexError, DuplexSession, type Engine, writeTrace } from "@microturn/core";
@@ -32,7 +33,7 @@ export async function runConversation(
   io: Io,
   open: (options: RunOptions) => Promise<OpenedEngine> = openEngine,
 ): Promise<number> {
-  await checkPaths(options);
+  await checkPaths(options, io.stdin);
   // With sound on stdout, people read stderr.
   const text = options.input === "-" ? io.stderr : io.stdout;
   const opened = await open(options);
@@ -123,9 +124,8 @@ class Conversation {
     }
     this.#print("");
     for (const line of figures.lines(wallMs)) this.#print(line);
-    if (out !== undefined) {
-      this.#print(written ? `wrote ${this.#ink.bold(resolve(out))}: the reply` : "no sound came: no reply was written");
-    }
+    if (out !== undefined && written) this.#print(`wrote ${this.#ink.bold(resolve(out))}: the reply`);
+    else if (out !== undefined && session.turnIndex === 0) this.#print("no sound came: no reply was written");
     await this.#writeTrace(session).catch((error: unknown) => failures.push(error));
     if (failures.length > 0) throw failures[0];
     return this.#io.stop.aborted ? exitCodes.stopped : exitCodes.done;
@@ -226,11 +226,11 @@ class Conversation {
 }
 
 /** Finds out at once what would else be found out after the conversation. @throws UsageError, or the file system's error */
-async function checkPaths({ input, out, trace }: RunOptions): Promise<void> {
+async function checkPaths({ input, out, trace }: RunOptions, stdin: Io["stdin"]): Promise<void> {
   if (input !== "-" && (await stat(input)).isDirectory()) throw new UsageError(`${input} is a folder; name a WAV file`);
   for (const path of [out, trace]) {
     if (path === undefined) continue;
-    if (input !== "-" && (await isSameFile(path, input))) {
+    if (await (input === "-" ? isBehind(stdin, path) : isSameFile(path, input))) {
       throw new UsageError(`${path} is the input too; writing it would destroy what is read`);
     }
     const folder = await stat(dirname(resolve(path))).catch(() => undefined);
@@ -246,13 +246,32 @@ async function checkPaths({ input, out, trace }: RunOptions): Promise<void> {
 /** Whether two names are one file, also by a link. */
 async function isSameFile(one: string, other: string): Promise<boolean> {
   if (resolve(one) === resolve(other)) return true;
-  const [a, b] = await Promise.all([one, other].map((path) => stat(path).catch(() => undefined)));
+  return isOneFile(...(await Promise.all([statsOf(one), statsOf(other)])));
+}
+
+/** Whether a stream is a file, as after `<`, and the name is one of that file's. */
+async function isBehind({ fd }: Io["stdin"], path: string): Promise<boolean> {
+  let source: Stats;
+  try {
+    if (typeof fd !== "number") return false;
+    source = fstatSync(fd);
+  } catch {
+    return false; // closed; reading will tell
+  }
+  return source.isFile() && isOneFile(source, await statsOf(path));
+}
+
+function isOneFile(a: Stats | undefined, b: Stats | undefined): boolean {
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino && a.ino !== 0;
+}
+
+function statsOf(path: string): Promise<Stats | undefined> {
+  return stat(path).catch(() => undefined);
 }
 
 /** @throws UsageError if it is a folder, or the file system's error if it, or its folder, may not be written to */
 async function checkWritable(path: string): Promise<void> {
-  const there = await stat(path).catch(() => undefined);
+  const there = await statsOf(path);
   if (there?.isDirectory()) throw new UsageError(`cannot write ${path}: it is a folder; name a file in it`);
   await access(there === undefined ? dirname(resolve(path)) : path, constants.W_OK);
 }

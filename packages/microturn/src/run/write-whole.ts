@@ -1,11 +1,11 @@
 // Writes a file so that an older one of its name stays whole until the new one is.
 
-import { access, constants, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { access, constants, open, realpath, rename, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Writes text to a file: beside it first, then in its place. What is no plain file, or stands in a folder that may not be
- * written to, is written directly.
+ * Writes text to a file: beside it first (`.part`, in the place of one that was left there), then in its place, where who
+ * may read it stays as it was. What is no plain file, or stands in a folder that may not be written to, is written directly.
  *
  * @throws the file system's error; no part is left behind then
  */
@@ -15,9 +15,19 @@ export async function writeWhole(path: string, text: string): Promise<void> {
     await writeFile(target, text);
     return;
   }
+  const older = await stat(target).catch(() => undefined);
+  const mode = older === undefined ? undefined : older.mode & 0o777;
   const part = `${target}.part`;
+  await unlink(part).catch(unlessMissing);
+  // A new file, or none: never through a link.
+  const file = await open(part, "wx", mode);
   try {
-    await writeFile(part, text);
+    try {
+      await file.writeFile(text);
+      if (mode !== undefined) await file.chmod(mode);
+    } finally {
+      await file.close();
+    }
     await rename(part, target);
   } catch (error) {
     await rm(part, { force: true }).catch(() => {});
@@ -32,4 +42,8 @@ async function canBeReplaced(target: string): Promise<boolean> {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT";
   }
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }
