@@ -32,7 +32,8 @@ describe("Tokenizer", () => {
     expect(made("twenty-one")).toThrow(/in a text it is "twenty" and "one"/);
     expect(made("don’t")).toThrow(/"don't"/);
     expect(made("cafe\u0301")).toThrow(DuplexError);
-    for (const token of ["<turn-end>", "...", "+-", "+\u093f", "don't", "caf\u00e9", "21"]) expect(made(token)).not.toThrow();
+    for (const token of ["<turn-end>", "...", "+-", "+\u093f", "don't", "caf\u00e9", "21"])
+      expect(made(token)).not.toThrow();
   });
 
   it("takes the vocabulary of mini", () => {
