@@ -91,6 +91,8 @@ class Training:
         other = different(known_sizes(saved["config"]), self.net.c.to_dict())
         if other:
             raise ValueError(f"{path} was trained with other sizes ({', '.join(other)}): go on with the recipe it was made by, or give another --run")
+        if "muon" not in saved:
+            raise ValueError(f"{path} is a mean, without the memory of optimisers: begin another --run with it as --initial")
         places = Places(saved["vocabulary"])
         self.net.load_state_dict({n: places.move(n, saved["net"][n], value) for n, value in self.net.state_dict().items()})
         self.probes.load_state_dict({n: places.move(f"probes.{n}", saved["probes"].get(n, value), value) for n, value in self.probes.state_dict().items()})

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from microturn_training import checkpoint, train
+from microturn_training.mean import mean
 from microturn_training.model import Config, Duplex
 
 SMALL = dict(hidden_size=16, num_layers=2, global_layers=[1], dense_layers=[0], num_heads=2, num_kv_heads=1, head_dim=8, rel_dim=4, dense_width=16, num_experts=2,
@@ -41,6 +42,14 @@ def test_goes_on_as_if_it_had_not_stopped(monkeypatch, tmp_path):
     for state in (one, two):
         a_step(state)
     assert all(torch.equal(a, b) for a, b in zip([*one.net.parameters(), *one.probes.parameters()], [*two.net.parameters(), *two.probes.parameters()]))
+
+
+def test_does_not_go_on_from_a_mean(monkeypatch, tmp_path):
+    state = training(monkeypatch, ["<pad>", "a", "b"])
+    a_step(state)
+    state.save(tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match="is a mean.*--initial"):
+        state.resume(mean([(torch.load(tmp_path / "checkpoint.pt"), 1.0)]), tmp_path)
 
 
 def test_words_take_their_rows_and_their_memory_along(monkeypatch, tmp_path):
