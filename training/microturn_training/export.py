@@ -89,7 +89,7 @@ def main() -> None:
     a.add_argument("folder", type=Path)
     a.add_argument("--vocoder", type=Path, help="its weights; default work/vocoder/vocoder.safetensors if that is there")
     a.add_argument("--dtype", choices=["float16", "bfloat16", "float32"], default="float16")
-    a.add_argument("--version", default="0.1.0")
+    a.add_argument("--version", default="0.2.0")
     a.add_argument("--evaluation", type=Path, help="JSON with evaluation figures for the manifest")
     args = a.parse_args()
     usual = Path("work/vocoder/vocoder.safetensors")

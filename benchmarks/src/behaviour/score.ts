@@ -183,7 +183,11 @@ export function score(one: BehaviourCase, performance: Performance): Score {
     return { ...base, wasSpeaking, yieldMs, yieldAfterEndMs: silentAt - last.endMs, right: same(reply, expected) };
   }
   if (one.row.startsWith("hold")) {
-    return { ...base, wasSpeaking: sound.some((s) => s.startMs < last.onsetMs && s.endMs > last.onsetMs - speakingMs), right };
+    return {
+      ...base,
+      wasSpeaking: sound.some((s) => s.startMs < last.onsetMs && s.endMs > last.onsetMs - speakingMs),
+      right,
+    };
   }
 
   if (one.row === "correct") {

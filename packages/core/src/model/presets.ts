@@ -165,6 +165,7 @@ export function miniConfig({ vocabSize }: { vocabSize: number }): ModelConfig {
       sinkPositions: 9,
       speech: { framesPerPosition: 2, melBins: 80, levels: 16 },
       vocoder: { width: 128, blocks: 4, kernel: 5, subFrames: 2, envelopePoints: 65 },
+      delegates: true,
     },
   };
 }
