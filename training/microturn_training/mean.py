@@ -43,7 +43,7 @@ def main() -> None:
     args = a.parse_args()
     try:
         torch.save(mean([(torch.load(file, map_location="cpu"), share) for file, share in args.checkpoints]), args.out)
-    except ValueError as error:
+    except (ValueError, OSError) as error:   # also a file that is not there
         a.error(str(error))
 
 
