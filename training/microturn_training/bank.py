@@ -45,8 +45,13 @@ class Assistant:
     """What the assistant can say: for each answer its waveform, its speech frames and the output position of each word."""
 
     def __init__(self, folder: Path):
-        bank = Bank(folder, "bank-assistant")
         self.wave, self.frames, self.words = {}, {}, {}
+        for name in ("bank-assistant", "bank-told"):
+            if name == "bank-assistant" or (folder / f"{name}.json").exists():
+                self._read(Bank(folder, name))
+        self.told = [key for key in self.frames if key.startswith("told:")]   # what it says only when it is told to
+
+    def _read(self, bank: Bank) -> None:
         for key, (meta,) in bank.by_key.items():
             x = bank.wave(meta)
             frames = DMEL_SPEECH.levels(np.pad(x, (0, -len(x) % POSITION + FRAME)))
@@ -58,7 +63,7 @@ class Assistant:
             at, placed = -1, []
             for word, start in zip(domain.words(meta["text"]), meta["starts"]):
                 at = max(at + 1, int(start * 20))  # the word's sound starts one position later: captions come first
-                placed.append((at, domain.TOKEN[word]))
+                placed.append((at, domain.TOKEN.get(word, domain.UNK)))
             self.words[key] = placed
 
     def length(self, key: str) -> int:

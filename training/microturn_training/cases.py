@@ -23,6 +23,7 @@ from .dialogue import Dialogue
 from .recipe import MINI, RECIPE, load
 from .senses import Camera, cough
 from .sound import TAIL, audible, read_wav, scale
+from .told import SENTENCES
 from .timeline import COUNT_PACE, OUTPUTS, RATE, STORY_GAP, TURN, reply_turn
 from .user import User
 
@@ -37,6 +38,7 @@ class Scene:
         self.random, self.samples = random, np.zeros(int(seconds * RATE), np.float32)
         self.events: list[dict] = []
         self.color: list[dict] | None = None
+        self.told: dict | None = None   # what the background hands over to be said, and when
         self.world: Dialogue | None = None   # what the camera shows, if it is more than a colour
 
     def look(self) -> Dialogue:
@@ -101,6 +103,8 @@ class Cases:
             f.setframerate(RATE)
             f.writeframes(x.tobytes())
         truth = {"id": name, "row": row, "noise": noise, "durationMs": len(x) / 16, "events": scene.events, "expected": expected}
+        if scene.told is not None:
+            truth["told"] = scene.told
         if scene.color is not None:
             truth["color"] = scene.color
         if scene.world is not None:
@@ -430,6 +434,30 @@ class Cases:
             scene.world = d.seen_until(len(scene.samples) // TURN)
             self.write("jumps", scene, noises[i], {"text": " ".join(["okay", *domain.DIGITS[1:len(seen) + 1], "okay"]), "jumpsMs": seen})
 
+    def told(self, n: int) -> None:
+        """The background hands something over to be said: while nobody speaks, after a request that it answers, or while the user speaks."""
+        noises, texts = self.noises(n), self.random.permutation(SENTENCES)
+        for i in range(n):
+            scene = Scene(self.random, 14)
+            at = self.random.uniform(0.8, 2)
+            if i % 3:
+                end = scene.say(self.bank, self.clip(["ood"], lambda m: m["held"]), self.random.uniform(0.6, 1.4))
+                at = end + self.random.uniform(3, 5) if i % 3 == 1 else scene.events[0]["onsetMs"] / 1000 + self.random.uniform(0.3, 0.8)
+            scene.told = {"text": texts[i % len(texts)], "atMs": round(1000 * at)}
+            self.write("told", scene, noises[i], {"text": " ".join(domain.words(scene.told["text"]))})
+
+    def told_meanwhile(self, row: str, n: int, keys: list[str]) -> None:
+        """The user says something while the assistant says two sentences that the background handed over."""
+        noises, texts = self.noises(n), self.random.permutation(SENTENCES)
+        for i in range(n):
+            scene = Scene(self.random, 14)
+            text = f"{texts[i % len(texts)]} {texts[(i + 1) % len(texts)]}"
+            scene.told = {"text": text, "atMs": round(1000 * self.random.uniform(0.4, 1.4))}
+            playing = (-(-scene.told["atMs"] // 200) + 1) * 0.2
+            scene.say(self.bank, self.clip(keys, lambda m: keys != ["stop"] or m["held"] == (i % 4 > 1)), playing + self.random.uniform(0.8, 3))
+            scene.events[-1]["during"] = True
+            self.write(row, scene, noises[i], {"yields": keys == ["stop"], "text": "okay" if keys == ["stop"] else " ".join(domain.words(text))})
+
     def human(self, folder: Path, n: int) -> None:
         """Real people say a digit, each speaker and digit in turn: recordings of the Free Spoken Digit Dataset."""
         noises = self.noises(n)
@@ -474,6 +502,8 @@ def main() -> None:
         "transcript": cases.transcript, "out-of-domain": cases.out_of_domain, "silence": cases.silence, "time": cases.timing, "color": cases.see,
         "correct": cases.correct, "aloud": cases.aloud, "echo": cases.echo, "every": cases.every, "elapsed": cases.elapsed,
         "hold-aside": lambda n: cases.not_meant("hold-aside", n), "hold-cough": lambda n: cases.not_meant("hold-cough", n),
+        "told": cases.told, "hold-told": lambda n: cases.told_meanwhile("hold-told", n, ["back"]),
+        "yield-told": lambda n: cases.told_meanwhile("yield-told", n, ["stop"]),
         "hold-television": cases.television, "shape": cases.shapes, "jumps": cases.jumps,
     }
     if args.human:

@@ -46,6 +46,7 @@ class Dialogue:
     control: np.ndarray = field(init=False)
     speech: np.ndarray = field(init=False)    # [outputs, 160]
     weight: np.ndarray = field(init=False)    # [outputs] extra loss weight on text and control
+    told: np.ndarray = field(init=False)      # [outputs] whether text and speech are what the assistant was told to say, not its own
     color: np.ndarray = field(init=False)     # [turns] of what fills the picture
     shape: np.ndarray = field(init=False)     # [turns] what is in it: 0 for nothing, else 1 + its number
     place: np.ndarray = field(init=False)     # [turns, 2 images, 2] how far down and to the right of the middle that is, pixels
@@ -60,6 +61,7 @@ class Dialogue:
         self.control = np.full(n, LISTEN, np.int64)
         self.speech = np.zeros((n, 160), np.uint8)
         self.weight = np.ones(n, np.float32)
+        self.told = np.zeros(n, bool)
         self.color, self.shape = np.zeros(self.turns, np.int64), np.zeros(self.turns, np.int64)
         self.place = np.zeros((self.turns, 2, 2), np.int64)
 
@@ -123,7 +125,7 @@ class Generator:
             intent = self.random.choice(among) if among else self.random.choice(self.intents, p=self.probability)
             if d.camera or intent not in LOOKING or (intent not in ("watch", "spot") and self.random.random() < 0.3):
                 key = self.pick(intent, d, turn)
-                if key in self.bank.by_key:   # a small bank lacks some sums
+                if key in self.bank.by_key or (key == "told" and self.assistant.told):   # a small bank lacks some sums
                     return key
 
     # ---- the assistant ------------------------------------------------------------------------------------------
@@ -155,17 +157,23 @@ class Generator:
                     d.text[at + offset] = token
             if at < stop:
                 d.weight[at] = 4
+            if key.startswith("told:"):
+                continue
             found_out = self.assistant.words[key][0 if key.startswith("elapsed") else -1][0]
             if len(domain.answer_parts(key)) > 1 and at + found_out < stop:
                 d.weight[at + found_out] = 5   # the word that has to be found out
         d.control[first:min(end, stop)] = SPEAK
+        if items[0][0].startswith("told:"):
+            d.told[first:min(end, stop)] = True
+            d.weight[first] = 0   # somebody else decided that it begins
         if items[0][0] == "ood" and first + 1 < stop:
             d.control[first + 1] = DELEGATE   # by then the reply is known, so this is no decision of its own
             d.weight[first + 1] = DECISION
         if end <= stop:
             d.text[end - 1] = domain.END
         for at in (first, min(end, stop)):
-            d.weight[at:at + 1] = DECISION
+            if not (at == first and items[0][0].startswith("told:")):
+                d.weight[at:at + 1] = DECISION
         if cut is not None and cut < end:
             d.weight[cut + 1:cut + OUTPUTS] = 4   # the first is the decision
         d.events.append({"type": "reply", "keys": [k for k, _ in items], "start": first, "end": min(end, stop), "cut": cut})
@@ -220,16 +228,9 @@ class Generator:
             return end + 4800
         replies = self.plan(d, key, end)
         if len(replies) == 1 and intent in ("story", "count", "sum"):
-            items = replies[0]
-            last = items[-1][1] + self.assistant.length(items[-1][0])
-            sound = (items[0][1] + 1 + OUTPUTS) * POSITION, (last + OUTPUTS) * POSITION
-            long = sound[1] - sound[0] > 1.8 * RATE
-            if interrupt is None:
-                interrupt = "none" if depth > 1 or not long else r.choice(list(RECIPE.dialogue.interrupts), p=list(RECIPE.dialogue.interrupts.values()))
-            if interrupt != "none" and long:
-                t = int(r.integers(sound[0] + 6400, max(sound[0] + 6401, min(sound[1] - 6400, sound[0] + 80000))))
-                if t < len(d.user) - 8000:
-                    return self._interrupted(d, items, interrupt, t, gain, depth)
+            over = self.long_reply(d, replies[0], gain, interrupt, depth)
+            if over is not None:
+                return over
         for items in replies:
             over = self.reply(d, items)
         if intent in ("watch", "spot") and d.camera:
@@ -237,6 +238,21 @@ class Generator:
         # What came once must be seen not to come again.
         quiet = int(r.uniform(1, 7) * RATE) if intent == "wait" and r.random() < 0.6 else 0
         return (over + OUTPUTS) * POSITION + quiet
+
+    def long_reply(self, d: Dialogue, items: list, gain: float, interrupt: str | None = None, depth: int = 0) -> int | None:
+        """Says a reply during which something happens, `interrupt` or what is drawn, and returns the sample at which all is over; None if
+        nothing does, and nothing is said."""
+        r = self.random
+        last = items[-1][1] + self.assistant.length(items[-1][0])
+        sound = (items[0][1] + 1 + OUTPUTS) * POSITION, (last + OUTPUTS) * POSITION
+        long = sound[1] - sound[0] > 1.8 * RATE
+        if interrupt is None:
+            interrupt = "none" if depth > 1 or not long else r.choice(list(RECIPE.dialogue.interrupts), p=list(RECIPE.dialogue.interrupts.values()))
+        if interrupt != "none" and long:
+            t = int(r.integers(sound[0] + 6400, max(sound[0] + 6401, min(sound[1] - 6400, sound[0] + 80000))))
+            if t < len(d.user) - 8000:
+                return self._interrupted(d, items, interrupt, t, gain, depth)
+        return None
 
     def _interrupted(self, d: Dialogue, items: list, what: str, t: int, gain: float, depth: int) -> int:
         if what == "back":
@@ -317,7 +333,7 @@ class Generator:
     def example(self, d: Dialogue) -> dict[str, np.ndarray]:
         """Everything the model is shown and must yield for one dialogue."""
         return {"audio": self.microphone.levels(d).reshape(self.turns, 4, 80), "text": d.text, "heard": d.heard, "spoken": d.spoken, "phone": d.phone if self.user.phones else np.full_like(d.phone, -1), "control": d.control, "speech": d.speech,
-                "weight": d.weight, "camera": np.array(d.camera),
+                "weight": d.weight, "told": d.told, "camera": np.array(d.camera),
                 "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS)),
                 "shape": np.repeat(d.shape, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.SHAPES) + 1),
                 "jumped": np.repeat(self.jumped(d), OUTPUTS)}

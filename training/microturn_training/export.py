@@ -1,6 +1,6 @@
 """Writes a checkpoint as a model folder: `model.safetensors`, `tokenizer.json`, `microturn.json` (docs/models.md).
 
-Works on any checkpoint, also while training goes on. The vocoder's weights are merged when they exist.
+Works on any checkpoint, also while training goes on. The weights of the vocoder and of the acoustic model are merged when they exist.
 """
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from .acoustic import Shape as acoustic_shape
 from .dmel import DMEL_SPEECH, RATE
 from .model import BINS, LEVELS, Config, Duplex
 
 VOCODER_CONFIG = {"width": 128, "blocks": 4, "kernel": 5, "subFrames": 2, "envelopePoints": 65}
 
 
-def manifest_config(c: Config, vocoder: dict | None) -> dict:
+def manifest_config(c: Config, vocoder: dict | None, acoustic: dict | None = None) -> dict:
     """The `config` part of `microturn.json`."""
     def heads(extent: int) -> dict:
         return {"heads": c.num_heads, "kvHeads": c.num_kv_heads, "headDim": c.head_dim, "relativeExtent": extent}
@@ -29,6 +30,8 @@ def manifest_config(c: Config, vocoder: dict | None) -> dict:
     duplex = {"turnDurationMs": 200, "textSlots": c.text_slots, "patchSlots": 1, "audioPositions": 4, "outputPositions": 4,
               "globalWindow": c.global_window, "sinkPositions": c.sink_positions,
               "speech": {"framesPerPosition": 2, "melBins": BINS, "levels": LEVELS}, "delegates": True}
+    if acoustic:
+        duplex["acoustic"] = acoustic
     if vocoder:
         duplex["vocoder"] = vocoder
     return {"hiddenSize": c.hidden_size, "vocabSize": c.vocab_size, "rmsNormEpsilon": c.norm_eps,
@@ -54,7 +57,7 @@ def load(checkpoint: str | Path) -> tuple[Duplex, dict]:
     return net.eval(), saved
 
 
-def export(checkpoint: str | Path, folder: Path, vocoder_file: Path | None, dtype: torch.dtype, version: str,
+def export(checkpoint: str | Path, folder: Path, vocoder_file: Path | None, acoustic_file: Path | None, dtype: torch.dtype, version: str,
            evaluation: dict | None = None) -> None:
     net, saved = load(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,12 +66,16 @@ def export(checkpoint: str | Path, folder: Path, vocoder_file: Path | None, dtyp
     if vocoder_file:
         weights |= {k: v.to(dtype).contiguous() for k, v in load_file(vocoder_file).items()}
         vocoder = VOCODER_CONFIG
+    acoustic = None
+    if acoustic_file:
+        weights |= {f"microturn.acoustic.{k}": v.to(dtype).contiguous() for k, v in torch.load(acoustic_file, map_location="cpu")["net"].items()}
+        acoustic = acoustic_shape().to_config()
     save_file(weights, folder / "model.safetensors")
     (folder / "tokenizer.json").write_text(json.dumps({"version": 1, "tokens": saved["vocabulary"]}) + "\n")
     manifest = {
         "formatVersion": 1, "name": "mini", "version": version,
         "description": "A small full-duplex interaction model: it listens, sees and speaks in 200 ms micro-turns.",
-        "license": "Apache-2.0", "config": manifest_config(net.c, vocoder),
+        "license": "Apache-2.0", "config": manifest_config(net.c, vocoder, acoustic),
         "files": {"weights": [described(folder / "model.safetensors")], "tokenizer": described(folder / "tokenizer.json")},
         "codecs": {"input": "dmel-20",
                    "speech": {"preset": "dmel-speech", "sampleRate": RATE, "windowSamples": DMEL_SPEECH.window,
@@ -88,12 +95,14 @@ def main() -> None:
     a.add_argument("checkpoint")
     a.add_argument("folder", type=Path)
     a.add_argument("--vocoder", type=Path, help="its weights; default work/vocoder/vocoder.safetensors if that is there")
+    a.add_argument("--acoustic", type=Path, help="checkpoint of the acoustic model; default work/acoustic/checkpoint.pt if that is there")
     a.add_argument("--dtype", choices=["float16", "bfloat16", "float32"], default="float16")
     a.add_argument("--version", default="0.2.0")
     a.add_argument("--evaluation", type=Path, help="JSON with evaluation figures for the manifest")
     args = a.parse_args()
-    usual = Path("work/vocoder/vocoder.safetensors")
-    export(args.checkpoint, args.folder, args.vocoder or (usual if usual.exists() else None), getattr(torch, args.dtype), args.version,
+    def there(usual: str) -> Path | None:
+        return Path(usual) if Path(usual).exists() else None
+    export(args.checkpoint, args.folder, args.vocoder or there("work/vocoder/vocoder.safetensors"), args.acoustic or there("work/acoustic/checkpoint.pt"), getattr(torch, args.dtype), args.version,
            json.loads(args.evaluation.read_text()) if args.evaluation else None)
 
 

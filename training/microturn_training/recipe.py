@@ -106,7 +106,7 @@ class Recipe:
 
 PARTS = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone}
 REQUESTS = {"greet", "name", "how", "thanks", "bye", "color", "story", "count", "sum", "say", "digit", "watch", "wait", "ood", "stop", "back",
-            "tale", "echo", "every", "clock", "shape", "spot", "jumps"}
+            "told", "tale", "echo", "every", "clock", "shape", "spot", "jumps"}
 VOICES = {"espeak", "flite", "festival", "kokoro", "rhvoice", "pico", "morph", "an4", "speech_commands"}
 INTERRUPTS = {"none", "stop", "back", "barge", "aside", "cough"}
 POSITION_MS = 50   # an output position

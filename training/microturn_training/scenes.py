@@ -144,4 +144,19 @@ def clock(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     return sample_of(answered(g, d, f"elapsed:{seconds}", end))
 
 
-SCENES = {"tale": tale, "echo": echo, "every": every, "clock": clock}
+def told(g: Generator, d: Dialogue, start: int, gain: float) -> int:
+    """What was handed over comes back after a while and is said; or something is to be said that nobody asked for."""
+    r = g.random
+    t = start
+    if r.random() < 0.6:
+        _, end = g.user.say(d, "ood", start, gain)
+        t = sample_of(answered(g, d, "ood", end))
+    t += int(r.uniform(0.2, 4) * RATE)
+    items = [(str(r.choice(g.assistant.told)), OUTPUTS * (t // TURN))]
+    if not room(d, t):
+        return t
+    over = g.long_reply(d, items, gain)
+    return over if over is not None else sample_of(g.reply(d, items))
+
+
+SCENES = {"told": told, "tale": tale, "echo": echo, "every": every, "clock": clock}

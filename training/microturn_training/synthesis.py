@@ -270,6 +270,7 @@ def plan_slt(rng: random.Random, keys: list[str]) -> list[tuple]:
             for key in keys for text in phrasings(rng, key, max(1, NATURAL.get(key.partition(":")[0], NATURAL_OTHERS) // 3))]
 
 
+TOLD = 1200   # sentences that the assistant is told to say
 TOLD_BY_ONE = ("tale", "line", "fin")
 
 
@@ -377,7 +378,7 @@ def assistant_clip(item: tuple[str, str]) -> tuple[np.ndarray, dict]:
     key, text = item
     path = f"{tempfile.gettempdir()}/microturn-{os.getpid()}.wav"
     pieces, starts, at = [], [], 0
-    for part in domain.answer_parts(key):
+    for part in [text] if key.startswith("told:") else domain.answer_parts(key):
         ends = speak(Voice("flite", ASSISTANT), part, path)
         raw = read_wav(path)
         first, last = audible(raw)
@@ -386,6 +387,11 @@ def assistant_clip(item: tuple[str, str]) -> tuple[np.ndarray, dict]:
         at += last - first + JOIN
     x = to_int16(np.concatenate(pieces[:-1]))
     return x, {"key": key, "text": text, "voice": f"flite:{ASSISTANT}", "length": len(x), "starts": starts}
+
+
+def told_texts(rng: random.Random) -> list[str]:
+    """What the assistant is told to say in training: sentences about anything, of which a dialogue needs only that they are foreign."""
+    return list(dict.fromkeys(foreign.sentence(rng) if rng.random() < 0.6 else f"{foreign.sentence(rng)} and {foreign.sentence(rng)}" for _ in range(TOLD)))
 
 
 PLANS = {"bank-train": plan_training, "bank-held": plan_held, "bank-natural": plan_natural, "bank-more": plan_more, "bank-foreign": plan_foreign, "bank-slt": plan_slt}
@@ -421,6 +427,9 @@ def main() -> None:
         if {m["key"]: m["text"] for m in index(folder, "bank-assistant")} != domain.answers():
             (folder / "bank-assistant.json").unlink(missing_ok=True)
             save(folder, "bank-assistant", pool.map(assistant_clip, list(domain.answers().items())))
+        if not index(folder, "bank-told") and shutil.which("flite"):
+            texts = told_texts(random.Random(5))
+            save(folder, "bank-told", pool.map(assistant_clip, [(f"told:{i}", text) for i, text in enumerate(texts)]))
         kokoro.fetch(folder)
         for seed, (name, plan) in enumerate(PLANS.items(), 1):
             there = {m["key"].partition(":")[0] for m in index(folder, name)}

@@ -133,7 +133,8 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
     def each(logits, target):
         return F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view(target.shape)
     speaking = control >= SPEAK
-    text_loss = (each(lt, text) * torch.where(text > 0, 2.0, 1.0) * torch.where(text > 0, weight, 1.0))[speaking].sum() / control.numel()
+    own = ~batch["told"]
+    text_loss = (each(lt, text) * torch.where(text > 0, 2.0, 1.0) * torch.where(text > 0, weight, 1.0))[speaking & own].sum() / control.numel()
     out = {"text": text_loss, "heard": (each(lh, heard) * torch.where(heard > 0, 2.0, 1.0)).mean(), "control": (each(lc, control) * weight).mean()}
     out["color"] = F.cross_entropy(probes.color(h).float().flatten(0, 1), batch["color"].flatten())
     out["shape"] = F.cross_entropy(probes.shape(h).float().flatten(0, 1), batch["shape"].flatten())
@@ -143,13 +144,13 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
     out["spoken"] = known(asked.flatten(0, 1), batch["spoken"].flatten())
     phone = probes.phone(audio).float()
     out["phone"] = known(phone.flatten(0, 1), batch["phone"].flatten())
-    sounding = batch["speech"].amax(-1) > 0
+    sounding, speaking = (batch["speech"].amax(-1) > 0) & own, speaking & own
     chosen = (sounding & (torch.rand(sounding.shape) < speech_share)) | (speaking & (torch.rand(sounding.shape) < 0.25))
     logits = net.speech_logits(h[chosen]).float()
     out["speech"] = known(logits.flatten(0, 1), batch["speech"][chosen].flatten().long())
     with torch.no_grad():
         out["glance_right"] = glance_right
-        out["text_right"] = (lt.argmax(-1) == text)[text > 0].float().mean()
+        out["text_right"] = (lt.argmax(-1) == text)[(text > 0) & own].float().mean()
         out["spoken_right"] = (asked.argmax(-1) == batch["spoken"])[batch["spoken"] > 0].float().mean()
         out["phone_right"] = (phone.argmax(-1) == batch["phone"])[batch["phone"] > 0].float().mean()
         out["heard_right"] = (lh.argmax(-1) == heard)[heard > 0].float().mean()

@@ -129,3 +129,22 @@ def test_a_cough_is_short_and_about_as_loud_as_speech():
     x = [cough(np.random.default_rng(seed)) for seed in range(20)]
     assert all(0.1 < len(c) / RATE < 2 and np.isfinite(c).all() for c in x)
     assert 0.02 < np.median([np.sqrt((c ** 2).mean()) for c in x]) < 0.16
+
+
+def test_what_is_told_is_said_and_may_be_broken_into(play):
+    said_whole, cut = 0, 0
+    for _ in range(2 * DRAWS):
+        d = play("told", None)
+        reply = next((e for e in d.events if e["type"] == "reply" and e["keys"][0].startswith("told:")), None)
+        if reply is None or reply["end"] == len(d.text):
+            continue   # no room for it
+        told = np.flatnonzero(d.told)
+        assert told[0] == reply["start"] and told[0] % OUTPUTS == 0 and len(told) == told[-1] - told[0] + 1
+        assert d.weight[told[0]] == 0 and (d.control[told] == SPEAK).all()
+        if reply["cut"] is None:
+            said_whole += 1
+            assert d.text[told[-1]] == END and d.control[told[-1] + 1] == LISTEN
+        else:
+            cut += 1
+            assert d.control[reply["cut"]] == LISTEN and not d.told[reply["cut"]:].any() and not (d.text[told] == END).any()
+    assert said_whole and cut

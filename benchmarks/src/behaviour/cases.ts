@@ -38,6 +38,8 @@ export interface BehaviourCase {
     /** When each jump that is to be counted is first seen. */
     readonly jumpsMs?: readonly number[];
   };
+  /** What the background hands over to be said when it is quiet, and when. */
+  readonly told?: { readonly text: string; readonly atMs: number };
   /** What the camera shows, from each time on; absent without a camera. */
   readonly color?: readonly { readonly ms: number; readonly rgb: readonly [number, number, number] }[];
   /** What the camera shows, if it is more than a colour: RGB images in a gzip file beside this one, the first after half an interval. */

@@ -28,6 +28,23 @@ describe("score", () => {
     expect(result).toMatchObject({ took: true, early: false, right: true, latencyMs: 350 });
   });
 
+  it("judges a text that was handed over by whether it is said whole, and how long after the floor was free", () => {
+    const told = { ...oneCase("told", 1000, 2000, "it is twelve"), told: { text: "It is 12.", atMs: 1500 } };
+    const sound: [number, number][] = [
+      [2350, 2700],
+      [3500, 4200],
+    ];
+    const said = { 11: "let me look", 16: "it is", 17: "twelve" };
+    expect(score(told, performance(sound, said))).toMatchObject({ right: true, inQuiet: true, waitedMs: 800 });
+    expect(score(told, performance(sound, { ...said, 17: "thirteen" }))).toMatchObject({ right: false });
+    const never = score(told, performance(sound.slice(0, 1), { 11: "let me look" }));
+    expect(never).toMatchObject({ right: false });
+    expect(never.inQuiet).toBeUndefined();
+    // The same while the user still speaks: begun at once, in the middle of the user's sentence.
+    const into = score(told, performance([[1800, 2600]], { 8: "it is", 9: "twelve" }));
+    expect(into).toMatchObject({ right: true, inQuiet: false, waitedMs: 300 });
+  });
+
   it("does not count a reply that began before the user had finished as a take-over", () => {
     const result = score(oneCase("wait", 500, 3000, "hello"), performance([[1350, 1800]], { 5: "hello" }));
     expect(result).toMatchObject({ took: false, early: true });

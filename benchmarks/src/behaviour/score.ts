@@ -33,6 +33,10 @@ export interface Score {
   /** From the change to the first sound of the reaction, ms. */
   readonly reactionMs?: number;
   readonly falseAlarm?: boolean;
+  /** What was handed over to be said began while nobody spoke; absent if it did not begin. */
+  readonly inQuiet?: boolean;
+  /** From when it was handed over, or from the end of what was heard of either side after that, to its first sound, ms. */
+  readonly waitedMs?: number;
   /** Work was handed over. */
   readonly delegated: boolean;
   /** Sounds in the pauses of the user's story, and others that begin inside its sentences; only in `aloud`. */
@@ -136,6 +140,26 @@ function listening(one: BehaviourCase, { turns, turnMs }: Performance, sound: re
   };
 }
 
+/** What became of a text that was handed over to be said. */
+function handedOver(
+  { events, told = { text: "", atMs: 0 } }: BehaviourCase,
+  { turns, turnMs }: Performance,
+  sound: readonly Stretch[],
+  expected: readonly string[],
+): Partial<Score> {
+  const after = turns.filter((turn) => turn.startMs >= told.atMs);
+  const said = after.flatMap((turn) => words(turn.output.text).map((word) => ({ word, turn })));
+  const begins = said.findIndex((_, i) => expected.every((word, j) => said[i + j]?.word === word));
+  const turn = begins < 0 ? undefined : said[begins].turn;
+  const first = turn && sound.find((s) => s.endMs > turn.startMs + turnMs);
+  if (turn === undefined || first === undefined) return { right: false };
+  const startMs = Math.max(first.startMs, turn.startMs + turnMs);
+  const before = [...events.map((event) => event.endMs), ...sound.filter((s) => s !== first).map((s) => s.endMs)];
+  const freeMs = Math.max(told.atMs, ...before.filter((ms) => ms <= startMs));
+  const inQuiet = !events.some((event) => event.onsetMs < startMs && event.endMs > startMs);
+  return { right: true, inQuiet, waitedMs: startMs - freeMs };
+}
+
 /** Scores one performance. */
 export function score(one: BehaviourCase, performance: Performance): Score {
   const { turns, turnMs } = performance;
@@ -165,6 +189,7 @@ export function score(one: BehaviourCase, performance: Performance): Score {
     const truth = words(one.expected.heard ?? "");
     return { ...base, words: truth.length, wordErrors: wordErrors(truth, heard), right: same(truth, heard) };
   }
+  if (one.row === "told") return { ...base, ...handedOver(one, performance, sound, expected) };
   if (last === undefined || one.row === "silence")
     return { ...base, right: sound.length === 0, falseAlarm: sound.length > 0 };
 

@@ -78,6 +78,16 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
       };
     case "wait":
       return { "take-over in the pause": early, latency, "right reply": right };
+    case "told":
+      return {
+        "said in full": right,
+        "of these while nobody spoke": share(
+          scores.filter((s) => s.right === true),
+          (s) => s.inQuiet === true,
+        ),
+        "from a free floor": spread(scores.map((s) => s.waitedMs)),
+      };
+    case "yield-told":
     case "yield-stop":
     case "yield-stop-human":
     case "yield-barge":
@@ -88,6 +98,7 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
         "then right reply": right,
       };
     case "hold":
+    case "hold-told":
     case "hold-human":
     case "hold-aside":
     case "hold-cough":

@@ -11,11 +11,13 @@ export interface EngineCapabilities {
   readonly outputSampleRate: number;
   /** What `step` takes; anything else is refused with `UNSUPPORTED`. */
   readonly inputs: readonly ("audio" | "video" | "text")[];
+  /** Whether text that the background delivers is said as it stands, unless it is `silent`; whatever `inputs` says. */
+  readonly saysText: boolean;
   /** What `step` gives; `heard` is the transcript of the user. */
   readonly outputs: readonly ("audio" | "text" | "heard")[];
   /** Whether listen and speak decisions of the model are visible. */
   readonly decisions: boolean;
-  /** Whether the model may hand work over. Results come back where `inputs` has `text`; else the app acts by itself. */
+  /** Whether the model may hand work over. Results come back where `inputs` has `text`, or with `saysText`; else the app acts by itself. */
   readonly delegation: boolean;
   /** Whether sessions can be snapshot, forked and rewound. */
   readonly snapshots: boolean;

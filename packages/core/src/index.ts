@@ -1,5 +1,6 @@
 // The public names of @microturn/core, written by hand: adding one is a decision.
 
+export { AcousticModel, type Utterance } from "./audio/acoustic-model.js";
 export { DmelEncoder, type DmelEncoderState, decodeDmel, encodeDmel } from "./audio/dmel.js";
 export { packLevels, unpackLevels } from "./audio/dmel-nibbles.js";
 export { type DmelPreset, dmel20, dmel40, dmel80, dmelPreset, dmelSpeech } from "./audio/dmel-presets.js";
@@ -50,7 +51,7 @@ export type {
   TurnOutput,
 } from "./engine.js";
 export { DuplexError, type DuplexErrorCode } from "./errors.js";
-export { buildDuplexGraph, controlToken, type DuplexGraphOptions } from "./graph/duplex-graph.js";
+export { buildDuplexGraph, controlToken, type DuplexGraphOptions, toldToken } from "./graph/duplex-graph.js";
 export { Emitter as experimental_Emitter } from "./graph/emitter.js";
 export { buildLanguageGraph, type LanguageGraphOptions } from "./graph/language-graph.js";
 export {
@@ -58,6 +59,7 @@ export {
   writeModel as experimental_writeModel,
 } from "./graph/onnx-writer.js";
 export {
+  type AcousticShape,
   type AttentionShape,
   type DuplexLayout,
   type ModelConfig,
@@ -139,6 +141,7 @@ export {
   type TensorSpec,
   type TensorType,
 } from "./tensor.js";
+export { spokenForm } from "./text/spoken-form.js";
 export type { ImagePixels } from "./vision/image.js";
 export {
   encodePatches,

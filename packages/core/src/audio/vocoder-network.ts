@@ -2,6 +2,7 @@
 // The reference for the same network inside the model's graph. Layout of the weights: docs/models.md.
 
 import { DuplexError } from "../errors.js";
+import { gelu } from "./gelu.js";
 import { sourceFilterGeometry as geometry } from "./vocoder.js";
 
 /** One weight: row-major values and their shape. */
@@ -155,26 +156,4 @@ function apply({ weight, bias }: Linear, input: Float32Array, out: Float32Array,
     for (let i = 0; i < input.length; i++) sum += weight[start + i] * input[i];
     out[row] = add ? out[row] + sum : sum;
   }
-}
-
-function gelu(x: number): number {
-  return 0.5 * x * (1 + erf(x * Math.SQRT1_2));
-}
-
-// Series of the error function (Abramowitz and Stegun 7.1.6) inside, continued fraction (7.1.14) outside: about 1e-12.
-function erf(x: number): number {
-  const size = Math.abs(x);
-  if (size > 6) return Math.sign(x);
-  if (size < 2.5) {
-    let term = size;
-    let sum = size;
-    for (let n = 1; term > 1e-15 * sum; n++) {
-      term *= (2 * size * size) / (2 * n + 1);
-      sum += term;
-    }
-    return Math.sign(x) * (2 / Math.sqrt(Math.PI)) * Math.exp(-size * size) * sum;
-  }
-  let fraction = size;
-  for (let n = 60; n >= 1; n--) fraction = size + n / 2 / fraction;
-  return Math.sign(x) * (1 - Math.exp(-size * size) / (Math.sqrt(Math.PI) * fraction));
 }

@@ -5,7 +5,7 @@ import type { ModelConfig } from "../model/config.js";
 import { weightShapes } from "../model/weight-shapes.js";
 import { createWeights } from "../model/weights.js";
 import type { Tensor, TensorSpec } from "../tensor.js";
-import { tinyModel } from "../testing/tiny-model.js";
+import { tinyAcoustic, tinyModel } from "../testing/tiny-model.js";
 import { buildDuplexGraph } from "./duplex-graph.js";
 import { type ReferenceInput, ReferenceModel, type ReferenceOutput } from "./reference.js";
 import { GraphRunner } from "./test-runner.js";
@@ -36,7 +36,18 @@ function sessionInputs(config: ModelConfig, seed: number, temperature = 0): Refe
     ),
     temperature,
     forceControl: turn === 5 ? 1 : turn === 7 ? 2 : 0,
+    ...(layout.acoustic === undefined ? {} : toldInputs(layout.outputPositions, channels, turn, uniform)),
   }));
+}
+
+/** Told to begin in every fourth micro-turn, which goes on in the next two; also where listening is forced. */
+function toldInputs(positions: number, channels: number, turn: number, uniform: () => number) {
+  const token = (position: number) => (turn % 4 === 0 && position < 2 ? 2 * position : 1);
+  return {
+    told: Int32Array.from({ length: positions }, (_, i) => (turn % 4 === 3 ? 0 : token(i))),
+    toldText: Int32Array.from({ length: positions }, () => Math.floor(uniform() * 40)),
+    toldSpeech: Int32Array.from({ length: positions * channels }, () => Math.floor(uniform() * 16)),
+  };
 }
 
 /** The same inputs for the graph, one session per batch row. */
@@ -61,6 +72,13 @@ function feedsOf(config: ModelConfig, rows: readonly ReferenceInput[]): Record<s
     random: floats([layout.outputPositions, 3 + framesPerPosition * melBins], (row) => row.random),
     temperature: floats([], (row) => [row.temperature]),
     force_control: ints([], (row) => [row.forceControl]),
+    ...(layout.acoustic === undefined
+      ? {}
+      : {
+          told: ints([layout.outputPositions], (row) => row.told ?? []),
+          told_text: ints([layout.outputPositions], (row) => row.toldText ?? []),
+          told_speech: ints([layout.outputPositions, framesPerPosition * melBins], (row) => row.toldSpeech ?? []),
+        }),
     ...(layout.textSlots > 0 ? { text_slots: ints([layout.textSlots], (row) => row.textSlots ?? []) } : {}),
     ...(layout.patchSlots > 0
       ? {
@@ -158,6 +176,37 @@ describe("duplex graph", () => {
     }
     expect(Math.max(...heard)).toBeLessThan(words);
     expect(Math.max(...heard)).toBeGreaterThan(words / 2);
+    await runner.close();
+  });
+
+  it.each(forms)("says what it is told, until it listens (experts: %s)", async (experts) => {
+    const { config, weights } = tinyModel({ seed: 3, duplex: { acoustic: tinyAcoustic } });
+    const reference = new ReferenceModel(config, weights);
+    const graph = buildDuplexGraph(config, weights, { target: { experts, state: "rows" }, debug: true });
+    const runner = await GraphRunner.create(graph, { batch: 2 });
+    let [said, cut] = [0, 0];
+    const other = new ReferenceModel(config, weights);
+    // One row says what it is told, the other is told nothing.
+    for (const input of sessionInputs(config, 1)) {
+      const silent = { ...input, told: new Int32Array(4) };
+      const outputs = await runner.run(feedsOf(config, [input, silent]));
+      const expected = reference.step(input);
+      expect(compare(config, outputs, 0, expected)).toBeLessThan(1e-4);
+      expect(compare(config, outputs, 1, other.step(silent))).toBeLessThan(1e-4);
+      for (const [i, { text, levels, control }] of expected.positions.entries()) {
+        if ((input.told?.[i] ?? 0) === 0) continue;
+        const asTold =
+          levels.join() ===
+          Array.from(input.toldSpeech ?? [])
+            .slice(160 * i, 160 * (i + 1))
+            .join();
+        if (asTold) expect([text, control]).toEqual([input.toldText?.[i], control === 3 ? 3 : control]);
+        said += Number(asTold);
+        cut += Number(control === 1);
+      }
+    }
+    expect(said).toBeGreaterThan(4);
+    expect(cut).toBeGreaterThan(4);
     await runner.close();
   });
 

@@ -20,6 +20,12 @@ export const controlToken = { none: 0, listen: 1, speak: 2, delegate: 3 } as con
 
 const weightTypes: readonly WeightType[] = ["float32", "int8", "int4"];
 
+/**
+ * Who says what an output position says: the model by itself; what it is told, unless it listens now or did one position
+ * before; or what it is told, with `speak` for control, which is how that begins. A forced control token is above all.
+ */
+export const toldToken = { own: 0, goesOn: 1, begins: 2 } as const;
+
 /** Options of {@link buildDuplexGraph}. */
 export interface DuplexGraphOptions {
   readonly target: Pick<GraphTarget, "experts" | "state">;
@@ -42,7 +48,8 @@ export interface DuplexGraphOptions {
  * `patches` float32 `[B, slots, time, size, size, channels]` and `patch_present` float32 `[B, slots]` (0 or 1);
  * `random` float32 `[B, O, 3 + F * bins]` uniform in [0, 1): text, heard, control, then one per speech level;
  * `temperature` float32 `[B]` (0 is greedy); `force_control` int32 `[B]` (0: free, else the control token of every output
- * position of this micro-turn).
+ * position of this micro-turn); with an acoustic model `told` int32 `[B, O]` (see {@link toldToken}), and what is told:
+ * `told_text` int32 `[B, O]` and `told_speech` int32 `[B, O, F * bins]`.
  *
  * Outputs: `text`, `heard`, `control` int32 `[B, O]`; `speech` int32 `[B, O, F * bins]` levels (all 0 under `listen`);
  * `expert_load` float32 `[B, mixture layers, E]`, mean share of each routed expert; with a vocoder `vocoder_controls`
@@ -91,6 +98,7 @@ export function buildDuplexGraph(config: ModelConfig, weights: Weights, options:
   const random = g.input("random", "float32", [-1, O, 3 + channels]);
   const temperature = prepareTemperature(g, g.input("temperature", "float32", [-1]));
   const force = g.reshape(g.input("force_control", "int32", [-1]), [-1, 1]);
+  const told = layout.acoustic === undefined ? undefined : toldInputs(g, O, channels);
   const packed = g.stateInput({
     input: "previous",
     output: "previous_new",
@@ -110,7 +118,8 @@ export function buildDuplexGraph(config: ModelConfig, weights: Weights, options:
       const hidden = decoder.pass(x, first ? 0 : P - O + output, count);
       const last = count === 1 ? hidden : g.slice(hidden, 1, count - 1, count);
       const draws = g.reshape(g.slice(random, 1, output, output + 1), [-1, 3 + channels]);
-      const yielded = yieldOf(c, last, draws, temperature, force, layout);
+      const says = told === undefined ? undefined : { ...told(output), before: bag.control };
+      const yielded = yieldOf(c, last, draws, temperature, force, layout, says);
       yields.push(yielded);
       bag = yielded;
     });
@@ -176,6 +185,26 @@ interface Yield extends Bag {
   readonly logits: { readonly text: Value; readonly heard: Value; readonly control: Value; readonly speech: Value };
 }
 
+/** What an output position is told: `[B, 1]`, `[B, 1]`, `[B, F * bins]`; and the control token of the position before, `[B, 1]`. */
+interface Told {
+  readonly told: Value;
+  readonly text: Value;
+  readonly levels: Value;
+  readonly before: Value;
+}
+
+/** The inputs for what is told, by output position. */
+function toldInputs(g: Emitter, O: number, channels: number): (output: number) => Omit<Told, "before"> {
+  const told = g.input("told", "int32", [-1, O]);
+  const text = g.input("told_text", "int32", [-1, O]);
+  const speech = g.input("told_speech", "int32", [-1, O, channels]);
+  return (output) => ({
+    told: g.slice(told, 1, output, output + 1),
+    text: g.slice(text, 1, output, output + 1),
+    levels: g.reshape(g.slice(speech, 1, output, output + 1), [-1, channels]),
+  });
+}
+
 /** What the last micro-turn yielded last; before the first one: nothing said, nothing heard, `listen`. */
 function previousBag(g: Emitter, packed: Value, turn: Value, channels: number): Bag {
   const [text, heard, stored, levels] = g.split(packed, 1, [1, 1, 1, channels]);
@@ -213,7 +242,7 @@ function inputPositions(c: BuildContext, layout: DuplexLayout): Value[] {
   return parts;
 }
 
-/** Heads, sampling, and the rule that nothing is said under `listen`. */
+/** Heads, sampling, what is told instead, and the rule that nothing is said under `listen`. */
 function yieldOf(
   c: BuildContext,
   hidden: Value,
@@ -221,6 +250,7 @@ function yieldOf(
   temperature: ReturnType<typeof prepareTemperature>,
   force: Value,
   { speech }: DuplexLayout,
+  says: Told | undefined,
 ): Yield {
   const { g, config } = c;
   const channels = speech.framesPerPosition * speech.melBins;
@@ -236,13 +266,28 @@ function yieldOf(
   const heard = sample(g, logits.heard, heardDraw, temperature, 1, words);
   const free = sample(g, logits.control, controlDraw, temperature, 1, controlTokens);
   const levels = sample(g, logits.speech, speechDraw, temperature, channels, speech.levels);
-  const decided = g.where(g.less(g.int(0), force), force, free);
-  const listens = g.equal(decided, g.int(controlToken.listen));
-  return {
-    text: g.where(listens, g.int(0), spoken),
+  const decide = (choice: Value) => g.where(g.less(g.int(0), force), force, choice);
+  if (says === undefined) return unlessListening(g, { text: spoken, heard, control: decide(free), levels, logits });
+  const begins = g.equal(says.told, g.int(toldToken.begins));
+  // Once the model has fallen silent, what it was told does not go on by itself.
+  const spoke = g.op("Not", [g.equal(says.before, g.int(controlToken.listen))]);
+  const goesOn = g.op("And", [g.equal(says.told, g.int(toldToken.goesOn)), spoke]);
+  const isTold = g.op("Or", [begins, goesOn]);
+  return unlessListening(g, {
+    text: g.where(isTold, says.text, spoken),
     heard,
-    control: decided,
-    levels: g.where(listens, g.int(0), levels),
+    control: decide(g.where(begins, g.int(controlToken.speak), free)),
+    levels: g.where(isTold, says.levels, levels),
     logits,
+  });
+}
+
+/** Nothing is said under `listen`. */
+function unlessListening(g: Emitter, yielded: Yield): Yield {
+  const listens = g.equal(yielded.control, g.int(controlToken.listen));
+  return {
+    ...yielded,
+    text: g.where(listens, g.int(0), yielded.text),
+    levels: g.where(listens, g.int(0), yielded.levels),
   };
 }

@@ -2,7 +2,7 @@
 
 import { type DuplexLayout, type ModelConfig, positionsPerTurn } from "../model/config.js";
 import type { Weights } from "../model/weights.js";
-import { controlToken } from "./duplex-graph.js";
+import { controlToken, toldToken } from "./duplex-graph.js";
 import { gelu, linear, ReferenceDecoder, ReferenceWeights, rmsNorm, type Vector } from "./reference-layers.js";
 
 /** Input of one micro-turn of one session; the shapes of the graph's inputs without the batch axis. */
@@ -14,6 +14,10 @@ export interface ReferenceInput {
   readonly random: ArrayLike<number>;
   readonly temperature: number;
   readonly forceControl: number;
+  /** With an acoustic model: see `toldToken`; default all 0. */
+  readonly told?: ArrayLike<number>;
+  readonly toldText?: ArrayLike<number>;
+  readonly toldSpeech?: ArrayLike<number>;
 }
 
 /** What one output position yields. */
@@ -184,15 +188,22 @@ export class ReferenceModel {
       speech,
     };
     const random = (channel: number) => input.random[position * (3 + channels) + channel];
-    const decided = input.forceControl > 0 ? input.forceControl : draw(logits.control, random(2), input.temperature);
+    const told = input.told?.[position] ?? toldToken.own;
+    const begins = told === toldToken.begins;
+    const free = begins ? controlToken.speak : draw(logits.control, random(2), input.temperature);
+    const decided = input.forceControl > 0 ? input.forceControl : free;
     const listens = decided === controlToken.listen;
+    const isTold = begins || (told === toldToken.goesOn && this.previous.control !== controlToken.listen);
     const levels = Array.from({ length: channels }, (_, channel) => {
       const { levels: count } = layout.speech;
       const own = speech.slice(channel * count, (channel + 1) * count);
-      return listens ? 0 : draw(own, random(3 + channel), input.temperature);
+      if (listens) return 0;
+      if (isTold) return input.toldSpeech?.[position * channels + channel] ?? 0;
+      return draw(own, random(3 + channel), input.temperature);
     });
+    const word = isTold ? (input.toldText?.[position] ?? 0) : draw(logits.text, random(0), input.temperature);
     return {
-      text: listens ? 0 : draw(logits.text, random(0), input.temperature),
+      text: listens ? 0 : word,
       heard: draw(logits.heard, random(1), input.temperature),
       control: decided,
       levels,

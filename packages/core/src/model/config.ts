@@ -97,6 +97,8 @@ export interface DuplexLayout {
   };
   /** Whether the model hands work over, by its control token `delegate`. Default: if it reads text, by which results come back. */
   readonly delegates?: boolean;
+  /** Network that reads text out, beside the graph; absent if the model says only what it makes up itself. */
+  readonly acoustic?: AcousticShape;
   /** Network of the vocoder, run in the same graph; absent when speech is vocoded elsewhere. */
   readonly vocoder?: VocoderShape;
 }
@@ -113,6 +115,22 @@ export interface VocoderShape {
   readonly subFrames: number;
   /** Points of each spectral envelope, 0 to half the rate. */
   readonly envelopePoints: number;
+}
+
+/** The network that turns letters into speech frames: docs/models.md, "What it is told". */
+export interface AcousticShape {
+  /** Channels. */
+  readonly width: number;
+  /** Letters or frames that a convolution spans; odd. */
+  readonly kernel: number;
+  /** The MLP of a block is this many times as wide. */
+  readonly expand: number;
+  /** Blocks over letters. */
+  readonly encoderBlocks: number;
+  /** Blocks over frames. */
+  readonly decoderBlocks: number;
+  /** Every character that it reads, by number; the first stands before and after a text. */
+  readonly alphabet: string;
 }
 
 /** Positions of one micro-turn. */

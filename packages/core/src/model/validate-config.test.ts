@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DuplexError } from "../errors.js";
+import { tinyAcoustic } from "../testing/tiny-model.js";
 import { miniConfig, tinyConfig } from "./presets.js";
 import { validateConfig } from "./validate-config.js";
 
@@ -47,6 +48,21 @@ describe("validateConfig", () => {
     ["duplex.globalWindow", 500, /config\.duplex\.globalWindow/],
     ["duplex.sinkPositions", 4, /config\.duplex\.sinkPositions/],
     ["duplex.vocoder.kernel", 1, /config\.duplex\.vocoder\.kernel/],
+    [
+      "duplex.acoustic",
+      { ...tinyAcoustic, kernel: 4 },
+      /config\.duplex\.acoustic\.kernel: expected an odd number, got 4/,
+    ],
+    ["duplex.acoustic", { ...tinyAcoustic, width: 0 }, /config\.duplex\.acoustic\.width/],
+    [
+      "duplex.acoustic",
+      { ...tinyAcoustic, alphabet: "_ab" },
+      /acoustic\.alphabet: expected different characters of ASCII/,
+    ],
+    ["duplex.acoustic", { ...tinyAcoustic, alphabet: "_ aa" }, /acoustic\.alphabet/],
+    ["duplex.acoustic", { ...tinyAcoustic, alphabet: " _a" }, /acoustic\.alphabet/],
+    ["duplex.acoustic", { ...tinyAcoustic, alphabet: "_ é" }, /acoustic\.alphabet/],
+    ["duplex.acoustic", { ...tinyAcoustic, speakers: 2 }, /config\.duplex\.acoustic: unknown field "speakers"/],
     ["duplex.delegates", 1, /config\.duplex\.delegates: expected true or false, got 1/],
     ["duplex.speech.levels", 1, /config\.duplex\.speech\.levels/],
     ["duplex.speech.flow", true, /config\.duplex\.speech: unknown field "flow"/],

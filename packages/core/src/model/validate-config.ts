@@ -1,6 +1,6 @@
 // Checks a model configuration that came from outside: every field known, every size possible, all of them together too.
 
-import type { AttentionShape, DuplexLayout, ModelConfig, PatchLayer, VocoderShape } from "./config.js";
+import type { AcousticShape, AttentionShape, DuplexLayout, ModelConfig, PatchLayer, VocoderShape } from "./config.js";
 import { positionsPerTurn } from "./config.js";
 import { Fields, invalid } from "./fields.js";
 
@@ -143,11 +143,35 @@ function duplex(fields: Fields): DuplexLayout {
       levels: speechFields.count("levels", 2, 256),
     },
     ...(fields.has("delegates") ? { delegates: fields.flag("delegates") } : {}),
+    ...(fields.has("acoustic") ? { acoustic: acoustic(fields.object("acoustic")) } : {}),
     ...(fields.has("vocoder") ? { vocoder: vocoder(fields.object("vocoder")) } : {}),
   };
   speechFields.done();
   fields.done();
   return layout;
+}
+
+function acoustic(fields: Fields): AcousticShape {
+  const shape = {
+    width: fields.count("width", 1, 4096),
+    kernel: fields.count("kernel", 1, 63),
+    expand: fields.count("expand", 1, 16),
+    encoderBlocks: fields.count("encoderBlocks", 1, 64),
+    decoderBlocks: fields.count("decoderBlocks", 1, 64),
+    alphabet: fields.text("alphabet"),
+  };
+  fields.done();
+  const { kernel, alphabet } = shape;
+  if (kernel % 2 === 0) throw fields.invalid("kernel", "an odd number", kernel);
+  if (
+    alphabet[0] !== "_" ||
+    !alphabet.includes(" ") ||
+    new Set(alphabet).size !== alphabet.length ||
+    !/^[_ -~]+$/.test(alphabet)
+  ) {
+    throw fields.invalid("alphabet", "different characters of ASCII, _ first and a space among them", alphabet);
+  }
+  return shape;
 }
 
 function vocoder(fields: Fields): VocoderShape {

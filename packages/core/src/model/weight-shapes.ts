@@ -1,7 +1,7 @@
 // Names and shapes of every weight that a configuration asks for: the one list that loading, building and random
 // models go by. Names: transformers' InklingForConditionalGeneration.state_dict(), and `microturn.` for our own.
 
-import type { AttentionShape, ModelConfig } from "./config.js";
+import type { AcousticShape, AttentionShape, ModelConfig } from "./config.js";
 
 /** Control tokens: none, listen, speak, delegate. */
 export const controlTokens = 4;
@@ -100,6 +100,7 @@ function addDuplex(
   shapes.set("microturn.speech_head.0.bias", [H]);
   shapes.set("microturn.speech_head.2.weight", [speech, H]);
   shapes.set("microturn.speech_head.2.bias", [speech]);
+  if (duplex.acoustic !== undefined) addAcoustic(shapes, duplex.acoustic, melBins * levels);
   if (duplex.vocoder === undefined) return;
   const { width, blocks, kernel, subFrames, envelopePoints } = duplex.vocoder;
   const controls = subFrames * (2 + 2 * envelopePoints);
@@ -113,4 +114,35 @@ function addDuplex(
   }
   shapes.set("microturn.vocoder.out.weight", [controls, width]);
   shapes.set("microturn.vocoder.out.bias", [controls]);
+}
+
+/** Values of a frame that the decoder of the acoustic network is told: place in the letter, length of the letter, place in the text. */
+export const frameFeatures = 3;
+
+function addAcoustic(
+  shapes: Map<string, readonly number[]>,
+  { width, kernel, expand, encoderBlocks, decoderBlocks, alphabet }: AcousticShape,
+  levels: number,
+): void {
+  const at = "microturn.acoustic.";
+  const linear = (name: string, out: number, into: number) => {
+    shapes.set(`${at}${name}.weight`, [out, into]);
+    shapes.set(`${at}${name}.bias`, [out]);
+  };
+  const blocks = (name: string, count: number) => {
+    for (let block = 0; block < count; block++) {
+      shapes.set(`${at}${name}.${block}.conv.weight`, [width, 1, kernel]);
+      shapes.set(`${at}${name}.${block}.conv.bias`, [width]);
+      shapes.set(`${at}${name}.${block}.norm.weight`, [width]);
+      linear(`${name}.${block}.up`, expand * width, width);
+      linear(`${name}.${block}.down`, width, expand * width);
+    }
+  };
+  shapes.set(`${at}letter.weight`, [alphabet.length, width]);
+  blocks("encoder", encoderBlocks);
+  linear("length", 1, width);
+  linear("enter", width, frameFeatures);
+  blocks("decoder", decoderBlocks);
+  shapes.set(`${at}norm.weight`, [width]);
+  linear("leave", levels, width);
 }

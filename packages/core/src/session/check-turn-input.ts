@@ -16,7 +16,7 @@ import { bytesPerPixel } from "../vision/image.js";
  */
 export function checkTurnInput(input: TurnInput, capabilities: EngineCapabilities): void {
   const { audio, turns, images, text } = input;
-  const { inputSampleRate, turnDurationMs, inputs } = capabilities;
+  const { inputSampleRate, turnDurationMs, inputs, saysText } = capabilities;
   if (!Number.isInteger(turns) || turns < 1)
     throw new RangeError(`step: turns must be a whole number from 1 on, got ${turns}`);
   const samples = turns * Math.round((inputSampleRate * turnDurationMs) / 1000);
@@ -27,10 +27,11 @@ export function checkTurnInput(input: TurnInput, capabilities: EngineCapabilitie
     );
   }
   checkFinite("step", audio, 0);
-  if ((images.length > 0 && !inputs.includes("video")) || (text.length > 0 && !inputs.includes("text"))) {
+  const read = text.some(({ source, silent }) => !(saysText && source === "background" && silent !== true));
+  if ((images.length > 0 && !inputs.includes("video")) || (read && !inputs.includes("text"))) {
     throw new DuplexError(
       "UNSUPPORTED",
-      `step: expected an engine that takes ${images.length > 0 ? "video" : "text"}, this one takes ${inputs.join(", ")}`,
+      `step: expected an engine that takes ${images.length > 0 ? "video" : "text"}, this one takes ${inputs.join(", ")}${saysText ? ", and text of the background to be said" : ""}`,
     );
   }
   for (const image of images) checkImageFrame("step", image);

@@ -424,6 +424,18 @@ describe("DuplexSession, bad input and back-pressure", () => {
 });
 
 describe("DuplexSession, background (rule 6)", () => {
+  it("gives an engine that says text what is to be said, and nothing to be read", async () => {
+    const engine = scriptedEngine({ capabilities: { inputs: ["audio"], saysText: true } });
+    const session = await offline({ engine });
+    expect(() => session.sendText("hello")).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
+    expect(() => session.deliver("to know", "silent")).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
+    const outcome = session.deliver("it is sunny", "now");
+    await session.writeAudio(new Float32Array(3200));
+    await session.finish({ tailMs: 0 });
+    expect(await outcome).toEqual({ kind: "entered", turnIndex: 0 });
+    expect(engine.steps[0].text).toEqual([{ source: "background", text: "it is sunny" }]);
+  });
+
   it("delivers while a handler runs, and tells the micro-turn it entered", async () => {
     const engine = scriptedEngine({
       script: (input) => {

@@ -316,15 +316,16 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   }
 
   /**
-   * Brings a result of the background into the conversation (rule 6).
+   * Brings a result of the background into the conversation (rule 6). An engine with the capability `saysText` says it as it
+   * stands, until the user breaks in; others give it to the model to read.
    *
    * @param policy - when it enters; default `when-quiet`
    * @returns what became of it: the micro-turn it entered, or why it never will
-   * @throws DuplexError `UNSUPPORTED` if the model reads no text, `INPUT_OVERFLOW` beyond 256 waiting, `SESSION_CLOSED`
+   * @throws DuplexError `UNSUPPORTED` if the engine takes no text, or says it and does not read it and the policy is `silent`; `INPUT_OVERFLOW` beyond 256 waiting, `SESSION_CLOSED`
    */
   deliver(result: string, policy: DeliveryPolicy = "when-quiet"): Promise<DeliveryOutcome> {
     this.#requireOpen("deliver");
-    this.#requireInput("deliver", "text");
+    if (policy === "silent" || !this.capabilities.saysText) this.#requireInput("deliver", "text");
     checkDeliveryPolicy(policy);
     if (typeof result !== "string" || result === "")
       throw new TypeError("deliver: result must be a string that is not empty");
@@ -665,7 +666,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     if (inputs.includes(kind)) return;
     throw new DuplexError(
       "UNSUPPORTED",
-      `${operation}: expected an engine that takes ${kind}, this one takes ${inputs.join(", ")}; ask session.capabilities.inputs first`,
+      `${operation}: expected an engine that takes ${kind}, this one takes ${inputs.join(", ")}; ask session.capabilities first`,
     );
   }
 }

@@ -1,14 +1,17 @@
 import { describe, expect, it } from "vitest";
+import { AcousticModel } from "../audio/acoustic-model.js";
 import type { Backend } from "../backend.js";
 import type { EngineSession, TurnInput } from "../engine.js";
 import { DuplexError } from "../errors.js";
-import { tinyModel } from "../testing/tiny-model.js";
+import { tinyAcoustic, tinyModel } from "../testing/tiny-model.js";
 import { type LocalEngineOptions, localEngine } from "./local-engine.js";
 import { type ScriptedBackend, type ScriptedOutputs, type ScriptedRow, scriptedBackend } from "./scripted-backend.js";
 
 const model = tinyModel();
 /** With as many text slots as other positions, so that all windows stay whole micro-turns. */
 const reading = tinyModel({ duplex: { textSlots: 9, sinkPositions: 18 } });
+/** Reads no text, but says it. */
+const telling = tinyModel({ duplex: { acoustic: tinyAcoustic } });
 const token = (text: string) => model.tokenizer.id(text) ?? -1;
 const [one, two, three, end] = ["one", "two", "three", "<end>"].map(token);
 const [listen, speak, delegate] = [1, 2, 3];
@@ -382,6 +385,106 @@ describe("localEngine", () => {
       [one, two, three, one, two, three, one, two, three],
       [one, two, 0, 0, 0, 0, 0, 0, 0],
     ]);
+  });
+
+  it("says what the background delivers, word by word, and then the model goes on", async () => {
+    const told: number[][] = [];
+    const script = (row: ScriptedRow): ScriptedOutputs => {
+      told.push([...row.told]);
+      const speaks = row.told[0] > 0;
+      return { control: speaks ? [speak, speak, speak, speak] : [listen, listen, listen, listen] };
+    };
+    const { engine } = await engineOf(script, { model: telling });
+    expect(await engine.load()).toMatchObject({ saysText: true, delegation: true, inputs: ["audio", "video"] });
+    const session = await engine.open();
+    const outputs = [await session.step(input(0, { text: [{ source: "background", text: "One 2, zebra." }] }))];
+    while (outputs.at(-1)?.decision === "speak") outputs.push(await session.step(input(outputs.length)));
+    expect(
+      outputs
+        .map(({ text }) => text)
+        .filter(Boolean)
+        .join(" "),
+    ).toBe("one two zebra");
+    const { acoustic = tinyAcoustic, speech = { melBins: 80, levels: 16 } } = telling.config.duplex ?? {};
+    const { frames } = new AcousticModel(acoustic, speech, telling.weights).say("one two, zebra.");
+    // The first word is shown before it sounds; then two frames a position, four positions a micro-turn; then <end>.
+    const spoken = Math.ceil((1 + Math.ceil(frames / 2) + 1) / 4);
+    expect(outputs.length).toBe(spoken + 1);
+    expect(outputs.map(({ yielded }) => yielded)).toEqual(outputs.map(() => false));
+    expect(told[0]).toEqual([2, 1, 1, 1]);
+    for (const turn of told.slice(1, spoken - 1)) expect(turn).toEqual([1, 1, 1, 1]);
+    expect(told[spoken]).toEqual([0, 0, 0, 0]);
+    expect(outputs.slice(0, spoken).some(({ speech }) => speech.some((sample) => sample !== 0))).toBe(true);
+  });
+
+  it("falls silent for good when the model yields to somebody who breaks in", async () => {
+    const script = ({ told, turn }: ScriptedRow): ScriptedOutputs => {
+      if (told[0] === 0) return {};
+      return { control: turn === 2 ? [speak, speak, listen, listen] : [speak, speak, speak, speak] };
+    };
+    const { engine } = await engineOf(script, { model: telling });
+    const session = await engine.open();
+    const text = "one two three four five six seven eight nine ten one two three";
+    const outputs = [
+      await session.step(
+        input(0, {
+          text: [
+            { source: "background", text },
+            { source: "background", text },
+          ],
+        }),
+      ),
+    ];
+    for (let index = 1; index < 6; index++) outputs.push(await session.step(input(index)));
+    expect(outputs.map(({ decision, yielded }) => [decision, yielded])).toEqual([
+      ["speak", false],
+      ["speak", false],
+      ["speak", true],
+      ["listen", false],
+      ["listen", false],
+      ["listen", false],
+    ]);
+    expect(
+      text.startsWith(
+        outputs
+          .map((output) => output.text)
+          .filter(Boolean)
+          .join(" "),
+      ),
+    ).toBe(true);
+    // What comes later is said again.
+    const later = await session.step(input(6, { text: [{ source: "background", text: "two" }] }));
+    expect(later).toMatchObject({ decision: "speak", text: "two" });
+  });
+
+  it("does not take up what an interruption cut, and goes on from a snapshot in mid-word", async () => {
+    const script = ({ told }: ScriptedRow): ScriptedOutputs =>
+      told[0] === 0 ? {} : { control: [speak, speak, speak, speak] };
+    const { engine } = await engineOf(script, { model: telling });
+    const session = await engine.open();
+    await session.step(input(0, { text: [{ source: "background", text: "one two three four five" }] }));
+    await session.step(input(1));
+    const snapshot = await session.snapshot();
+    const rest = [];
+    for (let index = 2; index < 6; index++) rest.push((await session.step(input(index))).text);
+    await session.restore(snapshot);
+    for (let index = 2; index < 6; index++) expect((await session.step(input(index))).text).toBe(rest[index - 2]);
+    await session.restore(snapshot);
+    expect(await session.step(input(2, { forceListen: true }))).toMatchObject({ decision: "listen", text: "" });
+    expect(await session.step(input(3))).toMatchObject({ decision: "listen", text: "" });
+  });
+
+  it("refuses text that the user typed, or that is only to be known, where the model reads none", async () => {
+    const { engine } = await engineOf(() => ({}), { model: telling });
+    const session = await engine.open();
+    for (const text of [
+      { source: "user" as const, text: "one" },
+      { source: "background" as const, text: "one", silent: true },
+    ]) {
+      await expect(session.step(input(0, { text: [text] }))).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    }
+    const unsayable = await session.step(input(0, { text: [{ source: "background", text: "…" }] }));
+    expect(unsayable).toMatchObject({ decision: "listen", text: "" });
   });
 
   it("fails the steps of a failed run, and goes on with the next", async () => {

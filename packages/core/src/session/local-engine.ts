@@ -1,6 +1,7 @@
 // A model on a backend of this process as an engine: loads it, builds its graph for the backend's target, and opens
 // sessions that share one run per tick.
 
+import { AcousticModel } from "../audio/acoustic-model.js";
 import { dmelPreset } from "../audio/dmel-presets.js";
 import { sourceFilterGeometry } from "../audio/vocoder.js";
 import type { Backend, Executable, WeightType } from "../backend.js";
@@ -181,6 +182,8 @@ async function loadLocal(
       model: {
         ...{ name: `${manifest.name} ${manifest.version}`, layout, tokenizer, batch },
         dmel: dmelPreset(codecs.input),
+        acoustic:
+          layout.acoustic === undefined ? undefined : new AcousticModel(layout.acoustic, layout.speech, model.weights),
         patches:
           codecs.image === undefined ? { maxPatchTokens: Math.max(1, layout.patchSlots) } : { size: codecs.image },
         capabilities: engineCapabilities(model, layout, backend, { weights: weightType, maxSessions, deterministic }),
@@ -271,8 +274,9 @@ function engineCapabilities(
     inputs: ["audio", ...(sees ? (["video"] as const) : []), ...(reads ? (["text"] as const) : [])],
     outputs: ["audio", "text", "heard"],
     decisions: true,
-    // Where there are no text slots, the app acts on what is handed over, and no result comes back into the session.
-    delegation: layout.delegates ?? reads,
+    saysText: layout.acoustic !== undefined,
+    // Without text slots, what comes back is said; without an acoustic model either, the app acts by itself.
+    delegation: layout.delegates ?? (reads || layout.acoustic !== undefined),
     snapshots: canCloneState,
     deterministic,
     maxSessions,

@@ -1,6 +1,7 @@
 // One conversation inside a local engine: codecs and random numbers of its own, a row of the shared graph state.
 // One micro-turn: docs/architecture.md. Layout of the model's inputs and outputs: docs/models.md.
 
+import type { AcousticModel } from "../audio/acoustic-model.js";
 import { DmelEncoder, type DmelEncoderState } from "../audio/dmel.js";
 import { packLevels } from "../audio/dmel-nibbles.js";
 import type { DmelPreset } from "../audio/dmel-presets.js";
@@ -16,7 +17,7 @@ import type {
   TurnOutput,
 } from "../engine.js";
 import { DuplexError } from "../errors.js";
-import { controlToken } from "../graph/duplex-graph.js";
+import { controlToken, toldToken } from "../graph/duplex-graph.js";
 import type { DuplexLayout } from "../model/config.js";
 import { specialTokens, type Tokenizer } from "../model/tokenizer.js";
 import type { Tensor } from "../tensor.js";
@@ -24,6 +25,7 @@ import { PatchEncoder, type PatchOptions } from "../vision/patches.js";
 import { checkTurnInput } from "./check-turn-input.js";
 import { SeededRandom } from "./random.js";
 import type { RowBatch, RowJob, Tensors } from "./row-batch.js";
+import { ToldSpeech } from "./told-speech.js";
 import { WordStream } from "./word-stream.js";
 
 /** What all sessions of an engine share. */
@@ -32,6 +34,8 @@ export interface LocalModel {
   readonly layout: DuplexLayout;
   readonly tokenizer: Tokenizer;
   readonly dmel: DmelPreset;
+  /** What it reads text out with, if it does. */
+  readonly acoustic: AcousticModel | undefined;
   readonly patches: PatchOptions;
   readonly capabilities: EngineCapabilities;
   readonly batch: RowBatch;
@@ -54,6 +58,7 @@ interface Memory {
   readonly heard: string;
   readonly floor: Floor;
   readonly waitingTokens: readonly number[];
+  readonly told: readonly { readonly text: string; readonly position: number }[];
 }
 
 /** Who holds the floor. */
@@ -82,6 +87,8 @@ export class LocalSession implements EngineSession {
   readonly #heard: WordStream;
   #floor: Floor = { speaking: false, ended: true, asked: "", answering: "" };
   #waitingTokens: number[] = [];
+  /** What it was told to say and has not said, the first of which may be under way. */
+  #told: ToldSpeech[] = [];
   /** Levels of the micro-turns of a step, `[turns, frames, bins]`; grows with the longest merged step. */
   #levels: Uint8Array;
   #step: Step | undefined;
@@ -130,6 +137,7 @@ export class LocalSession implements EngineSession {
         decodeMs: 0,
         text: [],
         heard: [],
+        told: [],
         yielded: false,
         speaks: false,
         write: (inputs) => this.#writeInputs(step, inputs),
@@ -160,6 +168,7 @@ export class LocalSession implements EngineSession {
       heard: this.#heard.snapshot(),
       floor: this.#floor,
       waitingTokens: [...this.#waitingTokens],
+      told: this.#told.map(({ text, position }) => ({ text, position })),
     };
     const state = await this.#move(this.#model.batch.state.read(this.#row));
     return { engine: `local ${this.#model.name}`, data: { ...memory, state } satisfies Memory };
@@ -174,7 +183,8 @@ export class LocalSession implements EngineSession {
         `restore: expected a snapshot of this engine, got one of "${snapshot.engine}"; a snapshot holds for the engine that made it, until that is closed`,
       );
     }
-    const { state, encoder, synthesis, random, temperature, text, heard, floor, waitingTokens } = memory as Memory;
+    const { state, encoder, synthesis, random, temperature, text, heard, floor, waitingTokens, told } =
+      memory as Memory;
     await this.#move(this.#model.batch.state.write(this.#row, state));
     this.#encoder.restore(encoder);
     this.#synthesis.restore(synthesis);
@@ -184,6 +194,7 @@ export class LocalSession implements EngineSession {
     this.#heard.restore(heard);
     this.#floor = floor;
     this.#waitingTokens = [...waitingTokens];
+    this.#told = told.flatMap(({ text, position }) => this.#tell(text, position));
   }
 
   /** Keeps steps, snapshots and restores out while the row is read or written: none may see half of it. */
@@ -242,8 +253,45 @@ export class LocalSession implements EngineSession {
 
   #takeText({ text }: TurnInput): void {
     if (text.length === 0) return;
-    for (const { text: words } of text) this.#waitingTokens.push(...this.#model.tokenizer.encode(words));
+    for (const { source, silent, text: words } of text) {
+      if (this.#model.acoustic !== undefined && source === "background" && silent !== true) {
+        this.#told.push(...this.#tell(words, 0));
+      } else this.#waitingTokens.push(...this.#model.tokenizer.encode(words));
+    }
     this.#waitingTokens = this.#waitingTokens.slice(-maxWaitingTokens);
+  }
+
+  /** A text to be said, from an output position on; none if there is nothing in it that can be said. */
+  #tell(text: string, position: number): ToldSpeech[] {
+    const { acoustic, tokenizer, layout } = this.#model;
+    if (acoustic === undefined) return [];
+    const told = new ToldSpeech(acoustic, tokenizer, layout.speech.framesPerPosition, text, position);
+    return told.done ? [] : [told];
+  }
+
+  /** What the next micro-turn is told to say goes into the inputs; a text that has been said to its end leaves the list. */
+  #writeTold(step: Step, inputs: Tensors, forced: boolean): void {
+    if (inputs.told === undefined) return;
+    const told = rowOf(inputs.told, this.#row).fill(toldToken.own);
+    const text = rowOf(inputs.told_text, this.#row);
+    const speech = rowOf(inputs.told_speech, this.#row) as Int32Array;
+    const channels = speech.length / told.length;
+    step.told = [];
+    if (forced) {
+      // What was cut is not taken up again; what has not begun waits.
+      if (this.#told.length > 0 && this.#told[0].position > 0) this.#told.shift();
+      return;
+    }
+    const [first] = this.#told;
+    if (first === undefined) return;
+    // Another text begins with a micro-turn of its own.
+    for (let position = 0; position < told.length && !first.done; position++) {
+      told[position] = first.position === 0 ? toldToken.begins : toldToken.goesOn;
+      const { token, words } = first.next(speech.subarray(position * channels, (position + 1) * channels));
+      text[position] = token;
+      step.told.push(words);
+    }
+    if (first.done) this.#told.shift();
   }
 
   #writeInputs(step: Step, inputs: Tensors): void {
@@ -276,6 +324,7 @@ export class LocalSession implements EngineSession {
     }
     inputs.temperature.data[this.#row] = this.#temperature;
     const forced = !last || step.input.forceListen === true;
+    this.#writeTold(step, inputs, forced);
     inputs.force_control.data[this.#row] = forced ? controlToken.listen : 0;
   }
 
@@ -298,8 +347,7 @@ export class LocalSession implements EngineSession {
       this.#text.reset();
       this.#floor = { ...this.#floor, speaking: false, ended: true, answering: "" };
     } else {
-      const said = this.#text.turn(text);
-      if (said !== "") step.text.push(said);
+      step.text.push(...this.#said(step.told, text, control));
     }
     if (heard !== "")
       this.#floor = { ...this.#floor, asked: `${this.#floor.asked} ${heard}`.trim().slice(-maxTaskLength) };
@@ -325,6 +373,17 @@ export class LocalSession implements EngineSession {
       inside,
     });
     return false;
+  }
+
+  /** The words that begin in this micro-turn: those told, as far as the model went on speaking, then its own. */
+  #said(told: readonly string[], text: Int32Array, control: Int32Array): string[] {
+    const heldUntil = control.indexOf(controlToken.listen);
+    const spoken = heldUntil < 0 ? told : told.slice(0, heldUntil);
+    // Whoever breaks in silences all that was to be said.
+    if (spoken.length < told.length) this.#told = [];
+    const own =
+      told.length === 0 ? text : text.map((token, position) => (position < told.length ? specialTokens.pad : token));
+    return [...spoken, this.#text.turn(own)].filter((words) => words !== "");
   }
 
   /** Goes through the output positions: who speaks, who gave up the floor in mid-reply, what is handed over. */
@@ -394,6 +453,8 @@ interface Step extends RowJob {
   speaks: boolean;
   /** What was handed over, if anything. */
   task?: string;
+  /** Words that the micro-turn was told to begin, one entry for each output position that it was told. */
+  told: string[];
   readonly resolve: (output: TurnOutput) => void;
 }
 

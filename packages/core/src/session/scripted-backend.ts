@@ -15,10 +15,12 @@ export interface ScriptedRow {
   readonly temperature: number;
   readonly patchPresent: number;
   readonly textSlots: Int32Array;
+  /** See `toldToken`; all 0 for a model without acoustic model. */
+  readonly told: readonly number[];
   readonly firstPatchValue: number;
 }
 
-/** What it gives; a listen is forced as in the real graph. */
+/** What it gives; a listen is forced, and what is told is said, as in the real graph. */
 export interface ScriptedOutputs {
   readonly text?: readonly number[];
   readonly heard?: readonly number[];
@@ -102,7 +104,7 @@ export function scriptedBackend(
           const rows = Array.from(counters.keys()).filter((row) => active === undefined || active[row] === 1);
           runs.push(rows);
           for (const row of rows) {
-            fill(outputs, row, script(rowInputs(feeds, row, counters[row])), feeds.force_control.data[row]);
+            fill(outputs, row, script(rowInputs(feeds, row, counters[row])), feeds);
             counters[row]++;
           }
           return { outputs, runMs: 0 };
@@ -126,21 +128,35 @@ function rowInputs(feeds: Readonly<Record<string, Tensor>>, row: number, turn: n
     temperature: feeds.temperature.data[row],
     patchPresent: feeds.patch_present === undefined ? 0 : feeds.patch_present.data[row],
     textSlots: feeds.text_slots === undefined ? new Int32Array(0) : (part(feeds.text_slots, row).slice() as Int32Array),
+    told: feeds.told === undefined ? [0, 0, 0, 0] : [...part(feeds.told, row)],
     firstPatchValue: feeds.patches === undefined ? 0 : part(feeds.patches, row)[0],
   };
 }
 
-function fill(outputs: Record<string, Tensor>, row: number, given: ScriptedOutputs, force: number): void {
+function fill(
+  outputs: Record<string, Tensor>,
+  row: number,
+  given: ScriptedOutputs,
+  feeds: Readonly<Record<string, Tensor>>,
+): void {
+  const force = feeds.force_control.data[row];
+  const told = feeds.told === undefined ? undefined : part(feeds.told, row);
   const positions = outputs.control.shape[1];
   const speech = part(outputs.speech, row);
   const bins = speech.length / positions;
   for (let position = 0; position < positions; position++) {
-    const control = force > 0 ? force : (given.control?.[position] ?? 1);
+    const begins = told?.[position] === 2;
+    const control = force > 0 ? force : begins ? 2 : (given.control?.[position] ?? 1);
     const listens = control === 1;
+    // The real graph goes on only after a position that did not listen; scripts begin before they go on.
+    const isTold = begins || told?.[position] === 1;
     part(outputs.control, row)[position] = control;
-    part(outputs.text, row)[position] = listens ? 0 : (given.text?.[position] ?? 0);
+    const text = isTold ? part(feeds.told_text, row)[position] : (given.text?.[position] ?? 0);
+    part(outputs.text, row)[position] = listens ? 0 : text;
     part(outputs.heard, row)[position] = given.heard?.[position] ?? 0;
-    speech.fill(listens ? 0 : (given.level?.[position] ?? 0), position * bins, (position + 1) * bins);
+    const [from, to] = [position * bins, (position + 1) * bins];
+    if (isTold && !listens) speech.set(part(feeds.told_speech, row).subarray(from, to), from);
+    else speech.fill(listens ? 0 : (given.level?.[position] ?? 0), from, to);
   }
 }
 

@@ -72,6 +72,7 @@ export function scriptedEngine(options: ScriptedEngineOptions = {}): ScriptedEng
     outputSampleRate: 16_000,
     inputs: ["audio", "video", "text"],
     outputs: ["audio", "text", "heard"],
+    saysText: false,
     decisions: true,
     delegation: true,
     snapshots: true,

@@ -1,6 +1,6 @@
 // A small interaction model with random weights: for tests that need a real graph and no training.
 
-import type { DuplexLayout, ModelConfig } from "../model/config.js";
+import type { AcousticShape, DuplexLayout, ModelConfig } from "../model/config.js";
 import type { LoadedModel } from "../model/load.js";
 import { tinyConfig } from "../model/presets.js";
 import { Tokenizer } from "../model/tokenizer.js";
@@ -17,6 +17,16 @@ export interface TinyModelOptions {
   /** Changes to the micro-turn layout of the preset. */
   readonly duplex?: Partial<DuplexLayout>;
 }
+
+/** An acoustic network for the tiny model, which has none by itself: `tinyModel({ duplex: { acoustic: tinyAcoustic } })`. */
+export const tinyAcoustic: AcousticShape = {
+  width: 8,
+  kernel: 5,
+  expand: 2,
+  encoderBlocks: 2,
+  decoderBlocks: 2,
+  alphabet: "_ abcdefghijklmnopqrstuvwxyz',.?",
+};
 
 /** The preset `tiny` with random weights and a vocabulary of letters and number words. */
 export function tinyModel(options: TinyModelOptions = {}): LoadedModel {
@@ -79,7 +89,9 @@ function distribution(name: string, shape: readonly number[]): readonly [number,
   if (name.endsWith("rel_logits_proj.proj")) return [0, 0.5];
   if (name.includes("sconv")) return [0, 0.3];
   if (name.endsWith("bias")) return [0, 0.1];
-  if (name.includes("_table") || name.includes("embed_")) return [0, 1];
+  // Letters of about 3 frames.
+  if (name === "microturn.acoustic.length.bias") return [3, 0.1];
+  if (name.includes("_table") || name.includes("embed_") || name === "microturn.acoustic.letter.weight") return [0, 1];
   if (name.includes("vocoder.conv")) return [0, 1 / Math.sqrt(shape[1] * shape[2])];
   return [0, (name.includes("_head") ? 3 : 1) / Math.sqrt(shape[shape.length - 1])];
 }

@@ -42,6 +42,19 @@ describe("readCommandLine", () => {
     });
   });
 
+  it("leaves time for what is to be said", () => {
+    const say = "it is twelve degrees in oslo";
+    const tail = (...args: string[]) => {
+      const command = readCommandLine(["run", "in.wav", ...args]);
+      return command.name === "run" ? command.options.tailMs : 0;
+    };
+    expect(tail()).toBe(6000);
+    // Speech has about 15 letters a second.
+    expect(tail("--say", say)).toBeGreaterThan(6000 + (1000 * say.length) / 15);
+    expect(tail("--say", say, "--tail-ms", "0")).toBe(0);
+    expect(failure("run", "in.wav", "--say", " ")).toContain("--say needs a text");
+  });
+
   it("leaves out what was not asked for", () => {
     const command = readCommandLine(["run", "-", "--rate", "48000"]);
     expect(command).toMatchObject({

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly rate: number;
   readonly seed: number;
   readonly temperature: number;
+  /** What the background hands over to be said. */
+  readonly say?: string;
   /** Time the assistant may still speak after the end of the input, ms. */
   readonly tailMs: number;
   readonly deadline: "catch-up" | "strict";
@@ -69,7 +71,11 @@ const runFlags: Flags = {
   },
   seed: { value: "0", help: "seed of every random choice; default 0" },
   temperature: { value: "0", help: "0 is greedy (default), up to 2" },
-  "tail-ms": { value: "6000", help: "time to answer after the end of the input; default 6000" },
+  say: {
+    value: "text",
+    help: "have the assistant say this when it has handed a question over, or else at the end of the input",
+  },
+  "tail-ms": { value: "6000", help: "time to answer after the end of the input; default 6000, more with --say" },
   every: { help: "print every micro-turn, also those in which nothing happens" },
   ...common,
 };
@@ -144,6 +150,8 @@ function readRun(args: readonly string[]): Command {
   if (given.values.has("mix") && out === undefined)
     throw new UsageError("--mix changes what --out writes; add --out reply.wav");
   const trace = given.values.get("trace");
+  const say = given.values.get("say");
+  if (say !== undefined && say.trim() === "") throw new UsageError("--say needs a text that can be said");
   const model = given.values.get("model");
   const weights = choiceFlag(given, "weights", ["float32", "int8", "int4"]);
   const threads = numberFlag(given, "threads", { min: 1, max: 256, integer: true });
@@ -158,6 +166,7 @@ function readRun(args: readonly string[]): Command {
       ...(out === undefined ? {} : { out }),
       ...(trace === undefined ? {} : { trace }),
       ...(model === undefined ? {} : { model }),
+      ...(say === undefined ? {} : { say }),
       ...(weights === undefined ? {} : { weights }),
       ...(threads === undefined ? {} : { threads }),
       providers: readProviders(given.values.get("providers")),
@@ -165,13 +174,18 @@ function readRun(args: readonly string[]): Command {
       rate: numberFlag(given, "rate", { min: 8_000, max: 192_000, integer: true }) ?? 16_000,
       seed: numberFlag(given, "seed", { min: 0, max: 2 ** 32 - 1, integer: true }) ?? 0,
       temperature: numberFlag(given, "temperature", { min: 0, max: 2 }) ?? 0,
-      tailMs: numberFlag(given, "tail-ms", { min: 0, max: 600_000 }) ?? 6_000,
+      tailMs: numberFlag(given, "tail-ms", { min: 0, max: 600_000 }) ?? tailFor(say),
       deadline: choiceFlag(given, "deadline", ["catch-up", "strict"]) ?? "catch-up",
       mix: given.values.has("mix"),
       every: given.values.has("every"),
       verbose: given.values.has("verbose"),
     },
   };
+}
+
+/** Time for an answer, and for a text to be said: slowly, after a while of quiet. */
+function tailFor(say: string | undefined): number {
+  return say === undefined ? 6_000 : Math.min(600_000, 8_000 + 120 * say.length);
 }
 
 function readDoctor(args: readonly string[]): Command {

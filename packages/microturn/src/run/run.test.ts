@@ -77,6 +77,27 @@ async function recording(seconds: number, sampleRate = 48_000): Promise<string> 
 }
 
 describe("microturn run with a file", () => {
+  it("hands over what is to be said once something was delegated, or else at the end", async () => {
+    const input = await recording(2);
+    for (const delegates of [true, false]) {
+      const made = scriptedEngine({
+        script: ({ index }) => (delegates && index === 1 ? { delegation: { task: "the weather" } } : {}),
+        capabilities: { inputs: ["audio"], saysText: true },
+      });
+      const { io, stdout } = world();
+      const options = { ...parsed(`${input} --tail-ms 2000`), say: "it is twelve degrees" };
+      expect(await runConversation(options, io, opening(made))).toBe(0);
+      expect(stdout.text.match(/from the background: it is twelve degrees/g)).toHaveLength(1);
+      const entered = made.steps.findIndex(({ text }) => text.length > 0);
+      // When it is quiet: after three micro-turns without a word.
+      expect(entered).toBe(delegates ? 3 : 10);
+    }
+    const { io } = world();
+    const made = scriptedEngine({ script, capabilities: { inputs: ["audio"] } });
+    const refused = runConversation({ ...parsed(input), say: "hello" }, io, opening(made));
+    await expect(refused).rejects.toThrow(/--say: scripted neither says text nor reads it/);
+  });
+
   it("prints what was heard and said, and writes a reply on the time line of the input", async () => {
     const input = await recording(2);
     const { io, stdout } = world();

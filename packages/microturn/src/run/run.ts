@@ -51,6 +51,7 @@ class Conversation {
   readonly #text: Output;
   readonly #ink: Ink;
   readonly #engine: Engine;
+  #handedOver = false;
   /** Ends the input: Ctrl-C, a failure, or nobody left to hear the reply. */
   readonly #stop = new AbortController();
 
@@ -76,6 +77,10 @@ class Conversation {
         ),
       ),
     );
+    if (this.#options.say !== undefined && !capabilities.saysText && !capabilities.inputs.includes("text")) {
+      this.#stop.abort();
+      throw new UsageError(`--say: ${capabilities.identity?.model ?? "this model"} neither says text nor reads it`);
+    }
     const session = await DuplexSession.open({
       engine: this.#engine,
       pace: realtime ? "realtime" : "as-fast-as-input",
@@ -83,6 +88,7 @@ class Conversation {
       ...{ seed, temperature, deadline, tailMs },
     });
     const sinks = this.#openSinks(session);
+    session.on("delegation", () => this.#say(session));
     const stop = () => {
       this.#stop.abort();
       void session.close();
@@ -163,8 +169,17 @@ class Conversation {
       if (this.#stop.signal.aborted || session.closed) break;
       await session.writeAudio(samples, { sampleRate });
     }
-    if (!this.#stop.signal.aborted) await session.finish();
-    else await session.close();
+    if (this.#stop.signal.aborted) return session.close();
+    if (!session.closed) this.#say(session);
+    await session.finish();
+  }
+
+  /** Hands over what is to be said, once. */
+  #say(session: DuplexSession): void {
+    const { say } = this.#options;
+    if (say === undefined || this.#handedOver) return;
+    this.#handedOver = true;
+    void session.deliver(say);
   }
 
   #source(): AsyncIterable<SoundPiece> {

@@ -1,0 +1,99 @@
+import { describe, expect, it } from "vitest";
+import { AcousticModel } from "../audio/acoustic-model.js";
+import { specialTokens } from "../model/tokenizer.js";
+import { tinyAcoustic, tinyModel } from "../testing/tiny-model.js";
+import { ToldSpeech } from "./told-speech.js";
+
+const { weights, tokenizer } = tinyModel({ duplex: { acoustic: tinyAcoustic } });
+const model = new AcousticModel(tinyAcoustic, { melBins: 80, levels: 16 }, weights);
+const told = (text: string, from = 0) => new ToldSpeech(model, tokenizer, 2, text, from);
+
+/** Every position of a text: its token, its words, and whether a frame of it sounds. */
+function positions(speech: ToldSpeech) {
+  const said: { token: number; words: string; levels: Int32Array }[] = [];
+  while (!speech.done) {
+    const levels = new Int32Array(160).fill(-1);
+    said.push({ ...speech.next(levels), levels });
+    if (said.length > 10_000) throw new Error("it does not end");
+  }
+  return said;
+}
+
+describe("ToldSpeech", () => {
+  it("shows each word one position before it sounds, and ends with <end>", () => {
+    const said = positions(told("one, zebra two"));
+    const { frames, starts } = model.say("one, zebra two");
+    expect(said).toHaveLength(1 + Math.ceil(frames / 2) + 1);
+    expect(said[0].levels.every((level) => level === 0)).toBe(true);
+    const shown = said.flatMap(({ words }, at) =>
+      words
+        .split(" ")
+        .filter(Boolean)
+        .map((word) => ({ word, at })),
+    );
+    expect(shown.map(({ word }) => word)).toEqual(["one", "zebra", "two"]);
+    // Position p + 1 holds frames 2 p and 2 p + 1.
+    expect(shown.map(({ at }) => at)).toEqual([0, starts[5], starts[11]].map((frame) => frame >> 1));
+    const frame = new Int32Array(80);
+    for (let i = 0; i < frames; i++) {
+      model.say("one, zebra two").frame(i, frame);
+      expect(said[1 + (i >> 1)].levels.subarray(80 * (i % 2), 80 * (i % 2) + 80)).toEqual(frame);
+    }
+    // A word without a token of its own is not spelled.
+    expect(said.map(({ token }) => token).filter((token) => token !== specialTokens.pad)).toEqual([
+      tokenizer.id("one"),
+      specialTokens.unknown,
+      tokenizer.id("two"),
+      specialTokens.end,
+    ]);
+    expect(said.at(-1)?.token).toBe(specialTokens.end);
+  });
+
+  it("pauses 300 ms between two sentences", () => {
+    const both = positions(told("One. Two!"));
+    const lengths = ["one.", "two."].map((part) => 1 + Math.ceil(model.say(part).frames / 2));
+    expect(both).toHaveLength(lengths[0] + 6 + lengths[1] + 1);
+    const gap = both.slice(lengths[0], lengths[0] + 6);
+    for (const { levels, token, words } of gap) {
+      expect([token, words, levels.some((level) => level !== 0)]).toEqual([specialTokens.pad, "", false]);
+    }
+    expect(both.filter(({ token }) => token === specialTokens.end)).toHaveLength(1);
+  });
+
+  it("says texts of any length whole, in parts that are prepared one at a time", () => {
+    const words = Array.from({ length: 120 }, (_, i) => ["one", "seven", "extraordinarily"][i % 3]);
+    const prepared: string[] = [];
+    const watched = Object.create(model, {
+      say: { value: (text: string) => prepared.push(text) && model.say(text) },
+    }) as AcousticModel;
+    const speech = new ToldSpeech(watched, tokenizer, 2, words.join(" "));
+    speech.next(new Int32Array(160));
+    expect(prepared).toHaveLength(1);
+    const rest = positions(speech);
+    expect([prepared[0].split(" ")[0], ...rest.flatMap(({ words }) => words.split(" ").filter(Boolean))]).toEqual(
+      words,
+    );
+    expect(prepared.length).toBeGreaterThan(5);
+    for (const part of prepared) expect(part.length).toBeLessThanOrEqual(100);
+    // A sentence that is too long is cut at a comma, and a word that is too long somewhere.
+    const comma = `${"one ".repeat(15).trim()}, ${"two ".repeat(20).trim()}`;
+    prepared.length = 0;
+    positions(new ToldSpeech(watched, tokenizer, 2, comma));
+    expect(prepared[0]).toBe(`${"one ".repeat(15).trim()},`);
+    prepared.length = 0;
+    positions(new ToldSpeech(watched, tokenizer, 2, "a".repeat(250)));
+    expect(prepared.map((part) => part.length)).toEqual([100, 100, 50]);
+  });
+
+  it("goes on from any position as if it had never stopped", () => {
+    const text = "one two. three";
+    const whole = positions(told(text));
+    for (const from of [0, 1, 7, whole.length - 1]) expect(positions(told(text, from))).toEqual(whole.slice(from));
+    expect(told(text, whole.length).done).toBe(true);
+  });
+
+  it("has nothing to say of a text without letters or digits", () => {
+    for (const text of ["", "…", "?!", "漢字"]) expect(told(text).done).toBe(true);
+    expect(told("7").done).toBe(false);
+  });
+});
