@@ -11,10 +11,12 @@ if [ -n "${MICROTURN_RECIPE:-}" ] && { [ -z "${RUN:-}" ] || [ -z "${OUT:-}" ]; }
 fi
 PYTHON=${PYTHON:-python3}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../packages/mini}; CASES=${CASES:-24}
 mkdir -p "$WORK"
-echo "1/5 voices";     nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK" ${SHARES:-}   # makes what is lacking
+echo "1/6 voices";     nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK" ${SHARES:-}   # makes what is lacking
                        [ -f "$WORK/bank-human.json" ] || nice -n 5 "$PYTHON" -m microturn_training.human "$WORK"
                        [ -f "$WORK/bank-morph.json" ] || nice -n 5 "$PYTHON" -m microturn_training.morph "$WORK" ${MORPH:-}
-echo "2/5 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder --folder "$WORK/vocoder"
-echo "3/5 training";   nice -n 5 "$PYTHON" -m microturn_training.train --work "$WORK" --run "$RUN" ${MINUTES:+--minutes "$MINUTES"}
-echo "4/5 evaluation"; nice -n 5 "$PYTHON" -m microturn_training.evaluate "$WORK/$RUN/checkpoint.pt" --work "$WORK" -n "$CASES" --out "$WORK/$RUN/evaluation.json"
-echo "5/5 export";     "$PYTHON" -m microturn_training.export "$WORK/$RUN/checkpoint.pt" "$OUT" --vocoder "$WORK/vocoder/vocoder.safetensors"
+echo "2/6 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder --folder "$WORK/vocoder"
+echo "3/6 reading out"; [ -f "$WORK/acoustic/sentences.npz" ] || nice -n 5 "$PYTHON" -m microturn_training.acoustic_data --work "$WORK"
+                       nice -n 5 "$PYTHON" -m microturn_training.acoustic --work "$WORK"
+echo "4/6 training";   nice -n 5 "$PYTHON" -m microturn_training.train --work "$WORK" --run "$RUN" ${MINUTES:+--minutes "$MINUTES"}
+echo "5/6 evaluation"; nice -n 5 "$PYTHON" -m microturn_training.evaluate "$WORK/$RUN/checkpoint.pt" --work "$WORK" -n "$CASES" --out "$WORK/$RUN/evaluation.json"
+echo "6/6 export";     "$PYTHON" -m microturn_training.export "$WORK/$RUN/checkpoint.pt" "$OUT" --vocoder "$WORK/vocoder/vocoder.safetensors" --acoustic "$WORK/acoustic/checkpoint.pt"

@@ -171,7 +171,7 @@ def write_fixture(path: str) -> None:
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--work", type=Path, default=Path("work"))
-    a.add_argument("--minutes", type=float, default=40)
+    a.add_argument("--minutes", type=float, default=17)
     a.add_argument("--size", type=int, default=32)
     a.add_argument("--rate", type=float, default=3e-3)
     a.add_argument("--threads", type=int, default=1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import domain
-from .timeline import OUTPUTS, POSITION, RATE, TURN, reply_turn, stop_turn, yield_turn
+from .timeline import OUTPUTS, POSITION, RATE, STORY_GAP, TURN, reply_turn, stop_turn, yield_turn
 from .recipe import RECIPE
 
 if TYPE_CHECKING:
@@ -152,9 +152,12 @@ def told(g: Generator, d: Dialogue, start: int, gain: float) -> int:
         _, end = g.user.say(d, "ood", start, gain)
         t = sample_of(answered(g, d, "ood", end))
     t += int(r.uniform(0.2, 4) * RATE)
-    items = [(str(r.choice(g.assistant.told)), OUTPUTS * (t // TURN))]
     if not room(d, t):
         return t
+    items, at = [], OUTPUTS * (t // TURN)
+    for key in r.choice(g.assistant.told, int(r.integers(1, 3))):
+        items.append((str(key), at))
+        at += g.assistant.length(str(key)) - 1 + STORY_GAP
     over = g.long_reply(d, items, gain)
     return over if over is not None else sample_of(g.reply(d, items))
 

@@ -35,17 +35,19 @@ export async function play(
   });
   const { turnDurationMs, outputSampleRate } = session.capabilities;
   const turns: TurnRecord[] = [];
+  // Handed over on the session's clock: sound may wait in front of it.
+  const { told } = one;
+  const stop = session.on("turn-end", ({ timeMs }) => {
+    if (told === undefined || timeMs < told.atMs) return;
+    stop();
+    void session.deliver(told.text, "when-quiet");
+  });
   const reading = (async () => {
     for await (const turn of session) turns.push(turn);
   })();
-  let { told } = one;
   const perTurn = (wav.sampleRate * turnDurationMs) / 1000;
   for (let start = 0; start < samples.length; start += perTurn) {
     const startMs = (1000 * start) / wav.sampleRate;
-    if (told !== undefined && startMs >= told.atMs) {
-      void session.deliver(told.text, "when-quiet");
-      told = undefined;
-    }
     for (const timeMs of [startMs + turnDurationMs / 4, startMs + (3 * turnDurationMs) / 4]) {
       const image = images?.(timeMs);
       if (image !== undefined) session.writeImage({ ...image, timeMs });

@@ -157,6 +157,8 @@ export interface TurnOutput {
   readonly text: string;
   /** What was understood of the user, in words new in this micro-turn; "" if none. */
   readonly heard: string;
+  /** Words that it was told to say and gives up here, because the user broke in or it was silenced; absent if there are none. */
+  readonly unsaid?: string;
   /** Present when the model hands work to the background. */
   readonly delegation?: { readonly task: string };
   readonly timing: EngineTiming;

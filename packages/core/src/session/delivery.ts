@@ -20,6 +20,8 @@ export interface PendingDelivery {
   readonly policy: DeliveryPolicy;
   /** When it was handed over, on the session clock. */
   readonly sinceMs: number;
+  /** It entered before, was given up at once, and waits to enter again; whoever handed it over has been told. */
+  readonly again?: boolean;
 }
 
 /** What the pending deliveries do at the start of a micro-turn. */

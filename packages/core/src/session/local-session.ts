@@ -138,6 +138,7 @@ export class LocalSession implements EngineSession {
         text: [],
         heard: [],
         told: [],
+        unsaid: "",
         yielded: false,
         speaks: false,
         write: (inputs) => this.#writeInputs(step, inputs),
@@ -279,11 +280,12 @@ export class LocalSession implements EngineSession {
     step.told = [];
     if (forced) {
       // What was cut is not taken up again; what has not begun waits.
-      if (this.#told.length > 0 && this.#told[0].position > 0) this.#told.shift();
+      if (this.#told.length > 0 && this.#told[0].position > 0) step.unsaid = this.#told.shift()?.unsaid ?? "";
       return;
     }
     const [first] = this.#told;
     if (first === undefined) return;
+    step.telling = first;
     // Another text begins with a micro-turn of its own.
     for (let position = 0; position < told.length && !first.done; position++) {
       told[position] = first.position === 0 ? toldToken.begins : toldToken.goesOn;
@@ -347,7 +349,7 @@ export class LocalSession implements EngineSession {
       this.#text.reset();
       this.#floor = { ...this.#floor, speaking: false, ended: true, answering: "" };
     } else {
-      step.text.push(...this.#said(step.told, text, control));
+      step.text.push(...this.#said(step, text, control));
     }
     if (heard !== "")
       this.#floor = { ...this.#floor, asked: `${this.#floor.asked} ${heard}`.trim().slice(-maxTaskLength) };
@@ -369,6 +371,7 @@ export class LocalSession implements EngineSession {
       text: step.text.join(" "),
       heard: step.heard.join(" "),
       ...delegation,
+      ...(step.unsaid === "" ? {} : { unsaid: step.unsaid }),
       timing: { encodeMs: step.encodeMs, waitMs: step.waitMs, runMs: step.runMs, decodeMs: step.decodeMs },
       inside,
     });
@@ -376,11 +379,17 @@ export class LocalSession implements EngineSession {
   }
 
   /** The words that begin in this micro-turn: those told, as far as the model went on speaking, then its own. */
-  #said(told: readonly string[], text: Int32Array, control: Int32Array): string[] {
+  #said(step: Step, text: Int32Array, control: Int32Array): string[] {
+    const { told } = step;
     const heldUntil = control.indexOf(controlToken.listen);
     const spoken = heldUntil < 0 ? told : told.slice(0, heldUntil);
-    // Whoever breaks in silences all that was to be said.
-    if (spoken.length < told.length) this.#told = [];
+    if (spoken.length < told.length) {
+      // Whoever breaks in silences all that was to be said.
+      const later = this.#told.filter((one) => one !== step.telling);
+      const unsaid = [...told.slice(spoken.length), step.telling?.unsaid ?? "", ...later.map((one) => one.unsaid)];
+      step.unsaid = unsaid.filter((words) => words !== "").join(" ");
+      this.#told = [];
+    }
     const own =
       told.length === 0 ? text : text.map((token, position) => (position < told.length ? specialTokens.pad : token));
     return [...spoken, this.#text.turn(own)].filter((words) => words !== "");
@@ -455,6 +464,10 @@ interface Step extends RowJob {
   task?: string;
   /** Words that the micro-turn was told to begin, one entry for each output position that it was told. */
   told: string[];
+  /** What it says of that. */
+  telling?: ToldSpeech;
+  /** Words given up. */
+  unsaid: string;
   readonly resolve: (output: TurnOutput) => void;
 }
 

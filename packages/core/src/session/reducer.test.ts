@@ -301,6 +301,39 @@ describe("reduce", () => {
     expect(driver.events("turn-end")[4].turn.input.deliveries).toEqual([2, 5]);
   });
 
+  it("says again what was given up at once, when it is quiet, and tells of it once (rule 6)", () => {
+    const driver = new Driver({ pace: "as-fast-as-input" });
+    const turn = (fields: Partial<TurnOutput> = {}) => {
+      driver.send({ type: "audio", samples: 3200, nowMs: 0 });
+      driver.done(0, fields);
+    };
+    const told = () => driver.plans.map(({ text }) => text.map((piece) => piece.text).join()).join("/");
+    driver.send({ type: "deliver", id: 1, text: "sunny", policy: { kind: "drop-if-stale", maxAgeMs: 10_000 } });
+    driver.send({ type: "deliver", id: 2, text: "now", policy: "now" });
+    for (let i = 0; i < 3; i++) turn();
+    turn({ decision: "speak" });
+    // The user had begun as well: the assistant gives up in the third micro-turn after it began.
+    turn({ decision: "speak" });
+    turn({ unsaid: "sunny", yielded: true, heard: "but" });
+    expect(told()).toBe("now//" + "/sunny//");
+    for (let i = 0; i < 4; i++) turn();
+    expect(told()).toBe("now///sunny//////sunny");
+    expect(driver.events("delivery").map((event) => [event.id, event.outcome.kind])).toEqual([
+      [2, "entered"],
+      [1, "entered"],
+    ]);
+    // Given up later, it was heard and broken into: that is the end of it. So it is with what the app silenced.
+    for (let i = 0; i < 5; i++) turn({ decision: "speak" });
+    turn({ unsaid: "sunny", yielded: true });
+    driver.send({ type: "deliver", id: 3, text: "rainy", policy: "when-quiet" });
+    for (let i = 0; i < 5; i++) turn();
+    driver.send({ type: "interrupt" });
+    turn({ unsaid: "rainy" });
+    for (let i = 0; i < 8; i++) turn();
+    expect(told().match(/sunny/g)).toHaveLength(2);
+    expect(told().match(/rainy/g)).toHaveLength(1);
+  });
+
   it("does not take the micro-turns of a merged step for quiet before they were heard (rule 6)", () => {
     const driver = new Driver();
     driver.send({ type: "audio", samples: 3200, nowMs: 200 });

@@ -3,7 +3,7 @@
 
 import type { TurnOutput } from "../engine.js";
 import { DuplexError } from "../errors.js";
-import { deliveryText, planDeliveries } from "./delivery.js";
+import { deliveryText, type PendingDelivery, planDeliveries } from "./delivery.js";
 import type { ConversationEntry, SessionEvent } from "./events.js";
 import { acceptAudio, dueMs, readyTurns, releaseMs, scheduledMs } from "./schedule.js";
 import type { Reduction, RunningStep, SessionEffect, SessionInput, SessionState, StepPlan } from "./session-state.js";
@@ -11,6 +11,8 @@ import type { TurnRecord } from "./turn.js";
 
 /** Micro-turns without a word of either side after which it is quiet. */
 const quietTurns = 3;
+/** What is given up so soon after it entered, in micro-turns, is said once it is quiet again. */
+const retryTurns = 4;
 /** Bounds of the conversation that a delegation carries (rule 8). */
 const maxConversationEntries = 256;
 const maxEntryLength = 2000;
@@ -125,11 +127,15 @@ function startStep(state: SessionState, ready: number, nowMs: number, effects: r
     images: state.images.filter((image) => !taken.includes(image)),
     text: [],
     deliveries: deliveries.waiting,
+    entered: [
+      ...state.entered.filter(({ turn }) => turn > plan.index - retryTurns),
+      ...deliveries.entering.map((delivery) => ({ delivery, turn: plan.index })),
+    ],
     interrupted: false,
   };
   const started: SessionEffect[] = [
     ...effects,
-    ...deliveries.stale.map((delivery) =>
+    ...deliveries.stale.filter(isNew).map((delivery) =>
       emit({
         type: "delivery",
         turnIndex: plan.index,
@@ -175,7 +181,7 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
       }),
     );
   }
-  for (const id of plan.deliveries) {
+  for (const id of enteringFirst(state, plan)) {
     effects.push(emit({ type: "delivery", ...at, id, outcome: { kind: "entered", turnIndex: plan.index } }));
   }
   if (output.heard !== "") effects.push(emit({ type: "heard-delta", ...at, text: output.heard }));
@@ -197,17 +203,35 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
     );
   }
 
+  const again = output.unsaid === undefined || plan.forceListen ? [] : state.entered.filter(waitsForQuiet);
   const voice = (output.decision === "speak" && !yielded) || output.heard !== "";
   const after: SessionState = {
     ...state,
     running: undefined,
     fence: sessionFence,
+    deliveries: [...again.map(({ delivery }) => ({ ...delivery, again: true })), ...state.deliveries],
+    entered: state.entered.filter((one) => !again.includes(one)),
     lastVoice: voice ? plan.index : state.lastVoice,
     conversation,
   };
   if (late && rules.deadline === "strict") return end(after, "error", effects, lateError(state, running, nowMs));
   // What listeners do now, such as delivering a result, may still enter the next micro-turn.
   return { state: after, effects: [...effects, { type: "proceed" }] };
+}
+
+function isNew({ again }: PendingDelivery): boolean {
+  return again !== true;
+}
+
+/** Results that enter with a step and never did before, by id. */
+function enteringFirst({ entered }: SessionState, plan: StepPlan): number[] {
+  const seen = entered.filter(({ delivery }) => !isNew(delivery)).map(({ delivery }) => delivery.id);
+  return plan.deliveries.filter((id) => !seen.includes(id));
+}
+
+/** Whether a result that entered was to enter when nobody speaks. */
+function waitsForQuiet({ delivery: { policy } }: SessionState["entered"][number]): boolean {
+  return policy === "when-quiet" || typeof policy === "object";
 }
 
 /** One record per micro-turn of the step (rule 2). */
@@ -254,9 +278,13 @@ function turnRecords(
       };
       return { index, startMs, input, timing, output: { ...skipped, fence: fenceBefore } };
     }
-    const { decision, speech, text, heard, delegation, inside } = output;
-    const made = { decision, speech, text, heard, yielded, fence, skipped: false };
-    const record = { index, startMs, input, timing, output: delegation === undefined ? made : { ...made, delegation } };
+    const { decision, speech, text, heard, delegation, unsaid, inside } = output;
+    const made = {
+      ...{ decision, speech, text, heard, yielded, fence, skipped: false },
+      ...(delegation === undefined ? {} : { delegation }),
+      ...(unsaid === undefined ? {} : { unsaid }),
+    };
+    const record = { index, startMs, input, timing, output: made };
     return inside === undefined ? record : { ...record, inside };
   });
 }
@@ -322,6 +350,7 @@ function rewind(state: SessionState, turn: number, conversation: readonly Conver
     images: [],
     text: [],
     deliveries: state.deliveries.map((delivery) => ({ ...delivery, sinceMs: Math.min(delivery.sinceMs, at.timeMs) })),
+    entered: [],
     interrupted: false,
     fence,
     lastVoice: Math.min(state.lastVoice, turn - 1),
@@ -340,10 +369,19 @@ function end(
   error?: DuplexError,
 ): Reduction {
   const at = { turnIndex: state.next, timeMs: state.next * state.rules.turnDurationMs };
-  const entering = state.running?.plan.deliveries ?? [];
-  const lost = [...entering, ...state.deliveries.map((delivery) => delivery.id)];
+  const entering = state.running === undefined ? [] : enteringFirst(state, state.running.plan);
+  const lost = [...entering, ...state.deliveries.filter(isNew).map((delivery) => delivery.id)];
   return {
-    state: { ...state, phase: "ended", running: undefined, images: [], text: [], deliveries: [], arrivals: [] },
+    state: {
+      ...state,
+      phase: "ended",
+      running: undefined,
+      images: [],
+      text: [],
+      deliveries: [],
+      entered: [],
+      arrivals: [],
+    },
     effects: [
       ...effects,
       ...lost.map((id) => emit({ type: "delivery", ...at, id, outcome: { kind: "dropped", reason: "session-end" } })),

@@ -59,6 +59,8 @@ export interface SessionState {
   readonly images: readonly ImageFrame[];
   readonly text: readonly TextInput[];
   readonly deliveries: readonly PendingDelivery[];
+  /** Those that entered lately, with the micro-turn: whoever began at the same time as they is let finish (rule 6). */
+  readonly entered: readonly { readonly delivery: PendingDelivery; readonly turn: number }[];
   /** The next micro-turn must be silent. */
   readonly interrupted: boolean;
   readonly fence: number;
@@ -153,6 +155,7 @@ export function initialState(
     images: [],
     text: [],
     deliveries: [],
+    entered: [],
     interrupted: false,
     fence: from.fence,
     lastVoice: from.turn - 1,

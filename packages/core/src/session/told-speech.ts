@@ -9,6 +9,8 @@ const gapPositions = 6;
 /** Characters that are prepared at a time; a longer sentence is cut between words, at a comma if there is one. */
 const longestPart = 100;
 
+const wordPattern = /[a-z']+/g;
+
 /** What an output position says of it. */
 export interface ToldPosition {
   /** Token that the model is fed: of the word that begins here, `<end>` at the end, else `<pad>`. */
@@ -90,6 +92,12 @@ export class ToldSpeech {
     return { token, words: words.join(" ") };
   }
 
+  /** The words that have not begun, in their spoken form. */
+  get unsaid(): string {
+    const now = this.#words.map(({ word }) => word);
+    return [...now, ...this.#parts.slice(this.#part + 1).flatMap((part) => part.match(wordPattern) ?? [])].join(" ");
+  }
+
   #begin(): void {
     this.#part++;
     this.#at = 0;
@@ -98,7 +106,7 @@ export class ToldSpeech {
     const { starts } = this.#utterance;
     let at = -1;
     this.#words = [];
-    for (const { 0: word, index } of part.matchAll(/[a-z']+/g)) {
+    for (const { 0: word, index } of part.matchAll(wordPattern)) {
       at = Math.max(at + 1, Math.floor(starts[index] / this.#framesPerPosition));
       this.#words.push({ word, at });
     }

@@ -256,6 +256,7 @@ function readInput(fields: Fields, samples: number, tracks: Record<TrackName, Tr
 function readOutput(fields: Fields, samples: number, tracks: Record<TrackName, Track>): TraceTurnOutput {
   const coding = fields.optionalOneOf("speech", ["int16"]);
   const delegation = fields.optionalText("delegation");
+  const unsaid = fields.optionalText("unsaid");
   return {
     decision: fields.oneOf("decision", ["listen", "speak"]),
     text: fields.text("text"),
@@ -265,6 +266,7 @@ function readOutput(fields: Fields, samples: number, tracks: Record<TrackName, T
     fence: fields.integer("fence", 0, 2 ** 40),
     speechFingerprint: fields.text("speechFingerprint"),
     ...(delegation === undefined ? {} : { delegation }),
+    ...(unsaid === undefined ? {} : { unsaid }),
     ...(coding === undefined ? {} : { speech: new Int16Array(tracks.speech.next(audioBytes(coding, samples)).buffer) }),
   };
 }

@@ -105,7 +105,7 @@ export function recordTrace(session: DuplexSession, options: TraceOptions = {}):
 function traceTurn({ index, startMs, input, output, timing, inside }: TurnRecord, images: boolean): TraceTurn {
   const audio = packExactly(input.audio);
   const speech = packForListening(output.speech);
-  const { decision, text, heard, delegation, yielded, skipped, fence } = output;
+  const { decision, text, heard, delegation, unsaid, yielded, skipped, fence } = output;
   const { controls, dmel, expertLoad } = inside ?? {};
   return {
     ...{ index, startMs, timing },
@@ -119,6 +119,7 @@ function traceTurn({ index, startMs, input, output, timing, inside }: TurnRecord
     output: {
       ...{ decision, text, heard, yielded, skipped, fence },
       ...(delegation === undefined ? {} : { delegation: delegation.task }),
+      ...(unsaid === undefined ? {} : { unsaid }),
       ...(speech === undefined ? {} : { speech }),
       speechFingerprint: fingerprint(output.speech),
     },

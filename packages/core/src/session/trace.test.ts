@@ -27,6 +27,7 @@ async function recorded(): Promise<SessionTrace> {
     script: (input, memory) => ({
       ...polite(input, memory),
       ...(input.index === 3 ? { delegation: { task: "</script>" } } : {}),
+      ...(input.index === 4 ? { unsaid: "the rest" } : {}),
     }),
   });
   const session = await DuplexSession.open({ engine, clock, trace: true, seed: 5 });
@@ -51,6 +52,7 @@ describe("a trace", () => {
     expect(turns.some((turn) => turn.output.skipped)).toBe(true);
     expect(turns.some((turn) => turn.output.yielded)).toBe(true);
     expect(turns.some((turn) => turn.input.forceListen && !turn.output.skipped)).toBe(true);
+    expect(turns[4].output.unsaid).toBe("the rest");
     expect(turns[2].input.images).toHaveLength(1);
     expect(turns.flatMap((turn) => turn.input.text)).toEqual([
       { source: "user", text: "typed <b>" },

@@ -64,6 +64,8 @@ export interface TraceTurnOutput {
   readonly heard: string;
   /** The task that was handed over. */
   readonly delegation?: string;
+  /** Words that it was told to say and gave up. */
+  readonly unsaid?: string;
   readonly yielded: boolean;
   readonly skipped: boolean;
   readonly fence: number;

@@ -39,6 +39,8 @@ export interface TurnRecordOutput {
   readonly speech: Float32Array;
   readonly text: string;
   readonly heard: string;
+  /** Words that it was told to say and gave up here (rule 6). */
+  readonly unsaid?: string;
   readonly delegation?: { readonly task: string };
   /** The assistant gave up the floor in mid-reply here (rule 5). */
   readonly yielded: boolean;

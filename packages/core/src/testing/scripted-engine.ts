@@ -22,6 +22,7 @@ export interface ScriptedTurn {
   readonly speech?: Float32Array | number;
   readonly text?: string;
   readonly heard?: string;
+  readonly unsaid?: string;
   readonly delegation?: { readonly task: string };
 }
 
@@ -170,6 +171,7 @@ class ScriptedSession implements EngineSession {
       speech,
       text: turn.text ?? "",
       heard: turn.heard ?? "",
+      ...(turn.unsaid === undefined ? {} : { unsaid: turn.unsaid }),
       ...(turn.delegation === undefined ? {} : { delegation: turn.delegation }),
       timing: { encodeMs: 0, waitMs: 0, runMs: 0, decodeMs: 0 },
     };
