@@ -9,12 +9,35 @@ import {
   type EngineSnapshot,
   type TurnInput,
   type TurnOutput,
+  type UnsaidText,
 } from "@microturn/core";
-import { scriptedEngine } from "@microturn/core/testing";
+import { politeScript, type Script, scriptedEngine } from "@microturn/core/testing";
 import { describe, expect, test } from "vitest";
 import { describeEngine, engineChecks } from "./engine-suite.js";
 
+/** Says a word of what it was told in each micro-turn, until it is silenced; nothing without letters. */
+const saysWhatItIsTold: Script = (input, memory) => {
+  memory.told = memory.told ?? [];
+  const told = memory.told as { delivery: number; words: string[] }[];
+  const unsaid: UnsaidText[] = [];
+  for (const { source, text, delivery = 0 } of input.text) {
+    if (source === "background" && /[a-z]/.test(text)) told.push({ delivery, words: text.split(" ") });
+    else if (source === "background") unsaid.push({ delivery, words: text });
+  }
+  if (input.forceListen === true) {
+    for (const { delivery, words } of told.splice(0)) unsaid.push({ delivery, words: words.join(" ") });
+  }
+  const given = unsaid.length === 0 ? {} : { unsaid };
+  const word = told[0]?.words.shift();
+  if (told[0]?.words.length === 0) told.shift();
+  if (word !== undefined) return { decision: "speak", speech: 0.2, text: word, ...given };
+  return { ...politeScript()(input, memory), ...given };
+};
+
 describeEngine("scripted", () => scriptedEngine());
+describeEngine("scripted, says text", () =>
+  scriptedEngine({ script: saysWhatItIsTold, capabilities: { saysText: true } }),
+);
 /** One thing done wrong; what is absent is done right. */
 interface Defect {
   /** The engine … */
@@ -148,6 +171,19 @@ const defects: readonly Defect[] = [
     step: memoryAcrossSessions(),
   },
   {
+    name: "keeps to itself what it gave up",
+    foundBy: "says what is delivered",
+    step: async (inner, input) => {
+      const { unsaid: _, ...output } = await inner.step(input);
+      return output;
+    },
+  },
+  {
+    name: "waits before it says what is delivered",
+    foundBy: "says what is delivered",
+    step: async (inner, input) => ({ ...(await inner.step(input)), decision: "listen" }),
+  },
+  {
     name: "opens in spite of its signal",
     foundBy: "stops load and open",
     open: (inner, { signal: _, ...options } = {}) => inner.open(options),
@@ -177,7 +213,7 @@ function failsTwice(): NonNullable<Defect["close"]> {
 
 /** An engine with one defect around a right one. */
 function broken(defect: Defect): Engine {
-  const inner = scriptedEngine();
+  const inner = scriptedEngine({ script: saysWhatItIsTold, capabilities: { saysText: true } });
   const load = (options?: EngineOpenOptions) => (defect.load ?? ((e, o) => e.load(o)))(inner, options);
   return {
     load,

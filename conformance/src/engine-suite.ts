@@ -176,6 +176,23 @@ export const engineChecks: readonly Check<EngineContext>[] = [
     },
   },
   {
+    name: "says what is delivered, and tells what of it nobody heard",
+    async run({ engine, capabilities, skip }) {
+      if (!capabilities.saysText) skip("it says no text");
+      await withSession(engine, {}, async (session) => {
+        const [first, second, third] = talk(capabilities, 8);
+        const say = (text: string, delivery: number) => ({ text: [{ source: "background", text, delivery }] }) as const;
+        const begun = await session.step({ ...first, ...say("one two three four five six seven eight nine ten", 5) });
+        expect(begun.decision, "it does not begin to speak").toBe("speak");
+        const silenced = await session.step({ ...second, forceListen: true });
+        const given = [...(begun.unsaid ?? []), ...(silenced.unsaid ?? [])];
+        expect(given.map(({ delivery }) => delivery)).toEqual([5]);
+        expect(given[0].words).toMatch(/nine ten$/);
+        expect((await session.step({ ...third, ...say("…", 6) })).unsaid).toEqual([{ delivery: 6, words: "…" }]);
+      });
+    },
+  },
+  {
     name: "goes back to a snapshot and over to another session with the same outputs, if it can snapshot",
     async run({ engine, capabilities }) {
       const turns = talk(capabilities, 6);

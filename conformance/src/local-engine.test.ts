@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { nodeBackend } from "@microturn/backend-node";
 import { DuplexSession, localEngine, readTrace, replayTrace, type TurnRecord, writeTrace } from "@microturn/core";
-import { SimulatedUser, tinyModel } from "@microturn/core/testing";
+import { SimulatedUser, tinyAcoustic, tinyModel } from "@microturn/core/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import { describeEngine } from "./engine-suite.js";
 
@@ -15,6 +15,9 @@ describeEngine("local, tiny model on CPU, one session", () => localEngine({ mode
 describeEngine("local, tiny model on CPU, three sessions in a batch", () =>
   localEngine({ model, backend, maxSessions: 3 }),
 );
+
+const telling = tinyModel({ seed: 3, duplex: { acoustic: tinyAcoustic } });
+describeEngine("local, tiny model with an acoustic model on CPU", () => localEngine({ model: telling, backend }));
 
 describe("a session over a real model", () => {
   const user = new SimulatedUser({

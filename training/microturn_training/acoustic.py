@@ -195,6 +195,9 @@ def main() -> None:
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
         step, spent = state["step"], state["minutes"]
+    if spent >= args.minutes:
+        print(f"{path} is done: {step} steps in {spent:.1f} min; more --minutes go on from it", flush=True)
+        return
     started, window = time.time(), []
     while spent + (time.time() - started) / 60 < args.minutes:
         for batch in batches(examples, args.size, rng):

@@ -1,14 +1,16 @@
 """What the acoustic model learns from: sentences about anything in the assistant's voice, with the frames of every letter.
 
-The words are those of SCOWL (Debian's package `scowl`; its sizes 10, 20 and 35 are the most usual 48,000 words of English), in sentences of
-`foreign.py`, of `vocoder_data.py` and in rows that mean nothing. flite tells when each phone ends; which letters a phone belongs to is
-found here. One word in twelve, but for the most usual, is kept for evaluation: no sentence of training has it.
+The words are those of SCOWL (Debian's package `scowl`; its sizes 10, 20 and 35 hold the most usual 39,000 words of English, besides abbreviations, and its names of size 50),
+in sentences of `foreign.py`, of `vocoder_data.py`, in rows that mean nothing, and in what answers are full of: numbers, times, dates, amounts, single letters. flite tells
+when each phone ends; which letters a phone belongs to is found here. One word in twelve, but for the most usual, is kept for evaluation: no sentence of training has it,
+though some have another form of it.
 """
 from __future__ import annotations
 
 import argparse
 import functools
 import json
+import os
 import random
 import re
 import subprocess
@@ -31,13 +33,18 @@ ALPHABET = "_ abcdefghijklmnopqrstuvwxyz',.?"
 LETTER = {c: i for i, c in enumerate(ALPHABET)}
 FRAMES_PER_SECOND = RATE // DMEL_SPEECH.hop
 # word lists and how often a word is drawn from them
-SIZES = {"10": 0.5, "20": 0.25, "35": 0.25}
+SIZES = {"10": 0.45, "20": 0.22, "35": 0.23, "names": 0.1}
 SMALL = """the a an and or but of in on at to from with for by near under after before is was are were has had will can could should would may
 must do does did not no he she it they we you i his her its their our your my this that these those who what when where why how if then so very too
 more most some any every each all both one two three four five six seven eight nine ten about over into through there here now""".split()
 MONTHS = "january february march april may june july august september october november december".split()
+DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-UNITS = "degrees percent dollars euros minutes hours kilometers miles people days meters grams".split()
+UNITS = "degrees percent dollars euros pounds cents minutes hours seconds kilometers miles people days meters grams".split()
+LARGE = [(10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred")]
+ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth"}
+# what the spoken form of a text may have besides words of the text
+SYMBOLS = "point minus plus percent degrees euros dollars pounds cents yen and equals at times divided by half quarter third thirds quarters o'clock oh".split()
 
 # Phones that a letter may stand for; what is not here costs more, but is possible.
 SOUNDS = {
@@ -54,7 +61,8 @@ WRONG, MORE = 2.5, 1.6   # of a phone that is not among a letter's, and of a sec
 @functools.cache
 def usual() -> frozenset[str]:
     """Words without which there is no sentence, and the names of numbers."""
-    return frozenset([*word_lists()["10"], *SMALL, *TENS, *domain.NUMBERS, *UNITS, *MONTHS])
+    numbers = [*domain.NUMBERS, "nineteen", *TENS, *(name for _, name in LARGE)]
+    return frozenset([*word_lists()["10"], *SMALL, *numbers, *map(ordinal, numbers), *UNITS, *MONTHS, *DAYS, *SYMBOLS, *"abcdefghijklmnopqrstuvwxyz"])
 
 
 def held(word: str) -> bool:
@@ -64,33 +72,39 @@ def held(word: str) -> bool:
 
 @functools.cache
 def word_lists(folder: str = "/usr/share/dict/scowl") -> dict[str, list[str]]:
-    """Words of SCOWL by size, in American spelling, without names and abbreviations."""
-    out = {}
-    for size in SIZES:
-        lines = [w for kind in ("english", "american") for w in (Path(folder) / f"{kind}-words.{size}").read_text("latin-1").split()]
-        out[size] = [w for w in lines if re.fullmatch(r"[a-z]+('[a-z]+)?", w) and 1 < len(w) < 16 and not w.endswith("'s")]
-    return out
+    """Words of SCOWL by size, in American spelling, without abbreviations; and names, in small letters."""
+    def read(*files: str) -> list[str]:
+        lines = [w for file in files for w in (Path(folder) / file).read_text("latin-1").split()]
+        return [w for w in lines if re.fullmatch(r"[A-Za-z][a-z]+('[a-z]+)?", w) and len(w) < 16 and not w.endswith("'s")]
+    out = {size: [w for w in read(f"english-words.{size}", f"american-words.{size}") if w.islower()] for size in SIZES if size != "names"}
+    return out | {"names": [w.lower() for w in read("english-proper-names.50", "english-upper.50")]}
+
+
+def spelled(n: int) -> str:
+    """A whole number below a thousand trillion in words."""
+    if n < 20:
+        return [*domain.NUMBERS, "nineteen"][n]
+    if n < 100:
+        return TENS[n // 10 - 2] + ("" if n % 10 == 0 else f" {domain.DIGITS[n % 10]}")
+    for size, name in LARGE:
+        if n >= size:
+            return f"{spelled(n // size)} {name}" + ("" if n % size == 0 else f" {spelled(n % size)}")
+    raise ValueError(n)
+
+
+def ordinal(number: str) -> str:
+    """The last word of a number as that of a rank: "twenty one" is "twenty first"."""
+    before, space, last = number.rpartition(" ")
+    return before + space + (ORDINALS.get(last) or (f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"))
 
 
 def number(r: random.Random) -> str:
     """A number as it is read out."""
-    n = r.choice([r.randrange(20), r.randrange(100), r.randrange(1000), r.randrange(10000)])
+    n = r.choice([r.randrange(20), r.randrange(20), r.randrange(100), r.randrange(1000), r.randrange(10000), 10 ** r.randrange(2, 12) * r.randrange(1, 100)])
     words = spelled(n)
-    return f"{words} point {domain.DIGITS[r.randrange(10)]}" if r.random() < 0.15 else words
-
-
-def spelled(n: int) -> str:
-    """A whole number below a million in words."""
-    if n < 19:
-        return domain.NUMBERS[n]
-    if n == 19:
-        return "nineteen"
-    if n < 100:
-        return TENS[n // 10 - 2] + ("" if n % 10 == 0 else f" {domain.DIGITS[n % 10]}")
-    for size, name in ((1000, "thousand"), (100, "hundred")):
-        if n >= size:
-            return f"{spelled(n // size)} {name}" + ("" if n % size == 0 else f" {spelled(n % size)}")
-    raise ValueError(n)
+    if r.random() < 0.15:
+        words += " point " + " ".join(r.choices(domain.DIGITS, k=r.choice([1, 1, 2])))
+    return f"minus {words}" if r.random() < 0.08 else words
 
 
 def row(r: random.Random, lists: dict[str, list[str]]) -> str:
@@ -105,17 +119,40 @@ def row(r: random.Random, lists: dict[str, list[str]]) -> str:
     return " ".join(words)
 
 
+def time_of_day(r: random.Random) -> str:
+    hour = spelled(r.choice([r.randrange(1, 13), r.randrange(24)]))
+    minute = r.choice([spelled(r.randrange(10, 60)), f"oh {domain.DIGITS[r.randrange(1, 10)]}", "o'clock", r.choice(["thirty", "fifteen", "forty five"])])
+    return r.choice([f"{hour} {minute}", f"{hour} {r.choice(['a m', 'p m'])}", f"{r.choice(['half', 'a quarter', 'ten'])} {r.choice(['past', 'to'])} {hour}", f"{hour} {r.choice(['a m', 'p m'])}"])
+
+
+def date(r: random.Random) -> str:
+    day = ordinal(spelled(r.randrange(1, 32)))
+    year = r.choice([f"nineteen {spelled(r.randrange(10, 100))}", f"twenty {spelled(r.randrange(10, 40))}", f"two thousand {spelled(r.randrange(1, 10))}"])
+    return r.choice([f"the {day} of {r.choice(MONTHS)}", f"{r.choice(MONTHS)} {day}", f"{r.choice(DAYS)}", f"{r.choice(DAYS)} the {day}", f"{r.choice(MONTHS)} {day}, {year}", f"in {year}"])
+
+
+def letters(r: random.Random) -> str:
+    """Letters that are said by their names."""
+    a = r.choice("abcdefghijklmnopqrstuvwxyz")
+    return r.choice([f"{r.choice(['vitamin', 'plan', 'gate', 'option', 'letter', 'platform', 'size'])} {a}", f"{spelled(r.randrange(60))} degrees {r.choice('cf')}",
+                     " ".join(r.choices("abcdefghijklmnopqrstuvwxyz", k=r.choice([2, 3, 3]))), f"{a} {spelled(r.randrange(100))}", f"the {' '.join(r.choices('abcdefghijklmnopqrstuvwxyz', k=3))} {r.choice(foreign.NOUNS)}"])
+
+
 def said_number(r: random.Random) -> str:
+    """What answers are full of."""
     n = number(r)
-    return r.choice([f"it is {n} {r.choice(UNITS)}", f"{n} {r.choice(UNITS)}", f"the {r.choice(foreign.NOUNS)} costs {n} {r.choice(UNITS)}", f"{r.choice(MONTHS)} {n}",
-                     f"at {spelled(r.randrange(1, 13))} {r.choice(['thirty', 'fifteen', 'forty five', 'twenty'])}", f"number {n}", f"{n} {r.choice(foreign.NOUNS)}s"])
+    return r.choice([
+        f"it is {n} {r.choice(UNITS)}", f"{n} {r.choice(UNITS)}", f"the {r.choice(foreign.NOUNS)} costs {n} {r.choice(UNITS)}", f"number {n}", f"{n} {r.choice(foreign.ADJECTIVES)} {r.choice(UNITS)}",
+        f"at {time_of_day(r)}", f"it is {time_of_day(r)} now", f"on {date(r)}", f"the {r.choice(foreign.NOUNS)} opens on {date(r)} at {time_of_day(r)}", letters(r), f"the {ordinal(spelled(r.randrange(1, 200)))} {r.choice(foreign.NOUNS)}",
+        f"{n} {r.choice(['plus', 'minus', 'times', 'divided by'])} {number(r)} equals {number(r)}",
+    ])
 
 
 def sentence(r: random.Random, lists: dict[str, list[str]]) -> str:
     while True:
         kind = r.random()
-        text = row(r, lists) if kind < 0.6 else foreign.sentence(r) if kind < 0.85 else said_number(r)
-        text += r.choice([".", ".", "", "?"])
+        text = row(r, lists) if kind < 0.5 else foreign.sentence(r) if kind < 0.7 else said_number(r)
+        text = text.rstrip(",") + r.choice([".", ".", "", "?", ","])
         if not any(held(w) for w in re.findall(r"[a-z']+", text)):
             return text
 
@@ -174,7 +211,9 @@ def example(text: str) -> dict | None:
 def write(path: Path, examples: list[dict]) -> None:
     flat = {k: np.concatenate([e[k] for e in examples]) for k in ("letters", "lengths", "levels")}
     counts = np.array([[len(e["letters"]), len(e["levels"])] for e in examples])
-    np.savez(path, **flat, counts=counts, texts=np.array(json.dumps([e["text"] for e in examples])))
+    new = path.with_suffix(".new.npz")   # a file that is there is whole
+    np.savez(new, **flat, counts=counts, texts=np.array(json.dumps([e["text"] for e in examples])))
+    os.replace(new, path)
 
 
 def read(path: Path) -> list[dict]:

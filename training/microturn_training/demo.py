@@ -20,6 +20,7 @@ RECORDINGS = {
                             (14.2, AWB, "stop"), (17.4, AWB, "count to three"), (21.6, AWB, "thank you")]),
     "barge-in": (11.0, [(0.8, RMS, "count to nine"), (5.2, RMS, "what is your name")]),
     "pause-and-backchannel": (18.0, [(0.8, KED, "please count to"), (3.0, KED, "four"), (8.0, KED, "tell me a story"), (11.2, KED, "uh huh")]),
+    "question": (16.0, [(0.8, AWB, "what is the weather like in paris"), (12.0, AWB, "thank you")]),
 }
 NOISE_DB = -62  # of full scale: a quiet room
 

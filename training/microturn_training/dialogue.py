@@ -286,7 +286,10 @@ class Generator:
         key = self.draw(d, t // TURN, ["greet", "name", "how", "thanks", "bye", "sum", "sum", "digit", "digit", "say", "color", "count", "story", "ood"])
         over = self.exchange(d, key, t, gain, depth=depth + 1)
         onset = d.events[n]["onset"]
-        cut = OUTPUTS * min(self.late(d, yield_turn(onset), RECIPE.dialogue.late_yield), reply_turn(d.events[n]["end"]))
+        answers = OUTPUTS * reply_turn(d.events[n]["end"])
+        cut = min(OUTPUTS * self.late(d, yield_turn(onset), RECIPE.dialogue.late_yield), answers)
+        if items[0][0].startswith("told:"):
+            cut = min(cut, answers - 1)   # what it is told ends with a listen, and only so
         self.reply(d, items, cut)
         d.events.append({"type": "barge", "onset": onset, "end": d.events[n]["end"], "cut": cut})
         return over

@@ -86,6 +86,8 @@ def export(checkpoint: str | Path, folder: Path, vocoder_file: Path | None, acou
         manifest["evaluation"] = evaluation
     (folder / "microturn.json").write_text(json.dumps(manifest, indent=2) + "\n")
     (folder / "model.safetensors").chmod(0o644)
+    for part, file in (("vocoder", vocoder_file), ("acoustic model", acoustic_file)):
+        print(f"{part}: {file or 'none; it will have no voice' if part == 'vocoder' else file or 'none; it will not say what it is told'}")
     size = sum(f.stat().st_size for f in folder.iterdir())
     print(f"{folder}: step {saved['step']}, {len(weights)} tensors, {size / 1e6:.1f} MB")
 
@@ -97,7 +99,7 @@ def main() -> None:
     a.add_argument("--vocoder", type=Path, help="its weights; default work/vocoder/vocoder.safetensors if that is there")
     a.add_argument("--acoustic", type=Path, help="checkpoint of the acoustic model; default work/acoustic/checkpoint.pt if that is there")
     a.add_argument("--dtype", choices=["float16", "bfloat16", "float32"], default="float16")
-    a.add_argument("--version", default="0.2.0")
+    a.add_argument("--version", default="0.3.0")
     a.add_argument("--evaluation", type=Path, help="JSON with evaluation figures for the manifest")
     args = a.parse_args()
     def there(usual: str) -> Path | None:

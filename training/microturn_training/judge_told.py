@@ -25,7 +25,10 @@ SILENCE = RATE // 2   # before and after each sentence, samples
 
 def letters_of(text: str) -> str:
     """What is compared: small letters and single spaces, numbers in words."""
-    text = re.sub(r"\d+", lambda n: acoustic_data.spelled(int(n[0])) if int(n[0]) < 10**6 else n[0], text.lower().replace("o'clock", "o clock"))
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", text.lower()).replace("o'clock", "o clock").replace("%", " percent").replace("$", " dollars ")
+    text = re.sub(r"(\d+)(?:st|nd|rd|th)\b", lambda n: acoustic_data.ordinal(acoustic_data.spelled(int(n[1]))), text)
+    text = re.sub(r"(?<=\d)\.(\d+)", lambda n: " point " + " ".join(n[1]), text)
+    text = re.sub(r"\d+", lambda n: acoustic_data.spelled(int(n[0])) if int(n[0]) < 10**15 else n[0], text)
     return " ".join(re.sub(r"[^a-z' ]", " ", text).split())
 
 

@@ -1,7 +1,7 @@
 """Builds the clip bank: every request by many voices, every answer by the assistant's voice, as 16 kHz int16.
 
 A clip is trimmed to what is audible (plus 10 ms of tail), scaled to one active level, and remembers where a pause inside
-it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-more`, `bank-foreign`, `bank-slt`, `bank-held`, `bank-assistant` (.npy samples and .json index) in the work folder.
+it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-more`, `bank-foreign`, `bank-slt`, `bank-held`, `bank-assistant`, `bank-told` (.npy samples and .json index) in the work folder.
 """
 from __future__ import annotations
 
@@ -427,8 +427,9 @@ def main() -> None:
         if {m["key"]: m["text"] for m in index(folder, "bank-assistant")} != domain.answers():
             (folder / "bank-assistant.json").unlink(missing_ok=True)
             save(folder, "bank-assistant", pool.map(assistant_clip, list(domain.answers().items())))
-        if not index(folder, "bank-told") and shutil.which("flite"):
-            texts = told_texts(random.Random(5))
+        texts = told_texts(random.Random(5))
+        if [m["text"] for m in index(folder, "bank-told")] != texts:
+            (folder / "bank-told.json").unlink(missing_ok=True)
             save(folder, "bank-told", pool.map(assistant_clip, [(f"told:{i}", text) for i, text in enumerate(texts)]))
         kokoro.fetch(folder)
         for seed, (name, plan) in enumerate(PLANS.items(), 1):

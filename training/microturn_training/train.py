@@ -154,7 +154,7 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
         out["spoken_right"] = (asked.argmax(-1) == batch["spoken"])[batch["spoken"] > 0].float().mean()
         out["phone_right"] = (phone.argmax(-1) == batch["phone"])[batch["phone"] > 0].float().mean()
         out["heard_right"] = (lh.argmax(-1) == heard)[heard > 0].float().mean()
-        switch = control != delayed(control, LISTEN)
+        switch = (control != delayed(control, LISTEN)) & (weight > 0)   # who is told to say something did not decide that it begins
         out["switch_right"] = (lc.argmax(-1) == control)[switch].float().mean()
     return out
 

@@ -11,7 +11,7 @@ from safetensors.torch import safe_open
 from microturn_training import acoustic, judge_told, told
 from microturn_training import acoustic_data as data
 
-LISTS = {"10": ["river", "again", "don't"], "20": ["cellar"], "35": ["windshield"]}
+LISTS = {"10": ["river", "again", "don't"], "20": ["cellar"], "35": ["windshield"], "names": ["marion"]}
 
 
 @pytest.fixture()
@@ -43,7 +43,8 @@ def test_letters_and_phones_keep_their_order():
 
 
 @pytest.mark.parametrize("n, text", [(0, "zero"), (13, "thirteen"), (19, "nineteen"), (40, "forty"), (99, "ninety nine"), (100, "one hundred"),
-                                     (512, "five hundred twelve"), (8849, "eight thousand eight hundred forty nine")])
+                                     (512, "five hundred twelve"), (8849, "eight thousand eight hundred forty nine"),
+                                     (3 * 10**9 + 19, "three billion nineteen")])
 def test_numbers_are_spelled(n, text):
     assert data.spelled(n) == text
 
@@ -54,6 +55,11 @@ def test_sentences_are_in_letters_of_the_alphabet_and_have_no_word_that_is_kept(
         text = data.sentence(r, LISTS)
         assert set(text) <= set(data.ALPHABET[1:]) and not any(data.held(w) for w in re.findall("[a-z']+", text))
     assert data.held("again") is False   # it is among the most usual
+    # nor any that the spoken form of a text is made of
+    numbers = [data.spelled(n) for n in (*range(100), 1000, 10**6, 10**9, 10**12)]
+    made = [w for text in (*numbers, *map(data.ordinal, numbers), *data.DAYS, *data.MONTHS, *data.SYMBOLS, *"abcdefghijklmnopqrstuvwxyz") for w in text.split()]
+    assert not [w for w in made if data.held(w)]
+    assert data.ordinal("twenty one") == "twenty first" and data.ordinal("thirty") == "thirtieth" and data.ordinal("nineteen") == "nineteenth"
     assert any(data.held(w) for w in ("blanket", "mayor", "tailor", "stairs", "gentle"))
 
 
@@ -121,4 +127,5 @@ def test_the_fixture_of_the_twin_is_what_this_makes():
 
 def test_characters_that_are_wrong():
     assert judge_told.letters_of("It's 22, o'clock!") == "it's twenty two o clock"
+    assert judge_told.letters_of("8,849 of 1.08 at 9%, the 22nd") == "eight thousand eight hundred forty nine of one point zero eight at nine percent the twenty second"
     assert judge_told.errors("kitten", "sitting") == 3 and judge_told.errors("", "ab") == 2

@@ -148,3 +148,15 @@ def test_what_is_told_is_said_and_may_be_broken_into(play):
             cut += 1
             assert d.control[reply["cut"]] == LISTEN and not d.told[reply["cut"]:].any() and not (d.text[told] == END).any()
     assert said_whole and cut
+
+
+def test_what_is_told_ends_with_a_listen_however_late_the_user_is_noticed(bank):
+    generator = Generator(bank, 3, turns=160, mix=Mix(augment=False, snr_db=None, echo=0, late=True))
+    cuts = 0
+    for _ in range(150):
+        d = generator.dialogue([("told", None)], camera=False)
+        for e in d.events:
+            if e["type"] == "reply" and e["keys"][0].startswith("told:") and e["cut"] is not None and e["end"] == e["cut"]:
+                cuts += 1
+                assert d.control[e["cut"]] == LISTEN
+    assert cuts > 20

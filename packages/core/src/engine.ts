@@ -140,6 +140,16 @@ export interface TextInput {
   readonly text: string;
   /** For the model to know, not to be spoken about now; default false. */
   readonly silent?: boolean;
+  /** The result of the background that it is, by the number that the session gave it. */
+  readonly delivery?: number;
+}
+
+/** A text that was given up. */
+export interface UnsaidText {
+  /** {@link TextInput.delivery} of it. */
+  readonly delivery?: number;
+  /** The words that were not heard to begin, in their spoken form; of a text that cannot be said, the text. */
+  readonly words: string;
 }
 
 /** Output of one micro-turn. */
@@ -157,8 +167,8 @@ export interface TurnOutput {
   readonly text: string;
   /** What was understood of the user, in words new in this micro-turn; "" if none. */
   readonly heard: string;
-  /** Words that it was told to say and gives up here, because the user broke in or it was silenced; absent if there are none. */
-  readonly unsaid?: string;
+  /** Texts that it was told to say and gives up here: the user broke in, it was silenced, or there is nothing in them that it can say. */
+  readonly unsaid?: readonly UnsaidText[];
   /** Present when the model hands work to the background. */
   readonly delegation?: { readonly task: string };
   readonly timing: EngineTiming;

@@ -49,6 +49,7 @@ export type {
   TurnInput,
   TurnInside,
   TurnOutput,
+  UnsaidText,
 } from "./engine.js";
 export { DuplexError, type DuplexErrorCode } from "./errors.js";
 export { buildDuplexGraph, controlToken, type DuplexGraphOptions, toldToken } from "./graph/duplex-graph.js";

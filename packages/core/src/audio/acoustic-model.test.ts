@@ -33,6 +33,7 @@ describe("AcousticModel", () => {
     const { starts } = model.say(metadata.text);
     // The characters of the text, and one end mark on either side.
     expect(lengths.length).toBe(metadata.text.length + 2);
+    expect(starts.length).toBe(metadata.text.length);
     let end = 0;
     for (const [i, start] of starts.entries()) {
       end += lengths[i];
@@ -57,7 +58,9 @@ describe("AcousticModel", () => {
     const marked = model.say("thE é漢e bo\nx");
     expect(marked.frames).toBe(model.say("th e box").frames);
     expect(plain.frames).not.toBe(0);
-    expect(model.say("").starts.length).toBe(1);
+    const { starts } = model.say("a*b");
+    expect([starts.length, starts[1]]).toEqual([3, starts[2]]);
+    expect(model.say("").starts.length).toBe(0);
   });
 
   it("refuses weights that are missing or have another shape", () => {

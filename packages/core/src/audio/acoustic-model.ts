@@ -84,8 +84,8 @@ export class AcousticModel {
    */
   say(text: string): Utterance {
     const { alphabet, width: W } = this.shape;
-    const known = Array.from(text).filter((character) => alphabet.includes(character));
-    const letters = [0, ...known.map((character) => alphabet.indexOf(character)), 0];
+    const characters = Array.from(text, (character) => alphabet.indexOf(character));
+    const letters = [0, ...characters.filter((letter) => letter >= 0), 0];
     const embedded = new Float32Array(letters.length * W);
     for (const [i, letter] of letters.entries())
       embedded.set(this.#letter.subarray(letter * W, (letter + 1) * W), i * W);
@@ -117,7 +117,9 @@ export class AcousticModel {
       apply(this.#enter, features, row, true);
     }
     const decoder = new Stack(this.#decoder, this.shape, input);
-    return new Utterance(frames, ends.subarray(0, ends.length - 1), (frame, out) => this.#frame(decoder, frame, out));
+    let known = 0;
+    const starts = Int32Array.from(characters, (place) => ends[place < 0 ? known : known++]);
+    return new Utterance(frames, starts, (frame, out) => this.#frame(decoder, frame, out));
   }
 
   /** The most likely level of each bin of a frame. */
@@ -141,7 +143,7 @@ export class Utterance {
 
   /**
    * @param frames - that it lasts
-   * @param starts - frame with which each character of the text begins; one that is not heard begins with the next
+   * @param starts - frame with which each character of the text begins; one that is left out, or not heard, begins with the next
    */
   constructor(
     readonly frames: number,

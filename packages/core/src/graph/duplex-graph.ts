@@ -21,8 +21,9 @@ export const controlToken = { none: 0, listen: 1, speak: 2, delegate: 3 } as con
 const weightTypes: readonly WeightType[] = ["float32", "int8", "int4"];
 
 /**
- * Who says what an output position says: the model by itself; what it is told, unless it listens now or did one position
- * before; or what it is told, with `speak` for control, which is how that begins. A forced control token is above all.
+ * Who says what an output position says: the model by itself; what it is told, if it was so one position before, and unless
+ * it listens; or what it is told, with `speak` for control, which is how that begins. In the first position of a micro-turn
+ * it goes on if the last control token was not `listen`. A forced control token is above all.
  */
 export const toldToken = { own: 0, goesOn: 1, begins: 2 } as const;
 
@@ -118,7 +119,9 @@ export function buildDuplexGraph(config: ModelConfig, weights: Weights, options:
       const hidden = decoder.pass(x, first ? 0 : P - O + output, count);
       const last = count === 1 ? hidden : g.slice(hidden, 1, count - 1, count);
       const draws = g.reshape(g.slice(random, 1, output, output + 1), [-1, 3 + channels]);
-      const says = told === undefined ? undefined : { ...told(output), before: bag.control };
+      // Once the model has fallen silent, what it was told does not go on by itself.
+      const spoke = () => yields.at(-1)?.told ?? g.op("Not", [g.equal(bag.control, g.int(controlToken.listen))]);
+      const says = told === undefined ? undefined : { ...told(output), spoke: spoke() };
       const yielded = yieldOf(c, last, draws, temperature, force, layout, says);
       yields.push(yielded);
       bag = yielded;
@@ -182,19 +185,21 @@ interface Bag {
 }
 
 interface Yield extends Bag {
+  /** Whether it said what it was told, bool `[B, 1]`; only with an acoustic model. */
+  readonly told?: Value;
   readonly logits: { readonly text: Value; readonly heard: Value; readonly control: Value; readonly speech: Value };
 }
 
-/** What an output position is told: `[B, 1]`, `[B, 1]`, `[B, F * bins]`; and the control token of the position before, `[B, 1]`. */
+/** What an output position is told: `[B, 1]`, `[B, 1]`, `[B, F * bins]`; and whether what was told may go on, bool `[B, 1]`. */
 interface Told {
   readonly told: Value;
   readonly text: Value;
   readonly levels: Value;
-  readonly before: Value;
+  readonly spoke: Value;
 }
 
 /** The inputs for what is told, by output position. */
-function toldInputs(g: Emitter, O: number, channels: number): (output: number) => Omit<Told, "before"> {
+function toldInputs(g: Emitter, O: number, channels: number): (output: number) => Omit<Told, "spoke"> {
   const told = g.input("told", "int32", [-1, O]);
   const text = g.input("told_text", "int32", [-1, O]);
   const speech = g.input("told_speech", "int32", [-1, O, channels]);
@@ -269,15 +274,16 @@ function yieldOf(
   const decide = (choice: Value) => g.where(g.less(g.int(0), force), force, choice);
   if (says === undefined) return unlessListening(g, { text: spoken, heard, control: decide(free), levels, logits });
   const begins = g.equal(says.told, g.int(toldToken.begins));
-  // Once the model has fallen silent, what it was told does not go on by itself.
-  const spoke = g.op("Not", [g.equal(says.before, g.int(controlToken.listen))]);
-  const goesOn = g.op("And", [g.equal(says.told, g.int(toldToken.goesOn)), spoke]);
+  const goesOn = g.op("And", [g.equal(says.told, g.int(toldToken.goesOn)), says.spoke]);
   const isTold = g.op("Or", [begins, goesOn]);
+  const control = decide(g.where(begins, g.int(controlToken.speak), free));
+  const speaks = g.op("Not", [g.equal(control, g.int(controlToken.listen))]);
   return unlessListening(g, {
     text: g.where(isTold, says.text, spoken),
     heard,
-    control: decide(g.where(begins, g.int(controlToken.speak), free)),
+    control,
     levels: g.where(isTold, says.levels, levels),
+    told: g.op("And", [isTold, speaks]),
     logits,
   });
 }

@@ -44,6 +44,8 @@ export class ReferenceModel {
   private readonly layout: DuplexLayout;
   private readonly weights: ReferenceWeights;
   private readonly decoder: ReferenceDecoder;
+  /** Whether the last output position said what it was told. */
+  private saidTold = false;
   private previous: Pick<ReferenceYield, "text" | "heard" | "control" | "levels">;
 
   /** @throws TypeError if the configuration has no `duplex` layout */
@@ -193,7 +195,9 @@ export class ReferenceModel {
     const free = begins ? controlToken.speak : draw(logits.control, random(2), input.temperature);
     const decided = input.forceControl > 0 ? input.forceControl : free;
     const listens = decided === controlToken.listen;
-    const isTold = begins || (told === toldToken.goesOn && this.previous.control !== controlToken.listen);
+    const spoke = position === 0 ? this.previous.control !== controlToken.listen : this.saidTold;
+    const isTold = begins || (told === toldToken.goesOn && spoke);
+    this.saidTold = isTold && !listens;
     const levels = Array.from({ length: channels }, (_, channel) => {
       const { levels: count } = layout.speech;
       const own = speech.slice(channel * count, (channel + 1) * count);

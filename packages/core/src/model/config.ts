@@ -95,7 +95,7 @@ export interface DuplexLayout {
     readonly melBins: number;
     readonly levels: number;
   };
-  /** Whether the model hands work over, by its control token `delegate`. Default: if it reads text, by which results come back. */
+  /** Whether the model hands work over, by its control token `delegate`. Default: if it reads text or says it, by which results come back. */
   readonly delegates?: boolean;
   /** Network that reads text out, beside the graph; absent if the model says only what it makes up itself. */
   readonly acoustic?: AcousticShape;

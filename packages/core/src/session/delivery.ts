@@ -20,8 +20,8 @@ export interface PendingDelivery {
   readonly policy: DeliveryPolicy;
   /** When it was handed over, on the session clock. */
   readonly sinceMs: number;
-  /** It entered before, was given up at once, and waits to enter again; whoever handed it over has been told. */
-  readonly again?: boolean;
+  /** It entered before, was given up at once, and waits to enter again, once; whoever handed it over has been told. */
+  readonly again?: { readonly entered: number; readonly givenUp: number };
 }
 
 /** What the pending deliveries do at the start of a micro-turn. */
@@ -55,7 +55,7 @@ export function planDeliveries(pending: readonly PendingDelivery[], nowMs: numbe
 
 /** The text that a delivery puts into a micro-turn. */
 export function deliveryText(delivery: PendingDelivery): TextInput {
-  const text: TextInput = { source: "background", text: delivery.text };
+  const text: TextInput = { source: "background", text: delivery.text, delivery: delivery.id };
   return delivery.policy === "silent" ? { ...text, silent: true } : text;
 }
 

@@ -433,7 +433,7 @@ describe("DuplexSession, background (rule 6)", () => {
     await session.writeAudio(new Float32Array(3200));
     await session.finish({ tailMs: 0 });
     expect(await outcome).toEqual({ kind: "entered", turnIndex: 0 });
-    expect(engine.steps[0].text).toEqual([{ source: "background", text: "it is sunny" }]);
+    expect(engine.steps[0].text).toEqual([{ source: "background", text: "it is sunny", delivery: 1 }]);
   });
 
   it("delivers while a handler runs, and tells the micro-turn it entered", async () => {
@@ -453,7 +453,7 @@ describe("DuplexSession, background (rule 6)", () => {
     await session.writeAudio(new Float32Array(4 * 3200));
     await session.finish();
     const turns = await reading;
-    expect(turns[2].input.text).toEqual([{ source: "background", text: "weather: sunny" }]);
+    expect(turns[2].input.text).toEqual([{ source: "background", text: "weather: sunny", delivery: 1 }]);
     expect(turns[2].output.text).toBe("weather: sunny");
     expect(outcomes).toEqual([{ kind: "entered", turnIndex: 2 }]);
   });

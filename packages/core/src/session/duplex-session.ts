@@ -329,10 +329,10 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     checkDeliveryPolicy(policy);
     if (typeof result !== "string" || result === "")
       throw new TypeError("deliver: result must be a string that is not empty");
-    if (result.length > maxPendingText || this.#deliveries.size >= maxPendingDeliveries) {
+    if (result.length > maxPendingText || this.#state.deliveries.length >= maxPendingDeliveries) {
       throw new DuplexError(
         "INPUT_OVERFLOW",
-        `deliver: expected at most ${maxPendingDeliveries} results waiting, of ${maxPendingText} characters each, got ${this.#deliveries.size} and ${result.length} characters`,
+        `deliver: expected at most ${maxPendingDeliveries} results waiting, of ${maxPendingText} characters each, got ${this.#state.deliveries.length} and ${result.length} characters`,
       );
     }
     const id = this.#nextDelivery++;

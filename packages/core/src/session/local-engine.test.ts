@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { AcousticModel } from "../audio/acoustic-model.js";
 import type { Backend } from "../backend.js";
-import type { EngineSession, TurnInput } from "../engine.js";
+import type { EngineSession, TextInput, TurnInput, TurnOutput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { tinyAcoustic, tinyModel } from "../testing/tiny-model.js";
 import { type LocalEngineOptions, localEngine } from "./local-engine.js";
@@ -11,7 +11,7 @@ const model = tinyModel();
 /** With as many text slots as other positions, so that all windows stay whole micro-turns. */
 const reading = tinyModel({ duplex: { textSlots: 9, sinkPositions: 18 } });
 /** Reads no text, but says it. */
-const telling = tinyModel({ duplex: { acoustic: tinyAcoustic } });
+const tellingModel = tinyModel({ duplex: { acoustic: tinyAcoustic } });
 const token = (text: string) => model.tokenizer.id(text) ?? -1;
 const [one, two, three, end] = ["one", "two", "three", "<end>"].map(token);
 const [listen, speak, delegate] = [1, 2, 3];
@@ -394,7 +394,7 @@ describe("localEngine", () => {
       const speaks = row.told[0] > 0;
       return { control: speaks ? [speak, speak, speak, speak] : [listen, listen, listen, listen] };
     };
-    const { engine } = await engineOf(script, { model: telling });
+    const { engine } = await engineOf(script, { model: tellingModel });
     expect(await engine.load()).toMatchObject({ saysText: true, delegation: true, inputs: ["audio", "video"] });
     const session = await engine.open();
     const outputs = [await session.step(input(0, { text: [{ source: "background", text: "One 2, zebra." }] }))];
@@ -405,8 +405,8 @@ describe("localEngine", () => {
         .filter(Boolean)
         .join(" "),
     ).toBe("one two zebra");
-    const { acoustic = tinyAcoustic, speech = { melBins: 80, levels: 16 } } = telling.config.duplex ?? {};
-    const { frames } = new AcousticModel(acoustic, speech, telling.weights).say("one two, zebra.");
+    const { acoustic = tinyAcoustic, speech = { melBins: 80, levels: 16 } } = tellingModel.config.duplex ?? {};
+    const { frames } = new AcousticModel(acoustic, speech, tellingModel.weights).say("one two, zebra.");
     // The first word is shown before it sounds; then two frames a position, four positions a micro-turn; then <end>.
     const spoken = Math.ceil((1 + Math.ceil(frames / 2) + 1) / 4);
     expect(outputs.length).toBe(spoken + 1);
@@ -417,62 +417,155 @@ describe("localEngine", () => {
     expect(outputs.slice(0, spoken).some(({ speech }) => speech.some((sample) => sample !== 0))).toBe(true);
   });
 
-  it("falls silent for good when the model yields to somebody who breaks in", async () => {
-    const script = ({ told, turn }: ScriptedRow): ScriptedOutputs => {
-      if (told[0] === 0) return {};
-      return { control: turn === 2 ? [speak, speak, listen, listen] : [speak, speak, speak, speak] };
-    };
-    const { engine } = await engineOf(script, { model: telling });
-    const session = await engine.open();
-    const text = "one two three four five six seven eight nine ten one two three";
-    const outputs = [
-      await session.step(
-        input(0, {
-          text: [
-            { source: "background", text },
-            { source: "background", text },
-          ],
-        }),
-      ),
-    ];
-    for (let index = 1; index < 6; index++) outputs.push(await session.step(input(index)));
-    expect(outputs.map(({ decision, yielded }) => [decision, yielded])).toEqual([
-      ["speak", false],
-      ["speak", false],
-      ["speak", true],
-      ["listen", false],
-      ["listen", false],
-      ["listen", false],
-    ]);
-    const said = outputs.map((output) => output.text).filter((words) => words !== "");
-    const rest = text.slice(said.join(" ").length + 1);
-    expect(text).toBe(`${said.join(" ")} ${rest}`);
-    expect(outputs.map(({ unsaid }) => unsaid).filter(Boolean)).toEqual([`${rest} ${text}`]);
-    // What comes later is said again.
-    const later = await session.step(input(6, { text: [{ source: "background", text: "two" }] }));
-    expect(later).toMatchObject({ decision: "speak", text: "two" });
-  });
+  describe("saying what it is told", () => {
+    const long = "one two three four five six seven eight nine ten ".repeat(4).trim();
+    const from = (text: string, delivery?: number): TextInput => ({
+      ...{ source: "background", text },
+      ...(delivery === undefined ? {} : { delivery }),
+    });
+    /** A session that speaks while it is told something, but for the micro-turns that `controls` names. */
+    async function telling(controls: (turn: number) => number[] | undefined = () => undefined) {
+      const seen: number[][] = [];
+      const script = ({ told, turn }: ScriptedRow): ScriptedOutputs => {
+        seen.push([...told]);
+        const speaks = [speak, speak, speak, speak];
+        // Where the controls are given, the model has a word of its own for the last position.
+        const given = controls(turn);
+        return given ? { control: given, text: [0, 0, 0, one] } : { control: told[0] === 0 ? [] : speaks };
+      };
+      const { engine } = await engineOf(script, { model: tellingModel });
+      const session = await engine.open();
+      const outputs: TurnOutput[] = [];
+      return {
+        ...{ session, outputs, seen },
+        async step(...text: TextInput[]) {
+          outputs.push(await session.step(input(outputs.length, { text })));
+          return outputs[outputs.length - 1];
+        },
+        async turns(count: number) {
+          for (let i = 0; i < count; i++) await this.step();
+        },
+        get said() {
+          return outputs
+            .map(({ text }) => text)
+            .filter((words) => words !== "")
+            .join(" ");
+        },
+      };
+    }
 
-  it("does not take up what an interruption cut, and goes on from a snapshot in mid-word", async () => {
-    const script = ({ told }: ScriptedRow): ScriptedOutputs =>
-      told[0] === 0 ? {} : { control: [speak, speak, speak, speak] };
-    const { engine } = await engineOf(script, { model: telling });
-    const session = await engine.open();
-    await session.step(input(0, { text: [{ source: "background", text: "one two three four five ".repeat(6) }] }));
-    await session.step(input(1));
-    const snapshot = await session.snapshot();
-    const rest = [];
-    for (let index = 2; index < 6; index++) rest.push((await session.step(input(index))).text);
-    await session.restore(snapshot);
-    for (let index = 2; index < 6; index++) expect((await session.step(input(index))).text).toBe(rest[index - 2]);
-    await session.restore(snapshot);
-    const cut = await session.step(input(2, { forceListen: true }));
-    expect(cut).toMatchObject({ decision: "listen", text: "", unsaid: expect.stringMatching(/five$/) });
-    expect(await session.step(input(3))).toMatchObject({ decision: "listen", text: "" });
+    it("falls silent for good when the model yields, and tells which words of which text nobody heard", async () => {
+      const told = await telling((turn) => (turn === 2 ? [speak, speak, listen, speak] : undefined));
+      await told.step(from(long, 7), from("two zebra", 8));
+      await told.turns(5);
+      expect(told.outputs.map(({ yielded }) => yielded)).toEqual([false, false, true, true, false, false]);
+      // The model's own word after it fell silent is its own; what it was told does not come back.
+      expect(told.said.endsWith(" one")).toBe(true);
+      const heard = told.said.slice(0, -" one".length);
+      const unsaid = told.outputs[2].unsaid ?? [];
+      expect(unsaid.map(({ delivery }) => delivery)).toEqual([7, 8]);
+      expect(unsaid[1].words).toBe("two zebra");
+      expect(long.startsWith(heard)).toBe(true);
+      expect(long.endsWith(unsaid[0].words)).toBe(true);
+      expect(heard.split(" ").length + unsaid[0].words.split(" ").length).toBe(40);
+      expect(told.seen.slice(3)).toEqual([0, 1, 2].map(() => [0, 0, 0, 0]));
+      // What comes later is said again.
+      expect(await told.step(from("three"))).toMatchObject({ decision: "speak", text: "three" });
+    });
+
+    it("gives a word up that was shown and did not sound, so that a short answer is not lost", async () => {
+      const told = await telling(() => [speak, listen, listen, listen]);
+      expect(await told.step(from("zebra", 1))).toMatchObject({
+        ...{ text: "", yielded: true, unsaid: [{ delivery: 1, words: "zebra" }] },
+      });
+    });
+
+    it("is silenced whole by the app, but for what comes with the silence", async () => {
+      const told = await telling();
+      await told.step(from(long, 1), from("seven", 2));
+      await told.turns(1);
+      const { session, outputs } = told;
+      outputs.push(await session.step(input(2, { text: [from("eight", 3)], forceListen: true })));
+      expect(outputs[2]).toMatchObject({ decision: "listen", text: "" });
+      expect(outputs[2].unsaid?.map(({ delivery }) => delivery)).toEqual([1, 2]);
+      await told.turns(4);
+      expect(
+        outputs
+          .slice(3)
+          .map(({ text }) => text)
+          .join(" ")
+          .trim(),
+      ).toBe("eight");
+    });
+
+    it("goes on after micro-turns that were skipped because they were late, with the word that was cut", async () => {
+      const told = await telling();
+      const { session, outputs, seen } = told;
+      await told.step(from(long, 1));
+      await told.turns(1);
+      outputs.push(await session.step(input(4, { turns: 3 })));
+      expect(seen.slice(2, 5)).toEqual([
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+        [2, 1, 1, 1],
+      ]);
+      while (outputs.at(-1)?.decision === "speak") await told.step();
+      expect(outputs.every(({ unsaid }) => unsaid === undefined)).toBe(true);
+      // One word at most is there twice.
+      const words = told.said.split(" ");
+      expect(words.length - 40).toBeLessThanOrEqual(1);
+      expect(words.filter((word, i) => word !== words[i - 1]).join(" ")).toBe(long);
+    });
+
+    it("goes on from a snapshot in mid-word", async () => {
+      const told = await telling();
+      await told.step(from(long, 1), from("seven"));
+      await told.turns(1);
+      const snapshot = await told.session.snapshot();
+      const rest = [];
+      for (let index = 2; index < 6; index++) rest.push(await told.session.step(input(index)));
+      await told.session.restore(snapshot);
+      for (const expected of rest) {
+        const { text, speech, decision } = await told.session.step(input(2 + rest.indexOf(expected)));
+        expect({ text, speech, decision }).toEqual({
+          ...{ text: expected.text, speech: expected.speech, decision: expected.decision },
+        });
+      }
+    });
+
+    it("hands nothing over because of words that it was told", async () => {
+      const told = await telling(() => [speak, delegate, speak, speak]);
+      expect((await told.step(from("let me look"))).delegation).toBeUndefined();
+      const own = await telling(() => [speak, delegate, speak, speak]);
+      expect((await own.step()).delegation).toBeDefined();
+    });
+
+    it("ends a word that the model was spelling before it says what it is told", async () => {
+      const [c, a] = ["+c", "+a"].map(token);
+      const { engine } = await engineOf(
+        ({ turn }) => ({ control: [speak, speak, speak, speak], text: turn === 0 ? [0, 0, c, a] : [] }),
+        { model: tellingModel },
+      );
+      const session = await engine.open();
+      await session.step(input(0));
+      expect((await session.step(input(1, { text: [from("seven")] }))).text).toBe("seven");
+    });
+
+    it("gives up what it cannot say, and what is more than a quarter of an hour", async () => {
+      const told = await telling();
+      expect((await told.step(from("漢字…", 4))).unsaid).toEqual([{ delivery: 4, words: "漢字…" }]);
+      const tooLong = "one ".repeat(5000);
+      expect((await told.step(from(tooLong, 5))).unsaid).toEqual([{ delivery: 5, words: tooLong }]);
+      const most = "one ".repeat(3000);
+      expect((await told.step(from(most, 6))).unsaid).toBeUndefined();
+      // Signs that are longer in words count as those.
+      expect((await told.step(from("%".repeat(1000), 7))).unsaid?.[0].delivery).toBe(7);
+      expect(told.outputs.at(-1)?.text).toMatch(/^one/);
+    });
   });
 
   it("refuses text that the user typed, or that is only to be known, where the model reads none", async () => {
-    const { engine } = await engineOf(() => ({}), { model: telling });
+    const { engine } = await engineOf(() => ({}), { model: tellingModel });
     const session = await engine.open();
     for (const text of [
       { source: "user" as const, text: "one" },
@@ -480,8 +573,6 @@ describe("localEngine", () => {
     ]) {
       await expect(session.step(input(0, { text: [text] }))).rejects.toMatchObject({ code: "UNSUPPORTED" });
     }
-    const unsayable = await session.step(input(0, { text: [{ source: "background", text: "…" }] }));
-    expect(unsayable).toMatchObject({ decision: "listen", text: "" });
   });
 
   it("fails the steps of a failed run, and goes on with the next", async () => {

@@ -15,6 +15,7 @@ import type {
   TurnInput,
   TurnInside,
   TurnOutput,
+  UnsaidText,
 } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { controlToken, toldToken } from "../graph/duplex-graph.js";
@@ -25,7 +26,7 @@ import { PatchEncoder, type PatchOptions } from "../vision/patches.js";
 import { checkTurnInput } from "./check-turn-input.js";
 import { SeededRandom } from "./random.js";
 import type { RowBatch, RowJob, Tensors } from "./row-batch.js";
-import { ToldSpeech } from "./told-speech.js";
+import { type ToldPlace, type ToldPosition, ToldSpeech } from "./told-speech.js";
 import { WordStream } from "./word-stream.js";
 
 /** What all sessions of an engine share. */
@@ -43,6 +44,8 @@ export interface LocalModel {
 
 /** Text tokens that may wait for their slots. */
 const maxWaitingTokens = 4096;
+/** Characters that may wait to be said, about a quarter of an hour; a text that would go beyond is given up. */
+const maxToldLength = 16_384;
 /** Characters of the user's last words that a delegation carries as its task. */
 const maxTaskLength = 500;
 
@@ -58,7 +61,14 @@ interface Memory {
   readonly heard: string;
   readonly floor: Floor;
   readonly waitingTokens: readonly number[];
-  readonly told: readonly { readonly text: string; readonly position: number }[];
+  readonly told: readonly ToldMemory[];
+}
+
+/** A text that it was told to say, and how far it is. */
+interface ToldMemory {
+  readonly text: string;
+  readonly delivery: number | undefined;
+  readonly place: ToldPlace;
 }
 
 /** Who holds the floor. */
@@ -89,6 +99,8 @@ export class LocalSession implements EngineSession {
   #waitingTokens: number[] = [];
   /** What it was told to say and has not said, the first of which may be under way. */
   #told: ToldSpeech[] = [];
+  /** A micro-turn was skipped while it said the first of them: it begins again with the word that was cut. */
+  #resumes = false;
   /** Levels of the micro-turns of a step, `[turns, frames, bins]`; grows with the longest merged step. */
   #levels: Uint8Array;
   #step: Step | undefined;
@@ -120,7 +132,7 @@ export class LocalSession implements EngineSession {
     checkTurnInput(input, this.capabilities);
     const startedMs = performance.now();
     const patches = this.#encodeImages(input);
-    this.#takeText(input);
+    const unsaid = this.#takeText(input);
     const levels = input.turns * this.#levelsPerTurn;
     if (this.#levels.length < levels) this.#levels = new Uint8Array(levels);
     this.#encoder.push(input.audio, this.#levels.subarray(0, levels));
@@ -138,7 +150,7 @@ export class LocalSession implements EngineSession {
         text: [],
         heard: [],
         told: [],
-        unsaid: "",
+        unsaid,
         yielded: false,
         speaks: false,
         write: (inputs) => this.#writeInputs(step, inputs),
@@ -169,7 +181,7 @@ export class LocalSession implements EngineSession {
       heard: this.#heard.snapshot(),
       floor: this.#floor,
       waitingTokens: [...this.#waitingTokens],
-      told: this.#told.map(({ text, position }) => ({ text, position })),
+      told: this.#told.map(({ text, delivery, place }) => ({ text, delivery, place })),
     };
     const state = await this.#move(this.#model.batch.state.read(this.#row));
     return { engine: `local ${this.#model.name}`, data: { ...memory, state } satisfies Memory };
@@ -195,7 +207,8 @@ export class LocalSession implements EngineSession {
     this.#heard.restore(heard);
     this.#floor = floor;
     this.#waitingTokens = [...waitingTokens];
-    this.#told = told.flatMap(({ text, position }) => this.#tell(text, position));
+    this.#told = told.flatMap(({ text, delivery, place }) => this.#tell(text, delivery, place));
+    this.#resumes = false;
   }
 
   /** Keeps steps, snapshots and restores out while the row is read or written: none may see half of it. */
@@ -252,48 +265,77 @@ export class LocalSession implements EngineSession {
     });
   }
 
-  #takeText({ text }: TurnInput): void {
-    if (text.length === 0) return;
-    for (const { source, silent, text: words } of text) {
+  /** Takes what is typed or handed over. @returns what cannot be said */
+  #takeText({ text }: TurnInput): UnsaidText[] {
+    const unsaid: UnsaidText[] = [];
+    for (const { source, silent, delivery, text: words } of text) {
       if (this.#model.acoustic !== undefined && source === "background" && silent !== true) {
-        this.#told.push(...this.#tell(words, 0));
+        const told = this.#tell(words, delivery);
+        if (told.length === 0) unsaid.push(unsaidText(delivery, words));
+        this.#told.push(...told);
       } else this.#waitingTokens.push(...this.#model.tokenizer.encode(words));
     }
-    this.#waitingTokens = this.#waitingTokens.slice(-maxWaitingTokens);
+    if (text.length > 0) this.#waitingTokens = this.#waitingTokens.slice(-maxWaitingTokens);
+    return unsaid;
   }
 
-  /** A text to be said, from an output position on; none if there is nothing in it that can be said. */
-  #tell(text: string, position: number): ToldSpeech[] {
+  /** A text to be said; none if nothing in it can be said, or if it is too much beside what waits. */
+  #tell(text: string, delivery: number | undefined, place?: ToldPlace): ToldSpeech[] {
     const { acoustic, tokenizer, layout } = this.#model;
-    if (acoustic === undefined) return [];
-    const told = new ToldSpeech(acoustic, tokenizer, layout.speech.framesPerPosition, text, position);
-    return told.done ? [] : [told];
+    if (acoustic === undefined || text.length > maxToldLength) return [];
+    const { framesPerPosition } = layout.speech;
+    const told = new ToldSpeech({ acoustic, tokenizer, framesPerPosition }, text, delivery, place);
+    const waiting = this.#told.reduce((sum, { length }) => sum + length, told.length);
+    return told.done || waiting > maxToldLength ? [] : [told];
   }
 
   /** What the next micro-turn is told to say goes into the inputs; a text that has been said to its end leaves the list. */
-  #writeTold(step: Step, inputs: Tensors, forced: boolean): void {
+  #writeTold(step: Step, inputs: Tensors, skipped: boolean): void {
     if (inputs.told === undefined) return;
     const told = rowOf(inputs.told, this.#row).fill(toldToken.own);
+    step.told = [];
+    const [first] = this.#told;
+    if (first === undefined) return;
+    if (skipped) {
+      // Late input was merged over it: nobody broke in, so it goes on when it can be heard again.
+      this.#resumes ||= isUnderWay(first);
+      return;
+    }
+    if (step.input.forceListen === true) {
+      // Silenced; what this very step brought waits.
+      const brought = step.input.text.map(({ delivery }) => delivery);
+      const waits = this.#told.filter((one) => !isUnderWay(one) && brought.includes(one.delivery));
+      this.#giveUp(step, waits, first.heard);
+      return;
+    }
+    step.telling = first;
+    let begins = !isUnderWay(first) || this.#resumes;
+    if (this.#resumes) first.repeatWord();
+    this.#resumes = false;
     const text = rowOf(inputs.told_text, this.#row);
     const speech = rowOf(inputs.told_speech, this.#row) as Int32Array;
     const channels = speech.length / told.length;
-    step.told = [];
-    if (forced) {
-      // What was cut is not taken up again; what has not begun waits.
-      if (this.#told.length > 0 && this.#told[0].position > 0) step.unsaid = this.#told.shift()?.unsaid ?? "";
-      return;
-    }
-    const [first] = this.#told;
-    if (first === undefined) return;
-    step.telling = first;
     // Another text begins with a micro-turn of its own.
     for (let position = 0; position < told.length && !first.done; position++) {
-      told[position] = first.position === 0 ? toldToken.begins : toldToken.goesOn;
-      const { token, words } = first.next(speech.subarray(position * channels, (position + 1) * channels));
-      text[position] = token;
-      step.told.push(words);
+      told[position] = begins ? toldToken.begins : toldToken.goesOn;
+      begins = false;
+      const said = first.next(speech.subarray(position * channels, (position + 1) * channels));
+      text[position] = said.token;
+      step.told.push(said);
     }
     if (first.done) this.#told.shift();
+  }
+
+  /** Gives up all that it was told to say but for `keep`; of the first, so many words were heard. */
+  #giveUp(step: Step, keep: readonly ToldSpeech[], heard: number): void {
+    const first = step.telling ?? this.#told[0];
+    const given = [first, ...this.#told].filter((one, i, all) => all.indexOf(one) === i && !keep.includes(one));
+    for (const one of given) {
+      const words = one.wordsFrom(one === first ? heard : 0);
+      step.unsaid.push(unsaidText(one.delivery, words));
+    }
+    this.#told = [...keep];
+    this.#resumes = false;
   }
 
   #writeInputs(step: Step, inputs: Tensors): void {
@@ -326,7 +368,7 @@ export class LocalSession implements EngineSession {
     }
     inputs.temperature.data[this.#row] = this.#temperature;
     const forced = !last || step.input.forceListen === true;
-    this.#writeTold(step, inputs, forced);
+    this.#writeTold(step, inputs, !last);
     inputs.force_control.data[this.#row] = forced ? controlToken.listen : 0;
   }
 
@@ -371,7 +413,7 @@ export class LocalSession implements EngineSession {
       text: step.text.join(" "),
       heard: step.heard.join(" "),
       ...delegation,
-      ...(step.unsaid === "" ? {} : { unsaid: step.unsaid }),
+      ...(step.unsaid.length === 0 ? {} : { unsaid: step.unsaid }),
       timing: { encodeMs: step.encodeMs, waitMs: step.waitMs, runMs: step.runMs, decodeMs: step.decodeMs },
       inside,
     });
@@ -381,18 +423,18 @@ export class LocalSession implements EngineSession {
   /** The words that begin in this micro-turn: those told, as far as the model went on speaking, then its own. */
   #said(step: Step, text: Int32Array, control: Int32Array): string[] {
     const { told } = step;
-    const heldUntil = control.indexOf(controlToken.listen);
-    const spoken = heldUntil < 0 ? told : told.slice(0, heldUntil);
-    if (spoken.length < told.length) {
-      // Whoever breaks in silences all that was to be said.
-      const later = this.#told.filter((one) => one !== step.telling);
-      const unsaid = [...told.slice(spoken.length), step.telling?.unsaid ?? "", ...later.map((one) => one.unsaid)];
-      step.unsaid = unsaid.filter((words) => words !== "").join(" ");
-      this.#told = [];
-    }
-    const own =
-      told.length === 0 ? text : text.map((token, position) => (position < told.length ? specialTokens.pad : token));
-    return [...spoken, this.#text.turn(own)].filter((words) => words !== "");
+    if (told.length === 0) return [this.#text.turn(text)].filter((words) => words !== "");
+    // A word that the model was spelling is over.
+    this.#text.reset();
+    const silent = control.indexOf(controlToken.listen);
+    const cut = silent >= 0 && silent < told.length ? told[silent] : undefined;
+    const spoken = cut === undefined ? told : told.slice(0, silent);
+    // Whoever breaks in silences all that was to be said.
+    if (cut !== undefined) this.#giveUp(step, [], cut.heard);
+    const own = text.map((token, position) => (position < spoken.length ? specialTokens.pad : token));
+    // A word is shown one position before it sounds: the last one before the cut never did.
+    const shown = cut === undefined ? spoken : spoken.slice(0, -1);
+    return [...shown.map(({ words }) => words), this.#text.turn(own)].filter((words) => words !== "");
   }
 
   /** Goes through the output positions: who speaks, who gave up the floor in mid-reply, what is handed over. */
@@ -409,7 +451,9 @@ export class LocalSession implements EngineSession {
           asked = "";
         }
       }
-      if (token === controlToken.delegate && this.capabilities.delegation) {
+      // In a text that it was told, the words that go with handing over are not its own.
+      const own = position >= step.told.length;
+      if (token === controlToken.delegate && own && this.capabilities.delegation) {
         step.task = [step.task, answering, asked].filter(Boolean).join(" ").slice(-maxTaskLength);
         answering = asked = "";
       }
@@ -462,13 +506,21 @@ interface Step extends RowJob {
   speaks: boolean;
   /** What was handed over, if anything. */
   task?: string;
-  /** Words that the micro-turn was told to begin, one entry for each output position that it was told. */
-  told: string[];
-  /** What it says of that. */
+  /** What the micro-turn was told to say, one entry for each output position that it was told. */
+  told: ToldPosition[];
+  /** The text that this belongs to. */
   telling?: ToldSpeech;
-  /** Words given up. */
-  unsaid: string;
+  /** Texts given up. */
+  readonly unsaid: UnsaidText[];
   readonly resolve: (output: TurnOutput) => void;
+}
+
+function isUnderWay({ place }: ToldSpeech): boolean {
+  return place.part > 0 || place.at > 0;
+}
+
+function unsaidText(delivery: number | undefined, words: string): UnsaidText {
+  return delivery === undefined ? { words } : { delivery, words };
 }
 
 /** The part of a tensor that belongs to one row, not copied. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TurnOutput } from "../engine.js";
 import { DuplexError } from "../errors.js";
+import type { DeliveryPolicy } from "./delivery.js";
 import type { SessionEvent } from "./events.js";
 import { SeededRandom } from "./random.js";
 import { reduce } from "./reducer.js";
@@ -295,43 +296,100 @@ describe("reduce", () => {
       [5, { kind: "entered", turnIndex: 4 }],
     ]);
     expect(driver.plans[1].text).toEqual([
-      { source: "background", text: "now" },
-      { source: "background", text: "silent", silent: true },
+      { source: "background", text: "now", delivery: 1 },
+      { source: "background", text: "silent", delivery: 3, silent: true },
     ]);
     expect(driver.events("turn-end")[4].turn.input.deliveries).toEqual([2, 5]);
   });
 
-  it("says again what was given up at once, when it is quiet, and tells of it once (rule 6)", () => {
-    const driver = new Driver({ pace: "as-fast-as-input" });
-    const turn = (fields: Partial<TurnOutput> = {}) => {
-      driver.send({ type: "audio", samples: 3200, nowMs: 0 });
-      driver.done(0, fields);
-    };
-    const told = () => driver.plans.map(({ text }) => text.map((piece) => piece.text).join()).join("/");
-    driver.send({ type: "deliver", id: 1, text: "sunny", policy: { kind: "drop-if-stale", maxAgeMs: 10_000 } });
-    driver.send({ type: "deliver", id: 2, text: "now", policy: "now" });
-    for (let i = 0; i < 3; i++) turn();
-    turn({ decision: "speak" });
-    // The user had begun as well: the assistant gives up in the third micro-turn after it began.
-    turn({ decision: "speak" });
-    turn({ unsaid: "sunny", yielded: true, heard: "but" });
-    expect(told()).toBe("now//" + "/sunny//");
-    for (let i = 0; i < 4; i++) turn();
-    expect(told()).toBe("now///sunny//////sunny");
-    expect(driver.events("delivery").map((event) => [event.id, event.outcome.kind])).toEqual([
-      [2, "entered"],
-      [1, "entered"],
-    ]);
-    // Given up later, it was heard and broken into: that is the end of it. So it is with what the app silenced.
-    for (let i = 0; i < 5; i++) turn({ decision: "speak" });
-    turn({ unsaid: "sunny", yielded: true });
-    driver.send({ type: "deliver", id: 3, text: "rainy", policy: "when-quiet" });
-    for (let i = 0; i < 5; i++) turn();
-    driver.send({ type: "interrupt" });
-    turn({ unsaid: "rainy" });
-    for (let i = 0; i < 8; i++) turn();
-    expect(told().match(/sunny/g)).toHaveLength(2);
-    expect(told().match(/rainy/g)).toHaveLength(1);
+  describe("what was told and given up (rule 6)", () => {
+    function told(changes: Partial<SessionRules> = {}) {
+      const driver = new Driver({ pace: "as-fast-as-input", ...changes });
+      return {
+        driver,
+        turn(fields: Partial<TurnOutput> = {}) {
+          driver.send({ type: "audio", samples: 3200, nowMs: 0 });
+          driver.done(0, fields);
+        },
+        quiet(turns: number) {
+          for (let i = 0; i < turns; i++) this.turn();
+        },
+        deliver: (id: number, text: string, policy: DeliveryPolicy = "when-quiet") =>
+          driver.send({ type: "deliver", id, text, policy }),
+        /** What entered, micro-turn by micro-turn. */
+        get entered() {
+          return driver.plans.map(({ text }) => text.map((piece) => piece.text).join()).join("/");
+        },
+      };
+    }
+    const cut = (...deliveries: number[]): Partial<TurnOutput> => ({
+      yielded: true,
+      heard: "but",
+      unsaid: deliveries.map((delivery) => ({ delivery, words: "rest" })),
+    });
+
+    it("enters again when it is quiet, once, if the user had begun as well; whoever delivered is told once", () => {
+      const session = told();
+      session.deliver(1, "sunny", { kind: "drop-if-stale", maxAgeMs: 60_000 });
+      session.deliver(2, "now", "now");
+      session.quiet(3);
+      session.turn({ decision: "speak" });
+      session.turn({ decision: "speak" });
+      session.turn(cut(1));
+      expect(session.entered).toBe("now///sunny//");
+      session.quiet(4);
+      expect(session.entered).toBe("now///sunny//////sunny");
+      expect(session.driver.events("delivery").map((event) => [event.id, event.outcome.kind])).toEqual([
+        [2, "entered"],
+        [1, "entered"],
+      ]);
+      session.turn(cut(1));
+      session.quiet(10);
+      expect(session.entered.match(/sunny/g)).toHaveLength(2);
+    });
+
+    it("stays where it was if it was heard for a while, if it entered at once, if the app silenced it, or if it cannot be said", () => {
+      const session = told();
+      session.deliver(1, "long");
+      session.quiet(4);
+      for (let i = 0; i < 5; i++) session.turn({ decision: "speak" });
+      session.turn(cut(1));
+      session.quiet(4);
+      session.deliver(2, "at once", "now");
+      session.turn();
+      session.turn(cut(2));
+      session.quiet(4);
+      session.deliver(3, "silenced");
+      session.turn();
+      session.driver.send({ type: "interrupt" });
+      session.turn({ unsaid: [{ delivery: 3, words: "silenced" }] });
+      session.quiet(4);
+      session.deliver(4, "漢字");
+      session.turn({ unsaid: [{ delivery: 4, words: "漢字" }] });
+      session.quiet(8);
+      expect(session.entered.split("/").filter((text) => text !== "")).toEqual(["long", "at once", "silenced", "漢字"]);
+    });
+
+    it("is not said again because the one after it was given up, nor after a rewind to where it was still being said", () => {
+      const session = told();
+      session.deliver(1, "first");
+      session.deliver(2, "second");
+      session.quiet(4);
+      session.turn({ decision: "speak" });
+      session.turn(cut(2));
+      session.driver.send({ type: "rewind", turn: session.driver.state.next - 1, conversation: [] });
+      session.quiet(8);
+      expect(session.entered.match(/first|second/g)).toEqual(["first", "second"]);
+
+      const other = told();
+      other.deliver(1, "first");
+      other.deliver(2, "second");
+      other.quiet(4);
+      other.turn({ decision: "speak" });
+      other.turn(cut(2));
+      other.quiet(8);
+      expect(other.entered.match(/first|second/g)).toEqual(["first", "second", "second"]);
+    });
   });
 
   it("does not take the micro-turns of a merged step for quiet before they were heard (rule 6)", () => {

@@ -203,14 +203,14 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
     );
   }
 
-  const again = output.unsaid === undefined || plan.forceListen ? [] : state.entered.filter(waitsForQuiet);
+  const again = plan.forceListen ? [] : begunTogether(state, output);
   const voice = (output.decision === "speak" && !yielded) || output.heard !== "";
   const after: SessionState = {
     ...state,
     running: undefined,
     fence: sessionFence,
-    deliveries: [...again.map(({ delivery }) => ({ ...delivery, again: true })), ...state.deliveries],
-    entered: state.entered.filter((one) => !again.includes(one)),
+    deliveries: [...again.map((one) => toEnterAgain(one, plan.index)), ...state.deliveries],
+    entered: plan.forceListen ? [] : state.entered.filter((one) => !again.includes(one)),
     lastVoice: voice ? plan.index : state.lastVoice,
     conversation,
   };
@@ -219,8 +219,10 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
   return { state: after, effects: [...effects, { type: "proceed" }] };
 }
 
+type Entered = SessionState["entered"][number];
+
 function isNew({ again }: PendingDelivery): boolean {
-  return again !== true;
+  return again === undefined;
 }
 
 /** Results that enter with a step and never did before, by id. */
@@ -229,9 +231,19 @@ function enteringFirst({ entered }: SessionState, plan: StepPlan): number[] {
   return plan.deliveries.filter((id) => !seen.includes(id));
 }
 
-/** Whether a result that entered was to enter when nobody speaks. */
-function waitsForQuiet({ delivery: { policy } }: SessionState["entered"][number]): boolean {
-  return policy === "when-quiet" || typeof policy === "object";
+/**
+ * Results that waited for quiet, entered lately for the first time, and were given up by the model itself: the user had begun
+ * as well. What cannot be said at all is given up without a yield.
+ */
+function begunTogether({ entered }: SessionState, { unsaid = [], yielded }: TurnOutput): readonly Entered[] {
+  if (yielded !== true) return [];
+  const given = unsaid.map(({ delivery }) => delivery);
+  const waited = ({ policy }: PendingDelivery) => policy === "when-quiet" || typeof policy === "object";
+  return entered.filter(({ delivery }) => given.includes(delivery.id) && waited(delivery) && isNew(delivery));
+}
+
+function toEnterAgain({ delivery, turn }: Entered, givenUp: number): PendingDelivery {
+  return { ...delivery, again: { entered: turn, givenUp } };
 }
 
 /** One record per micro-turn of the step (rule 2). */
@@ -349,8 +361,11 @@ function rewind(state: SessionState, turn: number, conversation: readonly Conver
     lastAudioMs: Number.NEGATIVE_INFINITY,
     images: [],
     text: [],
-    deliveries: state.deliveries.map((delivery) => ({ ...delivery, sinceMs: Math.min(delivery.sinceMs, at.timeMs) })),
-    entered: [],
+    deliveries: state.deliveries
+      // The engine is back where it still said this, or had not been told.
+      .filter(({ again }) => again === undefined || again.givenUp < turn)
+      .map((delivery) => ({ ...delivery, sinceMs: Math.min(delivery.sinceMs, at.timeMs) })),
+    entered: state.entered.filter((one) => one.turn < turn),
     interrupted: false,
     fence,
     lastVoice: Math.min(state.lastVoice, turn - 1),

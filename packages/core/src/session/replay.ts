@@ -18,7 +18,7 @@ export interface ReplayReport {
 export interface ReplayDifference {
   readonly turnIndex: number;
   /** `dmel` means that already the model's input differs: the codecs, not the model. */
-  readonly field: "dmel" | "controls" | "decision" | "heard" | "text" | "delegation" | "yielded" | "speech";
+  readonly field: "dmel" | "controls" | "decision" | "heard" | "text" | "delegation" | "unsaid" | "yielded" | "speech";
   /** The recorded value, in words. */
   readonly expected: string;
   /** What came out now. */
@@ -122,6 +122,7 @@ function compare(turn: TraceTurn, output: TurnOutput): ReplayDifference | undefi
     ["heard", expected.heard, output.heard],
     ["text", expected.text, output.text],
     ["delegation", expected.delegation ?? "", output.delegation?.task ?? ""],
+    ["unsaid", expected.unsaid ?? "", (output.unsaid ?? []).map(({ words }) => words).join(" ")],
     ["yielded", String(expected.yielded), String(output.yielded === true && !turn.input.forceListen)],
   ];
   for (const [field, before, now] of pairs) {

@@ -144,12 +144,14 @@ function fill(
   const positions = outputs.control.shape[1];
   const speech = part(outputs.speech, row);
   const bins = speech.length / positions;
+  let saidTold = false;
   for (let position = 0; position < positions; position++) {
     const begins = told?.[position] === 2;
     const control = force > 0 ? force : begins ? 2 : (given.control?.[position] ?? 1);
     const listens = control === 1;
-    // The real graph goes on only after a position that did not listen; scripts begin before they go on.
-    const isTold = begins || told?.[position] === 1;
+    // As in the real graph: nothing goes on after a listen. Scripts begin before they go on in a first position.
+    const isTold: boolean = begins || (told?.[position] === 1 && (position === 0 || saidTold));
+    saidTold = isTold && !listens;
     part(outputs.control, row)[position] = control;
     const text = isTold ? part(feeds.told_text, row)[position] : (given.text?.[position] ?? 0);
     part(outputs.text, row)[position] = listens ? 0 : text;

@@ -2,11 +2,12 @@ import { describe, expect, it } from "vitest";
 import { AcousticModel } from "../audio/acoustic-model.js";
 import { specialTokens } from "../model/tokenizer.js";
 import { tinyAcoustic, tinyModel } from "../testing/tiny-model.js";
-import { ToldSpeech } from "./told-speech.js";
+import { type ToldPlace, ToldSpeech, type ToldVoice } from "./told-speech.js";
 
 const { weights, tokenizer } = tinyModel({ duplex: { acoustic: tinyAcoustic } });
 const model = new AcousticModel(tinyAcoustic, { melBins: 80, levels: 16 }, weights);
-const told = (text: string, from = 0) => new ToldSpeech(model, tokenizer, 2, text, from);
+const voice: ToldVoice = { acoustic: model, tokenizer, framesPerPosition: 2 };
+const told = (text: string, place?: ToldPlace) => new ToldSpeech(voice, text, undefined, place);
 
 /** Every position of a text: its token, its words, and whether a frame of it sounds. */
 function positions(speech: ToldSpeech) {
@@ -66,7 +67,7 @@ describe("ToldSpeech", () => {
     const watched = Object.create(model, {
       say: { value: (text: string) => prepared.push(text) && model.say(text) },
     }) as AcousticModel;
-    const speech = new ToldSpeech(watched, tokenizer, 2, words.join(" "));
+    const speech = new ToldSpeech({ ...voice, acoustic: watched }, words.join(" "));
     speech.next(new Int32Array(160));
     expect(prepared).toHaveLength(1);
     const rest = positions(speech);
@@ -78,18 +79,50 @@ describe("ToldSpeech", () => {
     // A sentence that is too long is cut at a comma, and a word that is too long somewhere.
     const comma = `${"one ".repeat(15).trim()}, ${"two ".repeat(20).trim()}`;
     prepared.length = 0;
-    positions(new ToldSpeech(watched, tokenizer, 2, comma));
+    positions(new ToldSpeech({ ...voice, acoustic: watched }, comma));
     expect(prepared[0]).toBe(`${"one ".repeat(15).trim()},`);
     prepared.length = 0;
-    positions(new ToldSpeech(watched, tokenizer, 2, "a".repeat(250)));
+    positions(new ToldSpeech({ ...voice, acoustic: watched }, "a".repeat(250)));
     expect(prepared.map((part) => part.length)).toEqual([100, 100, 50]);
   });
 
-  it("goes on from any position as if it had never stopped", () => {
+  it("goes on from any place as if it had never stopped, without saying what came before", () => {
     const text = "one two. three";
-    const whole = positions(told(text));
-    for (const from of [0, 1, 7, whole.length - 1]) expect(positions(told(text, from))).toEqual(whole.slice(from));
-    expect(told(text, whole.length).done).toBe(true);
+    const whole = told(text);
+    const places: ToldPlace[] = [];
+    const said = [];
+    while (!whole.done) {
+      places.push(whole.place);
+      const levels = new Int32Array(160);
+      said.push({ ...whole.next(levels), levels });
+    }
+    for (const from of [0, 1, 7, places.length - 1])
+      expect(positions(told(text, places[from]))).toEqual(said.slice(from));
+    expect(told(text, whole.place).wordsFrom(0)).toBe("one two three");
+  });
+
+  it("knows how many words were heard to begin, and says the word under way again if it was cut", () => {
+    const speech = told("one zebra. seven");
+    const levels = new Int32Array(160);
+    const { starts, frames } = model.say("one zebra.");
+    const zebra = starts[4] >> 1;
+    for (let at = 0; at <= zebra + 1; at++) {
+      // "zebra" is shown at `zebra` and sounds from the position after that on.
+      expect([at, speech.heard]).toEqual([at, at > 1 ? 1 : 0]);
+      expect(speech.next(levels).heard).toBe(at > 1 ? 1 : 0);
+    }
+    expect(speech.heard).toBe(2);
+    expect(speech.wordsFrom(speech.heard)).toBe("seven");
+    speech.repeatWord();
+    expect(speech.place).toEqual({ part: 0, at: zebra });
+    expect(speech.next(levels).words).toBe("zebra");
+    while (speech.place.part === 0) speech.next(levels);
+    expect(speech.heard).toBe(2);
+    speech.repeatWord();
+    expect(speech.place).toEqual({ part: 1, at: 0 });
+    positions(speech);
+    expect([speech.heard, speech.wordsFrom(speech.heard)]).toEqual([3, ""]);
+    expect(frames).toBeGreaterThan(0);
   });
 
   it("has nothing to say of a text without letters or digits", () => {

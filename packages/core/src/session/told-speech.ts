@@ -17,38 +17,60 @@ export interface ToldPosition {
   readonly token: number;
   /** The words that begin here, as they are shown; "" if none. */
   readonly words: string;
+  /** Words of the text that were heard to begin before this position. */
+  readonly heard: number;
+}
+
+/** Where a text stands: sentence, and position in it. */
+export interface ToldPlace {
+  readonly part: number;
+  readonly at: number;
+}
+
+/** What a text is said with. */
+export interface ToldVoice {
+  readonly acoustic: AcousticModel;
+  readonly tokenizer: Tokenizer;
+  readonly framesPerPosition: number;
 }
 
 /** Says one text, position by position. A word is shown one position before it sounds, as in the model's own replies. */
 export class ToldSpeech {
   /** The text it was made of. */
   readonly text: string;
-  readonly #model: AcousticModel;
-  readonly #tokenizer: Tokenizer;
-  readonly #framesPerPosition: number;
+  /** The result of the background that it is, if the session said so. */
+  readonly delivery: number | undefined;
+  readonly #voice: ToldVoice;
   readonly #parts: readonly string[];
-  #part = -1;
+  /** All words, and how many of them come before each part. */
+  readonly #words: readonly string[];
+  readonly #before: readonly number[];
   #utterance: Utterance | undefined;
-  /** Words of the part with the position at which each is shown, counted from the part's first. */
-  #words: { readonly word: string; readonly at: number }[] = [];
-  /** Position within the part, and within the text. */
+  /** Position at which each word of the part is shown, counted from the part's first. */
+  #shown: readonly number[] = [];
+  #part = 0;
   #at = 0;
-  #position = 0;
-  #done = false;
+  #done: boolean;
 
   /**
    * @param text - as it was handed over; it is brought into its spoken form here
-   * @param from - output positions that have been said already, for a snapshot that is restored
+   * @param place - where it goes on, for a snapshot that is restored
    */
-  constructor(model: AcousticModel, tokenizer: Tokenizer, framesPerPosition: number, text: string, from = 0) {
+  constructor(voice: ToldVoice, text: string, delivery?: number, place: ToldPlace = { part: 0, at: 0 }) {
     this.text = text;
-    this.#model = model;
-    this.#tokenizer = tokenizer;
-    this.#framesPerPosition = framesPerPosition;
+    this.delivery = delivery;
+    this.#voice = voice;
     this.#parts = partsOf(spokenForm(text));
-    this.#done = this.#parts.length === 0;
-    const unheard = new Int32Array(0);
-    while (this.#position < from && !this.#done) this.next(unheard);
+    const words = this.#parts.map((part) => part.match(wordPattern) ?? []);
+    this.#words = words.flat();
+    let before = 0;
+    this.#before = words.map(({ length }) => {
+      before += length;
+      return before - length;
+    });
+    this.#part = place.part;
+    this.#at = place.at;
+    this.#done = this.#part >= this.#parts.length;
   }
 
   /** Whether everything has been said, or there is nothing to say. */
@@ -56,60 +78,85 @@ export class ToldSpeech {
     return this.#done;
   }
 
-  /** Output positions said. */
-  get position(): number {
-    return this.#position;
+  get place(): ToldPlace {
+    return { part: this.#part, at: this.#at };
+  }
+
+  /** Characters that are to be said in all. */
+  get length(): number {
+    return this.#parts.reduce((sum, part) => sum + part.length, 0);
+  }
+
+  /** The words from one on, by their number. */
+  wordsFrom(word: number): string {
+    return this.#words.slice(word).join(" ");
+  }
+
+  /** Words that were heard to begin so far. */
+  get heard(): number {
+    if (this.#done) return this.#words.length;
+    this.#prepare();
+    // A word sounds one position after it is shown.
+    return this.#before[this.#part] + this.#shown.filter((at) => at + 1 < this.#at).length;
+  }
+
+  /** Goes back to where the word under way is shown: what was cut in it is said again. */
+  repeatWord(): void {
+    if (this.#done) return;
+    this.#prepare();
+    const starts = this.#shown.filter((at) => at < this.#at);
+    this.#at = starts.length === 0 ? 0 : starts[starts.length - 1];
   }
 
   /**
    * Says one more position.
    *
-   * @param levels - receives its frames, `[frames per position, mel bins]`; empty if nobody wants them
+   * @param levels - receives its frames, `[frames per position, mel bins]`
    */
   next(levels: Int32Array): ToldPosition {
+    const utterance = this.#prepare();
+    const { framesPerPosition, tokenizer } = this.#voice;
+    const { heard } = this;
     levels.fill(0);
-    if (this.#utterance === undefined) this.#begin();
-    const utterance = this.#utterance as Utterance;
     // The first position of a part shows its first word and is silent.
-    const first = (this.#at - 1) * this.#framesPerPosition;
-    const bins = levels.length / this.#framesPerPosition;
-    for (let frame = 0; frame < this.#framesPerPosition && this.#at > 0 && levels.length > 0; frame++) {
-      if (first + frame >= utterance.frames) break;
-      utterance.frame(first + frame, levels.subarray(frame * bins, (frame + 1) * bins));
+    const bins = levels.length / framesPerPosition;
+    for (let i = 0; i < framesPerPosition && this.#at > 0; i++) {
+      const frame = (this.#at - 1) * framesPerPosition + i;
+      if (frame < utterance.frames) utterance.frame(frame, levels.subarray(i * bins, (i + 1) * bins));
     }
-    const words: string[] = [];
-    while (this.#words.length > 0 && this.#words[0].at <= this.#at) words.push(this.#words.shift()?.word ?? "");
+    const first = this.#before[this.#part];
+    const words = this.#shown.flatMap((at, i) => (at === this.#at ? [this.#words[first + i]] : []));
     let token: number = specialTokens.pad;
-    if (words.length > 0) token = this.#tokenizer.id(words[words.length - 1]) ?? specialTokens.unknown;
+    if (words.length > 0) token = tokenizer.id(words[words.length - 1]) ?? specialTokens.unknown;
+
     this.#at++;
-    this.#position++;
-    const sounding = 1 + Math.ceil(utterance.frames / this.#framesPerPosition);
+    const sounding = 1 + Math.ceil(utterance.frames / framesPerPosition);
+    const length = Math.max(sounding, (this.#shown.at(-1) ?? -1) + 1);
     const last = this.#part === this.#parts.length - 1;
-    if (last && this.#at > sounding && this.#words.length === 0) {
+    if (last && this.#at > length) {
       this.#done = true;
       token = specialTokens.end;
-    } else if (!last && this.#at >= sounding + gapPositions && this.#words.length === 0) this.#utterance = undefined;
-    return { token, words: words.join(" ") };
-  }
-
-  /** The words that have not begun, in their spoken form. */
-  get unsaid(): string {
-    const now = this.#words.map(({ word }) => word);
-    return [...now, ...this.#parts.slice(this.#part + 1).flatMap((part) => part.match(wordPattern) ?? [])].join(" ");
-  }
-
-  #begin(): void {
-    this.#part++;
-    this.#at = 0;
-    const part = this.#parts[this.#part];
-    this.#utterance = this.#model.say(part);
-    const { starts } = this.#utterance;
-    let at = -1;
-    this.#words = [];
-    for (const { 0: word, index } of part.matchAll(wordPattern)) {
-      at = Math.max(at + 1, Math.floor(starts[index] / this.#framesPerPosition));
-      this.#words.push({ word, at });
+    } else if (!last && this.#at >= length + gapPositions) {
+      this.#part++;
+      this.#at = 0;
+      this.#utterance = undefined;
     }
+    return { token, words: words.join(" "), heard };
+  }
+
+  /** The utterance of the part, made when it is first needed. */
+  #prepare(): Utterance {
+    if (this.#utterance !== undefined) return this.#utterance;
+    const { acoustic, framesPerPosition } = this.#voice;
+    const part = this.#parts[this.#part];
+    const utterance = acoustic.say(part);
+    let at = -1;
+    this.#shown = Array.from(part.matchAll(wordPattern), ({ index }) => {
+      at = Math.max(at + 1, Math.floor(utterance.starts[index] / framesPerPosition));
+      return at;
+    });
+    this.#utterance = utterance;
+    return utterance;
   }
 }
 
@@ -125,7 +172,7 @@ function partsOf(text: string): string[] {
       parts.push(rest.slice(0, cut).trim());
       rest = rest.slice(cut).trim();
     }
-    if (/[a-z]/.test(rest)) parts.push(rest);
+    parts.push(rest);
   }
-  return parts;
+  return parts.filter((part) => /[a-z]/.test(part));
 }

@@ -113,13 +113,14 @@ function traceTurn({ index, startMs, input, output, timing, inside }: TurnRecord
       ...(audio === undefined ? {} : { audio }),
       paddedSamples: input.paddedSamples,
       images: images ? input.images : [],
-      text: input.text,
+      // Numbers of results belong to the session, and say nothing to another.
+      text: input.text.map(({ delivery: _, ...text }) => text),
       forceListen: input.forceListen,
     },
     output: {
       ...{ decision, text, heard, yielded, skipped, fence },
       ...(delegation === undefined ? {} : { delegation: delegation.task }),
-      ...(unsaid === undefined ? {} : { unsaid }),
+      ...(unsaid === undefined ? {} : { unsaid: unsaid.map(({ words }) => words).join(" ") }),
       ...(speech === undefined ? {} : { speech }),
       speechFingerprint: fingerprint(output.speech),
     },

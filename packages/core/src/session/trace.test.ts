@@ -27,7 +27,7 @@ async function recorded(): Promise<SessionTrace> {
     script: (input, memory) => ({
       ...polite(input, memory),
       ...(input.index === 3 ? { delegation: { task: "</script>" } } : {}),
-      ...(input.index === 4 ? { unsaid: "the rest" } : {}),
+      ...(input.index === 4 ? { unsaid: [{ words: "the" }, { words: "rest" }] } : {}),
     }),
   });
   const session = await DuplexSession.open({ engine, clock, trace: true, seed: 5 });
@@ -85,6 +85,7 @@ describe("a trace", () => {
         script: (input, memory) => ({
           ...polite(input, memory),
           ...(input.index === 3 ? { delegation: { task: "</script>" } } : {}),
+          ...(input.index === 4 ? { unsaid: [{ words: "the" }, { words: "rest" }] } : {}),
           ...(input.index === changed ? { text: "something else" } : {}),
         }),
       });

@@ -1,6 +1,6 @@
 // The record of one micro-turn: what came in and what went out, in one place (rule 2).
 
-import type { EngineTiming, ImageFrame, TextInput, TurnInside } from "../engine.js";
+import type { EngineTiming, ImageFrame, TextInput, TurnInside, UnsaidText } from "../engine.js";
 
 /**
  * One micro-turn of a session, both directions in it. All who read it get the same record: copy its PCM before you change or
@@ -39,8 +39,8 @@ export interface TurnRecordOutput {
   readonly speech: Float32Array;
   readonly text: string;
   readonly heard: string;
-  /** Words that it was told to say and gave up here (rule 6). */
-  readonly unsaid?: string;
+  /** What it was told to say and gave up here (rule 6). */
+  readonly unsaid?: readonly UnsaidText[];
   readonly delegation?: { readonly task: string };
   /** The assistant gave up the floor in mid-reply here (rule 5). */
   readonly yielded: boolean;

@@ -9,6 +9,7 @@ import type {
   EngineSnapshot,
   TurnInput,
   TurnOutput,
+  UnsaidText,
 } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { checkTurnInput } from "../session/check-turn-input.js";
@@ -22,7 +23,7 @@ export interface ScriptedTurn {
   readonly speech?: Float32Array | number;
   readonly text?: string;
   readonly heard?: string;
-  readonly unsaid?: string;
+  readonly unsaid?: readonly UnsaidText[];
   readonly delegation?: { readonly task: string };
 }
 

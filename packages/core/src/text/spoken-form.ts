@@ -21,6 +21,7 @@ const symbols: Readonly<Record<string, string>> = {
   "€": "euros",
   $: "dollars",
   "£": "pounds",
+  "¥": "yen",
   "&": "and",
   "+": "plus",
   "=": "equals",
@@ -29,43 +30,93 @@ const symbols: Readonly<Record<string, string>> = {
   "÷": "divided by",
 };
 
+const fractions: Readonly<Record<string, string>> = {
+  "½": "a half",
+  "⅓": "a third",
+  "⅔": "two thirds",
+  "¼": "a quarter",
+  "¾": "three quarters",
+};
+
+/** Letters that no mark can be taken off. */
+const plainLetters: Readonly<Record<string, string>> = {
+  ...{ ß: "ss", æ: "ae", œ: "oe", ø: "o", đ: "d", ð: "d", ł: "l", ı: "i", þ: "th", ħ: "h" },
+};
+
+const irregularOrdinals: Readonly<Record<string, string>> = {
+  ...{ one: "first", two: "second", three: "third", five: "fifth", eight: "eighth", nine: "ninth", twelve: "twelfth" },
+};
+
+/** Short forms whose dot ends no sentence, as they are read out. */
+const shortForms: Readonly<Record<string, string>> = {
+  ...{ mr: "mister", mrs: "missis", ms: "miss", dr: "doctor", prof: "professor", st: "saint", vs: "versus" },
+};
+
 /**
- * A text as it is read out in English: lower case without accents; numbers, times of day and common symbols in words;
- * of the punctuation only `,`, `.`, `?` and `'`, with a single space after the first three.
+ * A text as it is read out in English: lower case without accents; numbers, times of day, amounts and common symbols in
+ * words; of the punctuation only `,`, `.`, `?` and `'`, with a single space after the first three. What is written in
+ * other letters than Latin ones is left out.
  *
- * `"It's 12.5 °C at 7:05!"` becomes `"it's twelve point five degrees c at seven oh five."`
+ * `"It's 12.5 °C at 7:05 PM!"` becomes `"it's twelve point five degrees c at seven oh five p m."`
  */
 export function spokenForm(text: string): string {
-  return text
-    .normalize("NFKD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase()
-    .replace(/[\u2018\u2019\u02bc]/g, "'")
-    .replace(/ß/g, "ss")
-    .replace(/([$€£])\s*(\d[\d,]*(?:\.\d+)?)/g, "$2 $1")
-    .replace(/\b([01]?\d|2[0-3]):([0-5]\d)\b/g, (_, hours: string, minutes: string) => ` ${timeOfDay(hours, minutes)} `)
-    .replace(/(?<![\w.])[-−](?=\d)/g, " minus ")
-    .replace(/\d{1,3}(?:,\d{3})+(?!\d)/g, (number) => number.replaceAll(",", ""))
-    .replace(/(\d+)(?:\.(\d+))?(?:(st|nd|rd|th)\b)?/g, (_, whole: string, part?: string, ordinal?: string) =>
-      part === undefined && ordinal !== undefined
-        ? ` ${ordinalWords(whole)} `
-        : ` ${numberWords(whole)}${part === undefined ? "" : ` point ${digits(part)}`} `,
-    )
-    .replace(/[%°€$£&+=@×÷]/g, (symbol) => ` ${symbols[symbol]} `)
-    .replace(/[!;:]/g, (mark) => (mark === "!" ? "." : ","))
-    .replace(/[^a-z',.?]+/g, " ")
-    .replace(/(?<![a-z])'+|'+(?![a-z])/g, "")
-    .replace(/\s*([,.?])[\s,.?]*/g, "$1 ")
-    .replace(/ {2,}/g, " ")
-    .replace(/^[ ,.?]+/, "")
-    .trim();
+  return (
+    text
+      // First, so that no pattern below meets a run of them.
+      .replace(/\s+/g, " ")
+      // Before the compatibility forms, which would make "12" of "1²" and "11⁄2" of "1½".
+      .replace(/(\d?) ?([½⅓⅔¼¾])/g, (_, whole: string, part: string) =>
+        whole === "" ? ` ${fractions[part]} ` : `${whole} and ${fractions[part]} `,
+      )
+      .replace(/²/g, " squared ")
+      .replace(/³/g, " cubed ")
+      .normalize("NFKD")
+      .replace(/\p{M}+/gu, "")
+      .toLowerCase()
+      .replace(/[ßæœøđðłıþħ]/g, (letter) => plainLetters[letter])
+      .replace(/[\u2018\u2019\u02bc]/g, "'")
+      .replace(/[\u2212\u2013]/g, "-")
+      .replace(/\b(mr|mrs|ms|dr|prof|st|vs)\.(?= )/g, (_, short: string) => shortForms[short])
+      .replace(/\b(e\.g|i\.e)\.?/g, (_, short: string) => (short === "e.g" ? "for example" : "that is"))
+      // Letters with dots between them, such as u.s.a.
+      .replace(/\b[a-z](?:\.[a-z])+\b\.?/g, (initials) => Array.from(initials.replaceAll(".", "")).join(" "))
+      .replace(/(\d) ?([ap]) ?m\b/g, "$1 $2 m ")
+      .replace(/(^|[ (])-(?=[$€£¥]?\.?\d)/g, "$1 minus ")
+      .replace(/([$€£¥]) ?(\d+(?:,\d{3})*(?:\.\d+)?)( (?:thousand|million|billion|trillion)\b)?/g, amount)
+      .replace(/\b([01]?\d|2[0-3]):([0-5]\d)\b/g, (_, hours: string, minutes: string) => timeOfDay(hours, minutes))
+      .replace(/\d{1,3}(?:,\d{3})+(?!\d)/g, (number) => number.replaceAll(",", ""))
+      .replace(/(?<![\d.])(\d+)(st|nd|rd|th)\b/g, (_, number: string) => ` ${ordinalWords(number)} `)
+      // More than one point is no decimal fraction, but a version or an address.
+      .replace(/\d+(?:\.\d+)+|\d*\.?\d+/g, decimal)
+      .replace(/[%°€$£¥&+=@×÷]/g, (symbol) => ` ${symbols[symbol]} `)
+      .replace(/!/g, ".")
+      .replace(/[;:]/g, ",")
+      .replace(/[^a-z',.?]+/g, " ")
+      .replace(/(?<![a-z])'+|'+(?![a-z])/g, "")
+      .replace(/ {2,}/g, " ")
+      .replace(/ ?([,.?])[ ,.?]*/g, "$1 ")
+      .replace(/^[ ,.?]+/, "")
+      .trim()
+  );
+}
+
+function amount(_: string, currency: string, number: string, size = ""): string {
+  const one = number === "1" && size === "" && currency !== "¥";
+  const unit = symbols[currency];
+  return ` ${number}${size} ${one ? unit.slice(0, -1) : unit} `;
+}
+
+function decimal(number: string): string {
+  const [whole, ...parts] = number.split(".");
+  const start = whole === "" ? "zero" : numberWords(whole);
+  if (parts.length > 1) return ` ${[start, ...parts.map(numberWords)].join(" point ")} `;
+  return ` ${start}${parts.length === 0 ? "" : ` point ${digits(parts[0])}`} `;
 }
 
 /** A whole number in words. */
 function numberWords(number: string): string {
-  const value = Number(number);
   if (number.length > longestNumber || (number.length > 1 && number[0] === "0")) return digits(number);
-  return words(value);
+  return words(Number(number));
 }
 
 function words(value: number): string {
@@ -78,16 +129,6 @@ function words(value: number): string {
   }
   return small[0];
 }
-
-const irregularOrdinals: Readonly<Record<string, string>> = {
-  one: "first",
-  two: "second",
-  three: "third",
-  five: "fifth",
-  eight: "eighth",
-  nine: "ninth",
-  twelve: "twelfth",
-};
 
 function ordinalWords(number: string): string {
   const said = numberWords(number);
@@ -102,6 +143,6 @@ function digits(number: string): string {
 
 function timeOfDay(hours: string, minutes: string): string {
   const hour = words(Number(hours));
-  if (minutes === "00") return `${hour} o'clock`;
-  return `${hour} ${minutes[0] === "0" ? `oh ${small[Number(minutes)]}` : words(Number(minutes))}`;
+  if (minutes === "00") return ` ${hour} o'clock `;
+  return ` ${hour} ${minutes[0] === "0" ? `oh ${small[Number(minutes)]}` : words(Number(minutes))} `;
 }

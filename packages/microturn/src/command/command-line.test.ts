@@ -52,7 +52,9 @@ describe("readCommandLine", () => {
     // Speech has about 15 letters a second.
     expect(tail("--say", say)).toBeGreaterThan(6000 + (1000 * say.length) / 15);
     expect(tail("--say", say, "--tail-ms", "0")).toBe(0);
-    expect(failure("run", "in.wav", "--say", " ")).toContain("--say needs a text");
+    for (const nothing of [" ", "…", "漢字"]) {
+      expect(failure("run", "in.wav", "--say", nothing)).toContain("--say needs a text in Latin letters or digits");
+    }
   });
 
   it("leaves out what was not asked for", () => {

@@ -1,6 +1,6 @@
 // The command line of `microturn`: what may be asked, and the help that says so.
 
-import type { WeightType } from "@microturn/core";
+import { spokenForm, type WeightType } from "@microturn/core";
 import { choiceFlag, type Flags, flagHelp, numberFlag, readFlags } from "./flags.js";
 import { nearest } from "./nearest.js";
 import { UsageError } from "./usage-error.js";
@@ -151,7 +151,8 @@ function readRun(args: readonly string[]): Command {
     throw new UsageError("--mix changes what --out writes; add --out reply.wav");
   const trace = given.values.get("trace");
   const say = given.values.get("say");
-  if (say !== undefined && say.trim() === "") throw new UsageError("--say needs a text that can be said");
+  if (say !== undefined && spokenForm(say) === "")
+    throw new UsageError("--say needs a text in Latin letters or digits");
   const model = given.values.get("model");
   const weights = choiceFlag(given, "weights", ["float32", "int8", "int4"]);
   const threads = numberFlag(given, "threads", { min: 1, max: 256, integer: true });
@@ -185,7 +186,7 @@ function readRun(args: readonly string[]): Command {
 
 /** Time for an answer, and for a text to be said: slowly, after a while of quiet. */
 function tailFor(say: string | undefined): number {
-  return say === undefined ? 6_000 : Math.min(600_000, 8_000 + 120 * say.length);
+  return say === undefined ? 6_000 : Math.min(600_000, 8_000 + 120 * spokenForm(say).length);
 }
 
 function readDoctor(args: readonly string[]): Command {

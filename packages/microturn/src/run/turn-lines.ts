@@ -71,7 +71,7 @@ export class TurnLines {
       timing.late ? ink.bad(`late by ${(-timing.slackMs).toFixed(0)} ms`) : "",
       timing.stepTurns > 1 && !output.skipped ? ink.bad(`${timing.stepTurns} micro-turns merged`) : "",
       output.yielded ? "gives up the floor" : "",
-      output.unsaid === undefined ? "" : `did not say: ${printable(output.unsaid)}`,
+      ...(output.unsaid ?? []).map(({ words }) => (words === "" ? "" : `did not say: ${printable(words)}`)),
       output.delegation === undefined ? "" : `delegates: ${printable(output.delegation.task)}`,
       ...turn.input.text.map(
         (piece) => `${piece.source === "user" ? "typed" : "from the background"}: ${printable(piece.text)}`,
