@@ -1,7 +1,13 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/ten-lines.ts", "src/live-microphone.ts", "src/fork-and-rewind.ts", "src/batch-of-sessions.ts"],
+  entry: [
+    "src/ten-lines.ts",
+    "src/live-microphone.ts",
+    "src/fork-and-rewind.ts",
+    "src/batch-of-sessions.ts",
+    "src/hand-over.ts",
+  ],
   format: ["esm"],
   dts: false,
   clean: true,

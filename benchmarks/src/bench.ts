@@ -8,6 +8,7 @@ import { codecsSection } from "./codec-section.js";
 import { machineSection } from "./machine.js";
 import { longMemorySection, memorySection, workerMemorySection } from "./memory.js";
 import { type BenchContext, benchContext } from "./model.js";
+import { readingOutSection } from "./reading-out.js";
 import { type BenchSection, goalsSection, table } from "./report.js";
 import { sessionsSection } from "./sessions.js";
 import { turnStagesSection, workerTurnStagesSection } from "./turn-stages.js";
@@ -19,6 +20,7 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   machine: machineSection,
   codecs: codecsSection,
   vocoder: vocoderSection,
+  "reading-out": readingOutSection,
   turn: turnStagesSection,
   "worker-turn": workerTurnStagesSection,
   weights: weightsSection,

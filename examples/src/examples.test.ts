@@ -30,6 +30,14 @@ describe("the examples", () => {
       expect(stdout).toContain(`back at micro-turn ${parted}`);
     });
 
+    it("hand-over looks up what was asked, and says it", { timeout: 120_000 }, async () => {
+      const { stdout } = await run("hand-over");
+      expect(stdout).toMatch(/asked to look up: what is the weather like in paris/);
+      expect(stdout).toMatch(
+        /says: let me look.*in paris it is fourteen degrees with light rain until the evening.*you are welcome/,
+      );
+    });
+
     it("batch-of-sessions holds eight conversations at once", { timeout: 120_000 }, async () => {
       const { stdout } = await run("batch-of-sessions");
       expect(stdout).toMatch(/8 conversations, \d+ micro-turns/);

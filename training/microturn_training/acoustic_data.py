@@ -227,7 +227,7 @@ def read(path: Path) -> list[dict]:
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--work", type=Path, default=Path("work"))
-    a.add_argument("--sentences", type=int, default=16000)
+    a.add_argument("--sentences", type=int, default=18000)
     args = a.parse_args()
     r, lists = random.Random(7), word_lists()
     answers = [t for t in domain.answers().values()]

@@ -165,6 +165,10 @@ export function miniConfig({ vocabSize }: { vocabSize: number }): ModelConfig {
       sinkPositions: 9,
       speech: { framesPerPosition: 2, melBins: 80, levels: 16 },
       vocoder: { width: 128, blocks: 4, kernel: 5, subFrames: 2, envelopePoints: 65 },
+      acoustic: {
+        ...{ width: 144, kernel: 9, expand: 2, encoderBlocks: 5, decoderBlocks: 3 },
+        alphabet: "_ abcdefghijklmnopqrstuvwxyz',.?",
+      },
       delegates: true,
     },
   };

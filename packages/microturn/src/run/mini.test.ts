@@ -25,7 +25,7 @@ interface Heard {
 }
 
 /** Plays a recording to mini. Micro-turn n is heard during micro-turn n + 1. */
-async function play(name: string): Promise<Heard> {
+async function play(name: string, answer?: string): Promise<Heard> {
   const file = fileURLToPath(new URL(`../../../../fixtures/speech/${name}.wav`, import.meta.url));
   const { channels, sampleRate } = readWav(await readFile(file));
   const session = await DuplexSession.open({ engine, pace: "as-fast-as-input", sampleRate });
@@ -36,6 +36,7 @@ async function play(name: string): Promise<Heard> {
   session.on("speech", (pcm) => {
     for (let at = 0; at < pcm.length; at += 800) levels.push(decibels(pcm.subarray(at, at + 800)));
   });
+  if (answer !== undefined) session.on("delegation", () => void session.deliver(answer));
   await session.writeAudio(mixToMono(channels));
   await session.finish();
   return { user: user.join(" "), said: said.join(" "), levels };
@@ -69,6 +70,16 @@ describe("mini", () => {
     expect(heard.user).toMatch(/count to nine.*your name/);
     expect(heard.said).toMatch(/one two three.*my name is mini$/);
     expect(heard.said).not.toContain("seven");
+  });
+
+  it("hands over what it cannot answer, says what comes back, and hears what is said after that", async () => {
+    const heard = await play("question", "In Paris it is 14 degrees, with light rain until the evening.");
+    expect(heard.user).toMatch(/what is the weather like in paris.*thank you/);
+    expect(heard.said).toMatch(
+      /^let me look in paris it is fourteen degrees with light rain until the evening you are welcome$/,
+    );
+    expect(sounds(heard, 4.4, 8), "while it says what came back").toBe(true);
+    expect(sounds(heard, 9, 12), "before the user speaks again").toBe(false);
   });
 
   it("waits through a pause, and goes on through an uh huh", async () => {
