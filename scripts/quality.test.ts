@@ -56,6 +56,22 @@ built(`published packages${reason}`, () => {
   });
 });
 
+describe("packages that use each other", () => {
+  it("name the version that is here: an installation would look for any other outside", () => {
+    const read = (path: string) => JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"));
+    const versions = new Map(packages.map((name) => [read(`packages/${name}`).name, read(`packages/${name}`).version]));
+    const users = [...packages.map((name) => `packages/${name}`), "benchmarks", "conformance", "examples"];
+    const locked = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+    for (const user of users) {
+      const { version, dependencies = {}, devDependencies = {} } = read(user);
+      expect(locked[user].version, `${user} in package-lock.json`).toBe(version);
+      for (const [name, wanted] of Object.entries({ ...dependencies, ...devDependencies })) {
+        if (versions.has(name)) expect(wanted, `${name} in ${user}`).toBe(versions.get(name));
+      }
+    }
+  });
+});
+
 describe("the weights", () => {
   it("have the version, but for its last number, that their package will be published with", async () => {
     const { releases } = await getReleasePlan(root);
