@@ -480,6 +480,19 @@ describe("localEngine", () => {
       });
     });
 
+    it("has given nothing up if the model falls silent where the text ends", async () => {
+      const whole = await telling();
+      do await whole.step(...(whole.outputs.length === 0 ? [from("one", 1)] : []));
+      while (whole.outputs.at(-1)?.decision === "speak");
+      const positions = whole.seen.flat().filter((token) => token > 0).length;
+      const [turn, position] = [Math.floor((positions - 1) / 4), (positions - 1) % 4];
+      const silent = [0, 1, 2, 3].map((at) => (at < position ? speak : listen));
+      const told = await telling((index) => (index === turn ? silent : undefined));
+      for (let index = 0; index <= turn; index++) await told.step(...(index === 0 ? [from("one", 1)] : []));
+      expect(told.outputs.some(({ unsaid, yielded }) => unsaid !== undefined || yielded === true)).toBe(false);
+      expect(told.said).toMatch(/^one/);
+    });
+
     it("is silenced whole by the app, but for what comes with the silence", async () => {
       const told = await telling();
       await told.step(from(long, 1), from("seven", 2));

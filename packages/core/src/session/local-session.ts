@@ -427,7 +427,8 @@ export class LocalSession implements EngineSession {
     // A word that the model was spelling is over.
     this.#text.reset();
     const silent = control.indexOf(controlToken.listen);
-    const cut = silent >= 0 && silent < told.length ? told[silent] : undefined;
+    // At its end there is nothing left to cut, whether the model still speaks there or not.
+    const cut = told[silent]?.token === specialTokens.end ? undefined : told[silent];
     const spoken = cut === undefined ? told : told.slice(0, silent);
     // Whoever breaks in silences all that was to be said.
     if (cut !== undefined) this.#giveUp(step, [], cut.heard);
@@ -457,7 +458,7 @@ export class LocalSession implements EngineSession {
         step.task = [step.task, answering, asked].filter(Boolean).join(" ").slice(-maxTaskLength);
         answering = asked = "";
       }
-      if (text[position] === specialTokens.end) ended = true;
+      if (text[position] === specialTokens.end || step.told[position]?.token === specialTokens.end) ended = true;
       else if (text[position] !== specialTokens.pad) ended = false;
       if (token === controlToken.listen && speaking) {
         speaking = false;
