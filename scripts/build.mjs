@@ -7,7 +7,10 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const order = [
   "packages/core",
+  "packages/backend-ort",
   "packages/backend-node",
+  "packages/backend-web",
+  "packages/media",
   "packages/mini",
   "packages/microturn",
   "conformance",

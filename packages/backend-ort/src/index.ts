@@ -1,0 +1,2 @@
+// What the backends over ONNX Runtime share.
+export {};

@@ -1,0 +1,17 @@
+// Our packages by the names that they are imported by, as sources: tests read these, not the builds.
+
+import { fileURLToPath } from "node:url";
+
+const source = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** Longer names first: the first that fits is taken. */
+export const sourceAliases: Readonly<Record<string, string>> = {
+  "@microturn/core/testing": source("packages/core/src/testing/index.ts"),
+  "@microturn/core": source("packages/core/src/index.ts"),
+  "@microturn/backend-ort": source("packages/backend-ort/src/index.ts"),
+  "@microturn/backend-node": source("packages/backend-node/src/index.ts"),
+  "@microturn/backend-web": source("packages/backend-web/src/index.ts"),
+  "@microturn/media": source("packages/media/src/index.ts"),
+  "@microturn/mini": source("packages/mini/src/index.ts"),
+  "@microturn/conformance": source("conformance/src/index.ts"),
+};
