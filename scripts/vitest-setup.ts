@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
+import { sourceAliases } from "./source-aliases.js";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -20,7 +21,8 @@ const workerOptions: BuildOptions = {
   platform: "node",
   format: "esm",
   target: "node20",
-  packages: "external",
+  external: ["onnxruntime-node"],
+  alias: { ...sourceAliases },
   sourcemap: "inline",
 };
 
@@ -28,7 +30,7 @@ const products: readonly Product[] = [
   ...["worker", "probe-process"].map((name) => ({
     entry: `packages/backend-node/src/${name}.ts`,
     target: `packages/backend-node/dist/${name}.js`,
-    sources: ["packages/backend-node/src"],
+    sources: ["packages/backend-node/src", "packages/backend-ort/src", "packages/core/src"],
     options: workerOptions,
   })),
   {
@@ -41,7 +43,7 @@ const products: readonly Product[] = [
       format: "iife",
       target: "es2022",
       minify: true,
-      alias: { "@microturn/core": join(root, "packages/core/src/index.ts") },
+      alias: { ...sourceAliases },
     },
   },
 ];

@@ -1,6 +1,6 @@
-// What a caller and the runtime say to each other, between threads or on one: one answer per request, in order.
+// What the main thread and the worker say to each other: the requests of backend-ort, and the one that starts the runtime.
 
-import type { DuplexErrorCode, StateSpec, TensorData, TensorSpec } from "@microturn/core";
+import type { Answers, FaultMessage, Request } from "@microturn/backend-ort";
 import type { NodeProvider } from "./providers.js";
 
 /** How to start the runtime. */
@@ -11,59 +11,6 @@ export interface StartRequest {
   readonly threads: number;
   readonly spinning: boolean;
   readonly deviceId: number;
-  /** The graph that proves a provider; see probe-graph.ts. */
-  readonly probe: Uint8Array;
-}
-
-/** Prepares a graph under an id that the caller chose. */
-export interface LoadRequest {
-  readonly kind: "load";
-  readonly executable: number;
-  readonly onnx: Uint8Array;
-  readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[];
-  readonly inputs: readonly TensorSpec[];
-  readonly outputs: readonly TensorSpec[];
-  readonly state: readonly StateSpec[];
-  /** Present when state stays on the device: the two small graphs that handle it there. */
-  readonly device?: { readonly merge: Uint8Array; readonly read: Uint8Array };
-}
-
-/** Runs a graph once. Both memories are laid out by `packedLayout`, and are the runtime's until it has answered. */
-export interface RunRequest {
-  readonly kind: "run";
-  readonly executable: number;
-  readonly state: number;
-  /** Every input. */
-  readonly feeds: SharedArrayBuffer;
-  /** Receives every output. */
-  readonly results: SharedArrayBuffer;
-  readonly active: Uint8Array | undefined;
-}
-
-/** Everything the runtime can be asked. Row data is in the order of the graph's state specs. */
-export type Request =
-  | StartRequest
-  | LoadRequest
-  | RunRequest
-  | { readonly kind: "create-state"; readonly executable: number; readonly state: number; readonly batch: number }
-  | { readonly kind: "clone-state"; readonly executable: number; readonly from: number; readonly state: number }
-  | { readonly kind: "read-row"; readonly executable: number; readonly state: number; readonly row: number }
-  | {
-      readonly kind: "write-row";
-      readonly executable: number;
-      readonly state: number;
-      readonly row: number;
-      /** Absent: the row becomes fresh. */
-      readonly data: readonly TensorData[] | undefined;
-    }
-  | { readonly kind: "dispose-state"; readonly executable: number; readonly state: number }
-  | { readonly kind: "dispose-executable"; readonly executable: number }
-  | { readonly kind: "close" };
-
-/** A request on its way. */
-export interface Envelope {
-  readonly id: number;
-  readonly request: Request;
 }
 
 /** What became of one provider. */
@@ -73,48 +20,13 @@ export interface ProviderTrial {
   readonly reason?: string;
 }
 
-/** What a run gives back besides its outputs. */
-export interface RunAnswer {
-  readonly runMs: number;
-}
-
-/** Answer values by request kind. */
-export interface Answers {
-  start: readonly ProviderTrial[];
-  load: undefined;
-  run: RunAnswer;
-  "create-state": undefined;
-  "clone-state": undefined;
-  "read-row": readonly TensorData[];
-  "write-row": undefined;
-  "dispose-state": undefined;
-  "dispose-executable": undefined;
-  close: undefined;
-}
-
-/** A failure as it is told to the caller. */
-export interface FaultMessage {
-  readonly code: DuplexErrorCode;
-  readonly message: string;
+/** A request on its way; the first of a worker is the start. */
+export interface Envelope {
+  readonly id: number;
+  readonly request: StartRequest | Request;
 }
 
 /** The answer to one request. */
 export type Reply =
-  | { readonly id: number; readonly value: Answers[Request["kind"]] }
+  | { readonly id: number; readonly value: Answers[Request["kind"]] | readonly ProviderTrial[] }
   | { readonly id: number; readonly fault: FaultMessage };
-
-/** A failure of a request, which becomes a DuplexError on the caller's side. */
-export class Fault extends Error {
-  constructor(
-    readonly code: DuplexErrorCode,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-/** What was thrown while a request was answered, as it is told to the caller. */
-export function faultOf(error: unknown): FaultMessage {
-  if (error instanceof Fault) return { code: error.code, message: error.message };
-  return { code: "BACKEND_FAILED", message: error instanceof Error ? error.message : String(error) };
-}

@@ -7,12 +7,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
+import { probeGraph } from "@microturn/backend-ort";
 import { DuplexError, type Graph } from "@microturn/core";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type NodeBackendOptions, nodeBackend, startBackend } from "./node-backend.js";
 import { probeProviders } from "./probe.js";
-import { probeGraph } from "./probe-graph.js";
 import { cudaFilesPresent } from "./providers.js";
 import { builtFile } from "./worker-location.js";
 

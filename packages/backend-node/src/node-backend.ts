@@ -2,23 +2,11 @@
 
 import { availableParallelism, cpus } from "node:os";
 import { Worker } from "node:worker_threads";
-import {
-  type Backend,
-  type BackendCapabilities,
-  DuplexError,
-  type Executable,
-  type Graph,
-  type GraphTarget,
-  type LoadOptions,
-} from "@microturn/core";
-import type { Connection } from "./connection.js";
-import { deviceGraphs } from "./device-graphs.js";
-import { DirectConnection } from "./direct-connection.js";
-import type { LoadRequest, ProviderTrial } from "./messages.js";
-import { NodeExecutable, type Shared } from "./node-executable.js";
-import { probeGraph } from "./probe-graph.js";
+import { type Connection, DirectConnection, errorOf, faultOf, OrtBackend } from "@microturn/backend-ort";
+import { type Backend, type BackendCapabilities, DuplexError, type GraphTarget } from "@microturn/core";
+import type { ProviderTrial, StartRequest } from "./messages.js";
 import { howToGet, installFix, type NodeProvider, nodeProviders, targets } from "./providers.js";
-import { checkStateSpecs } from "./state-specs.js";
+import { startRuntime } from "./start-runtime.js";
 import { disableTelemetry } from "./telemetry.js";
 import { WorkerConnection } from "./worker-connection.js";
 import { builtFile } from "./worker-location.js";
@@ -114,12 +102,12 @@ export async function startBackend(options: NodeBackendOptions, workerFile: () =
   }
   if (!telemetry) disableTelemetry();
 
-  const connection = runOn === "caller" ? new DirectConnection() : connectWorker(workerFile());
+  const request: StartRequest = { kind: "start", providers, threads, spinning, deviceId };
+  let connection: Connection;
   let trials: readonly ProviderTrial[];
   try {
-    trials = await connection.request({ kind: "start", providers, threads, spinning, deviceId, probe: probeGraph() });
+    ({ connection, trials } = await (runOn === "caller" ? startHere(request) : startWorker(request, workerFile())));
   } catch (error) {
-    await connection.close();
     // Only a runtime that cannot be loaded is got by installing it again.
     const fix = DuplexError.is(error, "BACKEND_UNAVAILABLE") ? `; ${installFix}` : "";
     throw new DuplexError("BACKEND_UNAVAILABLE", `nodeBackend: ${messageOf(error)}${fix}`, { cause: error });
@@ -139,79 +127,46 @@ export async function startBackend(options: NodeBackendOptions, workerFile: () =
     maxBatch,
     canCloneState: true,
   };
-  return new OrtBackend(connection, capabilities, passedOver);
+  return new OnnxruntimeNode(connection, capabilities, passedOver);
 }
 
-function connectWorker(file: URL): Connection {
-  return new WorkerConnection(new Worker(file, { name: "microturn-backend", execArgv: [] }), closeGraceMs);
+interface Started {
+  readonly connection: Connection;
+  readonly trials: readonly ProviderTrial[];
 }
 
-class OrtBackend implements NodeBackend {
-  readonly #shared: Shared;
-  #closed = false;
+async function startHere(request: StartRequest): Promise<Started> {
+  try {
+    const { runtime, trials } = await startRuntime(request);
+    return { connection: new DirectConnection(runtime), trials };
+  } catch (error) {
+    throw errorOf(faultOf(error));
+  }
+}
 
+async function startWorker(request: StartRequest, file: URL): Promise<Started> {
+  const worker = new Worker(file, { name: "microturn-backend", execArgv: [] });
+  const connection = new WorkerConnection(worker, closeGraceMs);
+  try {
+    return { connection, trials: await connection.start(request) };
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+class OnnxruntimeNode extends OrtBackend implements NodeBackend {
   constructor(
     connection: Connection,
-    readonly capabilities: BackendCapabilities,
+    capabilities: BackendCapabilities,
     readonly passedOver: readonly ProviderFailure[],
   ) {
-    let next = 0;
-    this.#shared = { connection, maxBatch: capabilities.maxBatch, nextId: () => next++ };
-  }
-
-  async load(graph: Graph, { signal }: LoadOptions = {}): Promise<Executable> {
-    if (this.#closed) throw new DuplexError("SESSION_CLOSED", "load: the backend was closed");
-    if (signal?.aborted) throw aborted(signal);
-    checkStateSpecs(graph);
-    const { connection, nextId } = this.#shared;
-    const executable = nextId();
-    const { onnx, externalData = [], inputs, outputs, state } = graph;
-    const { provider, target } = this.capabilities;
-    const onDevice =
-      provider === "webgpu" && target.state === "whole" && state.some((spec) => spec.update.kind !== "counter");
-    const request: LoadRequest = {
-      kind: "load",
-      executable,
-      onnx,
-      externalData,
-      inputs,
-      outputs,
-      state,
-      ...(onDevice ? { device: deviceGraphs(state) } : {}),
-    };
-    const loading = connection.request(request, signal);
-    await abortable(loading, signal, () => connection.tell({ kind: "dispose-executable", executable }));
-    return new NodeExecutable(this.#shared, executable, graph);
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#shared.connection.close();
+    super({ connection, capabilities, deviceMemory: capabilities.provider === "webgpu" });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** Waits for `work` or for the signal; work that finishes unwanted is cleaned up. */
-async function abortable(work: Promise<unknown>, signal: AbortSignal | undefined, cleanUp: () => void): Promise<void> {
-  if (signal === undefined) {
-    await work;
-    return;
-  }
-  await new Promise<void>((resolve, reject) => {
-    const onAbort = () => {
-      cleanUp();
-      reject(aborted(signal));
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(() => resolve(), reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
-
-function aborted(signal: AbortSignal): DuplexError {
-  return new DuplexError("ABORTED", "load: the caller's signal fired", { cause: signal.reason });
 }
 
 function unavailable(failures: readonly ProviderFailure[]): string {

@@ -2,7 +2,7 @@
 // it, and because the runtime tells the real cause of a failure on the error stream only.
 
 import type { NodeProvider } from "./providers.js";
-import { loadRuntime, sessionOptions, tryProvider } from "./runtime.js";
+import { loadRuntime, sessionOptions, tryProvider } from "./start-runtime.js";
 
 const [provider, probe] = process.argv.slice(2);
 const ort = await loadRuntime();

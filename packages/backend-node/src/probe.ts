@@ -3,8 +3,8 @@
 import { execFile, fork } from "node:child_process";
 import { cpus } from "node:os";
 import { promisify } from "node:util";
+import { probeGraph } from "@microturn/backend-ort";
 import { DuplexError } from "@microturn/core";
-import { probeGraph } from "./probe-graph.js";
 import { cudaFilesPresent, howToGet, installFix, type NodeProvider, nodeProviders } from "./providers.js";
 import { builtFile } from "./worker-location.js";
 

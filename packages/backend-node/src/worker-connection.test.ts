@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
+import { codeOf } from "@microturn/core/testing";
 import { describe, expect, test } from "vitest";
-import { codeOf } from "./test-codes.js";
 import { WorkerConnection } from "./worker-connection.js";
 
 /** A connection to a worker that runs `onMessage` for every envelope, with `port` at hand. */

@@ -1,9 +1,9 @@
 // The main thread's end of the worker: requests and their answers, the worker's end of life, and nothing that hangs.
 
 import type { Worker } from "node:worker_threads";
+import { type Answers, type Connection, closedError, errorOf, type Request } from "@microturn/backend-ort";
 import { DuplexError } from "@microturn/core";
-import { type Connection, closedError } from "./connection.js";
-import type { Answers, Envelope, Reply, Request } from "./messages.js";
+import type { Envelope, ProviderTrial, Reply, StartRequest } from "./messages.js";
 
 interface Pending {
   readonly resolve: (value: never) => void;
@@ -40,7 +40,20 @@ export class WorkerConnection implements Connection {
     worker.unref();
   }
 
+  /**
+   * Starts the runtime; the first thing to ask.
+   *
+   * @throws DuplexError `BACKEND_UNAVAILABLE` if onnxruntime-node cannot be loaded, and as `request`
+   */
+  start(request: StartRequest): Promise<readonly ProviderTrial[]> {
+    return this.#ask(request);
+  }
+
   request<R extends Request>(request: R): Promise<Answers[R["kind"]]> {
+    return this.#ask(request);
+  }
+
+  #ask<Value>(request: Envelope["request"]): Promise<Value> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       const id = this.#next++;
@@ -79,7 +92,7 @@ export class WorkerConnection implements Connection {
     if (pending === undefined) return;
     this.#pending.delete(reply.id);
     if (this.#pending.size === 0) this.worker.unref();
-    if ("fault" in reply) pending.reject(new DuplexError(reply.fault.code, reply.fault.message));
+    if ("fault" in reply) pending.reject(errorOf(reply.fault));
     else pending.resolve(reply.value as never);
   }
 

@@ -1,13 +1,14 @@
 // Entry of the worker thread. A run blocks its thread, so the runtime lives here unless a program wants it on its own.
 
 import { parentPort } from "node:worker_threads";
-import { type Envelope, faultOf, type Reply } from "./messages.js";
-import { Runtime } from "./runtime.js";
+import { Fault, faultOf, type Runtime } from "@microturn/backend-ort";
+import type { Envelope, Reply } from "./messages.js";
+import { startRuntime } from "./start-runtime.js";
 
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
 
-const runtime = new Runtime();
+let runtime: Runtime | undefined;
 let tail: Promise<void> = Promise.resolve();
 
 port.on("message", (envelope: Envelope) => {
@@ -19,7 +20,7 @@ async function answer({ id, request }: Envelope): Promise<void> {
   const transfer: ArrayBuffer[] = [];
   let reply: Reply;
   try {
-    reply = { id, value: await runtime.answer(request, transfer) };
+    reply = { id, value: await handle(request, transfer) };
   } catch (error) {
     reply = { id, fault: faultOf(error) };
     transfer.length = 0;
@@ -27,3 +28,16 @@ async function answer({ id, request }: Envelope): Promise<void> {
   port?.postMessage(reply, transfer);
   if (request.kind === "close") port?.close();
 }
+
+async function handle(request: Envelope["request"], transfer: ArrayBuffer[]): Promise<Value> {
+  if (request.kind === "start") {
+    const started = await startRuntime(request);
+    runtime = started.runtime;
+    return started.trials;
+  }
+  if (runtime !== undefined) return runtime.answer(request, transfer);
+  if (request.kind === "close") return undefined;
+  throw new Fault("BACKEND_FAILED", "the runtime was not started");
+}
+
+type Value = Extract<Reply, { value: unknown }>["value"];

@@ -3,6 +3,7 @@
 export { encodeDmelPlain, logMelPlain } from "../audio/dmel-plain.js";
 export { type ReferenceInput, ReferenceModel, type ReferenceOutput } from "../graph/reference.js";
 export { buildVocoderGraph } from "../graph/vocoder-graph.js";
+export { codeOf } from "./code-of.js";
 export { FakeClock, settled } from "./fake-clock.js";
 export {
   politeScript,

@@ -1,8 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { howToGet, nodeProviders, profileNames } from "./providers.js";
-import { sessionOptions, tryProvider } from "./runtime.js";
-import type { Ort } from "./state-store.js";
+import { type Ort, sessionOptions, tryProvider } from "./start-runtime.js";
 
 const settings = { threads: 3, spinning: false, deviceId: 2 };
 

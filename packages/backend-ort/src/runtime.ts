@@ -1,25 +1,20 @@
 // Owns the runtime, its sessions and all state. Lives in the worker, or on the caller's thread; must be asked one thing at a time.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { StateSpec, TensorData, TensorSpec } from "@microturn/core";
-import type * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-common";
 import { DeviceState, type DeviceTools } from "./device-state.js";
 import { checkSignature } from "./graph-check.js";
 import { HostState } from "./host-state.js";
 import {
   type Answers,
   Fault,
+  firstLine,
   type LoadRequest,
-  type ProviderTrial,
   type Request,
   type RunAnswer,
   type RunRequest,
-  type StartRequest,
 } from "./messages.js";
 import { type PackedEntry, type PackedLayout, packedLayout, viewOf } from "./packing.js";
-import { cudaFilesPresent, type NodeProvider, profileNames } from "./providers.js";
 import { makeTensor, type Ort, type StateStore } from "./state-store.js";
 
 interface Loaded {
@@ -42,15 +37,20 @@ interface State {
 
 /** Everything that is done to graphs and states, behind {@link Runtime.answer}. */
 export class Runtime {
-  #ort: Ort | undefined;
-  #options: ort.InferenceSession.SessionOptions = {};
   readonly #loaded = new Map<number, Loaded>();
+
+  /**
+   * @param ort - the runtime's module, ready to make sessions
+   * @param options - that put a graph on the execution provider in use
+   */
+  constructor(
+    private readonly ort: Ort,
+    private readonly options: ort.InferenceSession.SessionOptions,
+  ) {}
 
   /** Does what a request asks. Buffers to hand over with the answer are pushed to `transfer`. */
   async answer(request: Request, transfer: ArrayBuffer[]): Promise<Answers[Request["kind"]]> {
     switch (request.kind) {
-      case "start":
-        return this.#start(request);
       case "load":
         return this.#load(request);
       case "run":
@@ -60,8 +60,8 @@ export class Runtime {
         const { tools } = loaded;
         const store =
           tools === undefined
-            ? new HostState(this.#runtime(), loaded.state, request.batch)
-            : new DeviceState(this.#runtime(), tools, loaded.state, request.batch);
+            ? new HostState(this.ort, loaded.state, request.batch)
+            : new DeviceState(this.ort, tools, loaded.state, request.batch);
         loaded.states.set(request.state, this.#stateOver(loaded, store));
         return undefined;
       }
@@ -93,27 +93,14 @@ export class Runtime {
     }
   }
 
-  async #start(request: StartRequest): Promise<readonly ProviderTrial[]> {
-    this.#ort = await loadRuntime();
-    this.#ort.env.logLevel = "error";
-    const trials: ProviderTrial[] = [];
-    for (const provider of request.providers) {
-      this.#options = sessionOptions(provider, request);
-      const reason = await tryProvider(this.#ort, provider, this.#options, request.probe);
-      trials.push(reason === undefined ? { provider } : { provider, reason });
-      if (reason === undefined) break;
-    }
-    return trials;
-  }
-
   async #load(request: LoadRequest): Promise<undefined> {
-    const { InferenceSession } = this.#runtime();
+    const { InferenceSession } = this.ort;
     const { onnx, externalData, inputs, outputs, state, device } = request;
     const stateOutputs = state.flatMap((spec) => (spec.output === undefined ? [] : [spec.output]));
     const sessions: ort.InferenceSession[] = [];
     const open = async (model: Uint8Array, onDevice: readonly string[]) => {
       const session = await InferenceSession.create(model, {
-        ...this.#options,
+        ...this.options,
         ...(externalData.length > 0 && model === onnx ? { externalData: [...externalData] } : {}),
         ...(onDevice.length > 0
           ? { preferredOutputLocation: Object.fromEntries(onDevice.map((name) => [name, "gpu-buffer" as const])) }
@@ -136,7 +123,7 @@ export class Runtime {
       for (const session of sessions) await session.release();
       throw error instanceof Fault
         ? error
-        : new Fault("MODEL_INVALID", `load: the runtime refused the graph: ${text(error)}`);
+        : new Fault("MODEL_INVALID", `load: the runtime refused the graph: ${firstLine(error)}`);
     }
   }
 
@@ -158,7 +145,7 @@ export class Runtime {
       results = await loaded.session.run(feeds);
       runMs = performance.now() - start;
     } catch (error) {
-      throw new Fault("BACKEND_FAILED", `run: the runtime failed: ${text(error)}`);
+      throw new Fault("BACKEND_FAILED", `run: the runtime failed: ${firstLine(error)}`);
     }
     try {
       for (const entry of layout.entries) {
@@ -187,7 +174,7 @@ export class Runtime {
     const buffer = new ArrayBuffer(byteLength);
     const feeds: Record<string, ort.Tensor> = {};
     for (const entry of entries) {
-      feeds[entry.name] = makeTensor(this.#runtime(), entry.type, viewOf(buffer, entry), entry.shape);
+      feeds[entry.name] = makeTensor(this.ort, entry.type, viewOf(buffer, entry), entry.shape);
     }
     return { store, feeds, bytes: new Uint8Array(buffer), results: packedLayout(outputs, store.batch) };
   }
@@ -196,90 +183,6 @@ export class Runtime {
     const loaded = this.#loaded.get(id);
     if (loaded === undefined) throw new Fault("SESSION_CLOSED", "the executable was disposed");
     return loaded;
-  }
-
-  #runtime(): Ort {
-    if (this.#ort === undefined) throw new Fault("BACKEND_FAILED", "the runtime was not started");
-    return this.#ort;
-  }
-}
-
-/** Loads onnxruntime-node. @throws Fault `BACKEND_UNAVAILABLE` if it is missing or broken */
-export async function loadRuntime(): Promise<Ort> {
-  try {
-    const module = await import("onnxruntime-node");
-    return "default" in module ? (module.default as Ort) : module;
-  } catch (error) {
-    throw new Fault("BACKEND_UNAVAILABLE", `onnxruntime-node cannot be loaded: ${text(error)}`);
-  }
-}
-
-/** Session options that put a graph on a provider. */
-export function sessionOptions(
-  provider: NodeProvider,
-  { threads, spinning, deviceId }: Pick<StartRequest, "threads" | "spinning" | "deviceId">,
-): ort.InferenceSession.SessionOptions {
-  return {
-    executionProviders: [provider === "cuda" ? { name: "cuda", deviceId } : provider],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    logSeverityLevel: 3,
-    extra: { session: { intra_op: { allow_spinning: spinning ? "1" : "0" } } },
-  };
-}
-
-/**
- * Runs the probe graph (see probe-graph.ts) on a provider and proves from the runtime's profile where it ran: a provider that the runtime does
- * not know is dropped by it without an error. The profile needs a temporary folder; where there is none, the CPU is believed on its
- * right result, because that is where the runtime runs what it drops.
- *
- * @returns why the provider does not work here, or undefined if it does
- */
-export async function tryProvider(
-  ort: Ort,
-  provider: NodeProvider,
-  options: ort.InferenceSession.SessionOptions,
-  probe: Uint8Array,
-): Promise<string | undefined> {
-  if (!ort.listSupportedBackends().some((backend) => backend.name === provider)) {
-    return `this build of onnxruntime-node (${process.platform}-${process.arch}) does not contain it`;
-  }
-  if (provider === "cuda" && !cudaFilesPresent()) return "the CUDA files of onnxruntime-node are not installed";
-  const folder = temporaryFolder();
-  if (folder === undefined && provider !== "cpu") {
-    return `where it runs cannot be proven: nothing can be written to ${tmpdir()}; set TMPDIR to a folder that can be written to`;
-  }
-  try {
-    const session = await ort.InferenceSession.create(probe, {
-      ...options,
-      ...(folder === undefined ? {} : { enableProfiling: true, profileFilePrefix: join(folder, "profile") }),
-    });
-    const result = await session.run({
-      a: new ort.Tensor("float32", Float32Array.of(1, 2, 3, 4), [2, 2]),
-      b: new ort.Tensor("float32", Float32Array.of(5, 6, 7, 8), [2, 2]),
-    });
-    if (folder !== undefined) session.endProfiling();
-    await session.release();
-    const product = Array.from(result.c.data as Float32Array);
-    if (product.join() !== "19,22,43,50") return `it computes [${product}] where [19,22,43,50] is right`;
-    if (folder === undefined) return undefined;
-    const [profile] = readdirSync(folder);
-    const events = JSON.parse(readFileSync(join(folder, profile), "utf8")) as { args?: { provider?: string } }[];
-    const ran = events.some((event) => event.args?.provider === profileNames[provider]);
-    return ran ? undefined : "the runtime ran the test graph on another provider";
-  } catch (error) {
-    return text(error);
-  } finally {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** A new folder for temporary files; undefined where none can be made. */
-function temporaryFolder(): string | undefined {
-  try {
-    return mkdtempSync(join(tmpdir(), "microturn-probe-"));
-  } catch {
-    return undefined;
   }
 }
 
@@ -299,13 +202,4 @@ function outputData({ name, type, shape }: PackedEntry, tensor: ort.Tensor): Ten
     );
   }
   return data;
-}
-
-/** First line of what was thrown, without the place in the runtime's sources and the condition that it may begin with. */
-function text(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message
-    .split("\n")[0]
-    .replace(/^\/onnxruntime_src\/.* was false\. /, "")
-    .trim();
 }

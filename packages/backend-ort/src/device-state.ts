@@ -2,7 +2,7 @@
 // Rows are merged, read and copied on the device by two small graphs, made in device-graphs.ts.
 
 import type { StateSpec, TensorData } from "@microturn/core";
-import type * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-common";
 import { Fault } from "./messages.js";
 import { freshData, makeTensor, type Ort, rowLength, type StateStore } from "./state-store.js";
 

@@ -2,7 +2,7 @@
 // arithmetic they share. Rows of data are in the order of the graph's state specs.
 
 import type { StateSpec, TensorData, TensorType } from "@microturn/core";
-import type * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-common";
 
 /** State of a batch of rows, wherever it lives. */
 export interface StateStore {
@@ -20,7 +20,7 @@ export interface StateStore {
 }
 
 /** The runtime's module, passed in because it is loaded late. */
-export type Ort = typeof import("onnxruntime-node");
+export type Ort = typeof import("onnxruntime-common");
 
 /** A tensor of the runtime over `data`, without a copy. */
 export function makeTensor(ort: Ort, type: TensorType, data: TensorData, dims: readonly number[]): ort.Tensor {

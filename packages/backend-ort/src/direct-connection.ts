@@ -1,19 +1,19 @@
 // The runtime on the caller's own thread: no message to wait for, and nothing else happens there while it runs.
 
-import { setTimeout as later } from "node:timers/promises";
-import { DuplexError } from "@microturn/core";
+import type { DuplexError } from "@microturn/core";
 import { type Connection, closedError } from "./connection.js";
-import { type Answers, faultOf, type Request } from "./messages.js";
-import { Runtime } from "./runtime.js";
+import { type Answers, errorOf, faultOf, type Request } from "./messages.js";
+import type { Runtime } from "./runtime.js";
 
 /** Answers requests on the thread that makes them. */
 export class DirectConnection implements Connection {
-  readonly #runtime = new Runtime();
   /** Rejects the requests that are open. */
   readonly #open = new Set<(error: DuplexError) => void>();
   /** Settles after the last request; never rejects. */
   #tail: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
+
+  constructor(private readonly runtime: Runtime) {}
 
   request<R extends Request>(request: R, signal?: AbortSignal): Promise<Answers[R["kind"]]> {
     if (this.#closing !== undefined) return Promise.reject(closedError());
@@ -22,19 +22,16 @@ export class DirectConnection implements Connection {
       const answer = async () => {
         // Nobody waits for it any more, and everybody would for its end.
         if (!this.#open.has(reject) || signal?.aborted) return undefined;
-        const value = await this.#runtime.answer(request, []);
+        const value = await this.runtime.answer(request, []);
         // What came due while a graph was prepared, such as the timer that aborts it, comes first.
-        if (request.kind === "load") await later(0);
+        if (request.kind === "load") await new Promise((later) => setTimeout(later, 0));
         return value;
       };
       this.#tail = this.#tail
         .then(answer)
         .then(
           (value) => resolve(value as Answers[R["kind"]]),
-          (error) => {
-            const { code, message } = faultOf(error);
-            reject(new DuplexError(code, message));
-          },
+          (error) => reject(errorOf(faultOf(error))),
         )
         .finally(() => this.#open.delete(reject));
     });
@@ -54,6 +51,6 @@ export class DirectConnection implements Connection {
     for (const reject of this.#open) reject(closedError());
     this.#open.clear();
     await this.#tail;
-    await this.#runtime.answer({ kind: "close" }, []).catch(() => undefined);
+    await this.runtime.answer({ kind: "close" }, []).catch(() => undefined);
   }
 }

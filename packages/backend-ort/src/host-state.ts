@@ -2,7 +2,7 @@
 // Used for the CPU, and for CUDA, whose device memory cannot be held from Node.
 
 import type { StateSpec, TensorData } from "@microturn/core";
-import type * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-common";
 import { Fault } from "./messages.js";
 import {
   freshData,

@@ -24,7 +24,7 @@ export interface Shared {
 }
 
 /** A graph that the runtime has loaded. */
-export class NodeExecutable implements Executable {
+export class OrtExecutable implements Executable {
   #disposed = false;
   /** By batch size, memories that no run is using. */
   readonly #spare = new Map<number, RunMemory[]>();
@@ -46,7 +46,7 @@ export class NodeExecutable implements Executable {
     }
     const state = this.shared.nextId();
     await connection.request({ kind: "create-state", executable: this.id, state, batch });
-    return new NodeState(this.shared, this, state, batch);
+    return new OrtState(this.shared, this, state, batch);
   }
 
   async run(
@@ -55,7 +55,7 @@ export class NodeExecutable implements Executable {
     { active }: RunOptions = {},
   ): Promise<RunResult> {
     this.assertOpen("run");
-    if (!(state instanceof NodeState) || state.executable !== this) {
+    if (!(state instanceof OrtState) || state.executable !== this) {
       throw new TypeError("run: the state was made by another executable; use createState of this one");
     }
     state.assertOpen("run");
@@ -112,8 +112,8 @@ export class NodeExecutable implements Executable {
 
 /** Where a run reads its inputs and leaves its outputs. */
 interface RunMemory {
-  readonly feeds: SharedArrayBuffer;
-  readonly results: SharedArrayBuffer;
+  readonly feeds: ArrayBufferLike;
+  readonly results: ArrayBufferLike;
   readonly inputs: readonly { readonly name: string; readonly data: TensorData }[];
   readonly outputs: Readonly<Record<string, Tensor>>;
 }
@@ -121,8 +121,8 @@ interface RunMemory {
 function runMemory(graph: Graph, batch: number): RunMemory {
   const inputLayout = packedLayout(graph.inputs, batch);
   const outputLayout = packedLayout(graph.outputs, batch);
-  const feeds = new SharedArrayBuffer(inputLayout.byteLength);
-  const results = new SharedArrayBuffer(outputLayout.byteLength);
+  const feeds = memoryOf(inputLayout.byteLength);
+  const results = memoryOf(outputLayout.byteLength);
   const outputs: Record<string, Tensor> = {};
   for (const entry of outputLayout.entries) {
     outputs[entry.name] = { type: entry.type, shape: entry.shape, data: viewOf(results, entry) };
@@ -131,13 +131,18 @@ function runMemory(graph: Graph, batch: number): RunMemory {
   return { feeds, results, inputs, outputs };
 }
 
+/** Memory that a worker sees too, where there is such: a page that is not isolated has none, and runs on one thread. */
+function memoryOf(bytes: number): ArrayBufferLike {
+  return typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes);
+}
+
 /** State of a batch of rows, kept by the runtime. */
-export class NodeState implements StateHandle {
+export class OrtState implements StateHandle {
   #disposed = false;
 
   constructor(
     private readonly shared: Shared,
-    readonly executable: NodeExecutable,
+    readonly executable: OrtExecutable,
     readonly id: number,
     readonly batch: number,
   ) {}
@@ -178,7 +183,7 @@ export class NodeState implements StateHandle {
     const state = this.shared.nextId();
     const { executable, state: from } = this.#address();
     await this.shared.connection.request({ kind: "clone-state", executable, from, state });
-    return new NodeState(this.shared, this.executable, state, this.batch);
+    return new OrtState(this.shared, this.executable, state, this.batch);
   }
 
   async dispose(): Promise<void> {

@@ -2,6 +2,8 @@
 // proof that a provider works.
 
 import { experimental_writeModel as writeModel } from "@microturn/core";
+import type { InferenceSession } from "onnxruntime-common";
+import type { Ort } from "./state-store.js";
 
 /** ONNX bytes of `c = a x b` over `[2, 2]`. */
 export function probeGraph(): Uint8Array {
@@ -16,4 +18,14 @@ export function probeGraph(): Uint8Array {
     },
     { opset: 21, producer: "microturn" },
   );
+}
+
+/** Runs the graph of {@link probeGraph}. @returns what is wrong with its answer; undefined if nothing */
+export async function runProbe(ort: Ort, session: InferenceSession): Promise<string | undefined> {
+  const result = await session.run({
+    a: new ort.Tensor("float32", Float32Array.of(1, 2, 3, 4), [2, 2]),
+    b: new ort.Tensor("float32", Float32Array.of(5, 6, 7, 8), [2, 2]),
+  });
+  const product = Array.from(result.c.data as Float32Array);
+  return product.join() === "19,22,43,50" ? undefined : `it computes [${product}] where [19,22,43,50] is right`;
 }

@@ -1,18 +1,11 @@
+import { codeOf } from "@microturn/core/testing";
+import * as ort from "onnxruntime-node";
 import { describe, expect, test, vi } from "vitest";
 import { DirectConnection } from "./direct-connection.js";
 import { probeGraph } from "./probe-graph.js";
 import { Runtime } from "./runtime.js";
-import { codeOf } from "./test-codes.js";
 
 const tensor = { type: "float32", shape: [2, 2] } as const;
-const start = {
-  kind: "start",
-  providers: ["cpu"],
-  threads: 1,
-  spinning: false,
-  deviceId: 0,
-  probe: probeGraph(),
-} as const;
 const load = {
   kind: "load",
   executable: 0,
@@ -34,12 +27,13 @@ function packed(...tensors: number[][]): SharedArrayBuffer {
   return memory;
 }
 
+const connect = () => new DirectConnection(new Runtime(ort, { executionProviders: ["cpu"], intraOpNumThreads: 1 }));
+
 describe("DirectConnection", () => {
   test("answers in order, also when nobody waits for the request before", async () => {
-    const connection = new DirectConnection();
+    const connection = connect();
     const results = packed([0, 0, 0, 0]);
     const answers = [
-      connection.request(start),
       connection.request(load),
       connection.request(createState),
       connection.request({
@@ -51,17 +45,14 @@ describe("DirectConnection", () => {
         active: undefined,
       }),
     ];
-    const [trials, , , run] = await Promise.all(answers);
-    expect(trials).toEqual([{ provider: "cpu" }]);
+    const [, , run] = await Promise.all(answers);
     expect(run).toEqual({ runMs: expect.any(Number) });
     expect([...new Float32Array(results, 0, 4)]).toEqual([19, 22, 43, 50]);
     await connection.close();
   });
 
   test("turns what the runtime refuses into DuplexErrors, and goes on", async () => {
-    const connection = new DirectConnection();
-    expect(await codeOf(connection.request(load))).toBe("BACKEND_FAILED");
-    await connection.request(start);
+    const connection = connect();
     const noGraph = connection.request({ ...load, onnx: Uint8Array.of(1, 2, 3) });
     expect(await codeOf(noGraph)).toBe("MODEL_INVALID");
     connection.tell({ ...createState, executable: 7 });
@@ -71,8 +62,7 @@ describe("DirectConnection", () => {
   });
 
   test("rejects open and later requests with SESSION_CLOSED on close", async () => {
-    const connection = new DirectConnection();
-    await connection.request(start);
+    const connection = connect();
     const open = [codeOf(connection.request(load)), codeOf(connection.request(createState))];
     await Promise.all([connection.close(), connection.close()]);
     expect(await Promise.all(open)).toEqual(["SESSION_CLOSED", "SESSION_CLOSED"]);
@@ -81,8 +71,7 @@ describe("DirectConnection", () => {
 
   test("leaves out what nobody waits for when its turn comes", async () => {
     const answer = vi.spyOn(Runtime.prototype, "answer");
-    const connection = new DirectConnection();
-    await connection.request(start);
+    const connection = connect();
     const controller = new AbortController();
     const aborted = connection.request(load, controller.signal);
     controller.abort();
@@ -90,7 +79,7 @@ describe("DirectConnection", () => {
     const open = [codeOf(connection.request(load)), codeOf(connection.request(createState))];
     await connection.close();
     await Promise.all(open);
-    expect(answer.mock.calls.map(([request]) => request.kind)).toEqual(["start", "close"]);
+    expect(answer.mock.calls.map(([request]) => request.kind)).toEqual(["close"]);
     answer.mockRestore();
   });
 });

@@ -1,7 +1,7 @@
 // Does a loaded graph have the inputs and outputs that it was said to have? Found at load, not at the first run.
 
 import type { StateSpec, TensorSpec } from "@microturn/core";
-import type * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-common";
 import { Fault } from "./messages.js";
 
 /** What a graph was said to take and give. */

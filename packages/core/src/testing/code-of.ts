@@ -1,6 +1,6 @@
-// For tests of this package.
+// How a promise of this project fails, for assertions.
 
-import { DuplexError } from "@microturn/core";
+import { DuplexError } from "../errors.js";
 
 /** The code of the DuplexError that a promise rejects with; "none" if it resolves, else what was thrown. */
 export async function codeOf(promise: Promise<unknown>): Promise<string> {
