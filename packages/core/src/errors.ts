@@ -15,6 +15,10 @@ export type DuplexErrorCode =
   | "BACKEND_FAILED"
   /** A model folder is incomplete, altered, or describes an impossible model. */
   | "MODEL_INVALID"
+  /** A server cannot be reached, broke off or cannot answer now, and nothing of it is kept here. */
+  | "NETWORK_FAILED"
+  /** The browser cannot keep a model: no room, or no cache here. */
+  | "STORAGE_UNAVAILABLE"
   /** The engine, model or backend in use does not offer what was asked for. */
   | "UNSUPPORTED"
   /** The session, engine or backend was closed before the call. */

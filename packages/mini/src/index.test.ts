@@ -63,7 +63,9 @@ describe("miniAt", () => {
     expect(String(await source.read("b.bin").catch((error: unknown) => error))).toContain("status 404");
     server.closeAllConnections();
     await close();
-    expect(String(await source.read("a.bin").catch((error: unknown) => error))).toContain("cannot be fetched");
+    const failure = await source.read("a.bin").catch((error: unknown) => error);
+    expect(String(failure)).toContain("cannot be fetched");
+    expect(DuplexError.is(failure, "NETWORK_FAILED")).toBe(true);
   });
 
   it("takes a folder without its last slash, and names that mean something in a URL", async () => {
@@ -89,6 +91,26 @@ describe("miniAt", () => {
       expect(DuplexError.is(failure, "MODEL_INVALID")).toBe(true);
       expect(failure).toMatchObject({ details: { file: "a.bin" } });
     }
+  });
+
+  it("says how far it is, from a folder and by URL", async () => {
+    const server = createServer((_, response) => {
+      response.write(new Uint8Array(4));
+      response.end(new Uint8Array(2));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    cleanUp.push(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const steps: number[] = [];
+    await miniAt(await folder()).read("a.bin", { onProgress: (bytes) => steps.push(bytes) });
+    expect(steps).toEqual([3]);
+    await miniAt(`http://127.0.0.1:${port}/`).read("a.bin", { onProgress: (bytes) => steps.push(bytes) });
+    expect(steps.at(-1)).toBe(6);
+  });
+
+  it("tells where its files lie if others can fetch them there", async () => {
+    expect(miniAt("https://example.org/mini").base).toBe("https://example.org/mini/");
+    expect("base" in miniAt(await folder())).toBe(false);
   });
 
   it("does nothing once its caller has given up", async () => {

@@ -27,20 +27,23 @@ export function miniAt(base: string | URL): ModelSource {
   if (!folder.pathname.endsWith("/")) folder.pathname += "/";
   return {
     name: "mini",
-    async read(path, { signal, maxBytes = Number.POSITIVE_INFINITY } = {}) {
+    // Only what another thread or a cache can fetch.
+    ...(folder.protocol === "file:" ? {} : { base: folder.href }),
+    async read(path, { signal, maxBytes = Number.POSITIVE_INFINITY, onProgress = () => {} } = {}) {
       checkAborted(path, signal);
       const url = fileUrl(folder, path);
       const read = url.protocol === "file:" ? readFromDisk : readFromNet;
-      return read(url, { path, signal, maxBytes });
+      return read(url, { path, signal, maxBytes, onProgress });
     },
   };
 }
 
-/** What to read, and when to give up. */
+/** What to read, when to give up, and whom to tell. */
 interface Request {
   readonly path: string;
   readonly signal: AbortSignal | undefined;
   readonly maxBytes: number;
+  readonly onProgress: (bytes: number) => void;
 }
 
 /** The URL of a file of the model. @throws DuplexError `MODEL_INVALID` if the path leaves the folder */
@@ -52,39 +55,49 @@ function fileUrl(folder: URL, path: string): URL {
   return new URL(parts.map(encodeURIComponent).join("/"), folder);
 }
 
-async function readFromDisk(url: URL, { path, signal, maxBytes }: Request): Promise<Uint8Array> {
+async function readFromDisk(url: URL, { path, signal, maxBytes, onProgress }: Request): Promise<Uint8Array> {
   // Only Node gets here; a bundle for browsers must neither hold this module nor look for it.
   const name = ["node:fs", "promises"].join("/");
   const { readFile, stat }: typeof import("node:fs/promises") = await import(
     /* webpackIgnore: true */ /* @vite-ignore */ name
   );
   let size: number;
+  let bytes: Uint8Array | undefined;
   try {
     ({ size } = await stat(url));
-    if (size <= maxBytes) return await readFile(url, signal === undefined ? {} : { signal });
+    if (size <= maxBytes) bytes = await readFile(url, signal === undefined ? {} : { signal });
   } catch (cause) {
     checkAborted(path, signal);
     throw invalid(path, "is missing or cannot be read; reinstall @microturn/mini", { cause });
   }
-  throw invalid(path, `has ${size} bytes, at most ${maxBytes} were expected; reinstall @microturn/mini`);
+  if (bytes === undefined) {
+    throw invalid(path, `has ${size} bytes, at most ${maxBytes} were expected; reinstall @microturn/mini`);
+  }
+  onProgress(bytes.length);
+  return bytes;
 }
 
-async function readFromNet(url: URL, { path, signal, maxBytes }: Request): Promise<Uint8Array> {
+async function readFromNet(url: URL, request: Request): Promise<Uint8Array> {
+  const { path, signal } = request;
   try {
     const response = await fetch(url, signal === undefined ? {} : { signal });
-    if (response.ok) return await bytesOf(response, path, maxBytes);
+    if (response.ok) return await bytesOf(response, request);
     throw invalid(path, `is not at ${url.href} (status ${response.status}); serve the files of @microturn/mini there`, {
       details: { status: response.status },
     });
   } catch (cause) {
     checkAborted(path, signal);
     if (DuplexError.is(cause)) throw cause;
-    throw invalid(path, `cannot be fetched from ${url.origin}; check the network`, { cause });
+    throw new DuplexError(
+      "NETWORK_FAILED",
+      `mini: "${path}" cannot be fetched from ${url.origin}; check the network and load again`,
+      { cause, details: { file: path, url: url.href } },
+    );
   }
 }
 
 /** The body of a response; it is let go as soon as it is too long, whatever it said of its length. */
-async function bytesOf({ body }: Response, path: string, maxBytes: number): Promise<Uint8Array> {
+async function bytesOf({ body }: Response, { path, maxBytes, onProgress }: Request): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   const reader = body?.getReader();
@@ -95,6 +108,7 @@ async function bytesOf({ body }: Response, path: string, maxBytes: number): Prom
       throw invalid(path, `has more than the ${maxBytes} bytes that were expected; serve the files of @microturn/mini`);
     }
     pieces.push(next.value);
+    onProgress(size);
   }
   const bytes = new Uint8Array(size);
   let at = 0;

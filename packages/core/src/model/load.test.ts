@@ -196,6 +196,52 @@ describe("loadModel", () => {
     expect(limits.get("microturn.json")).toBe(16 * 2 ** 20);
   });
 
+  it("shows how far each file is where its source tells, and never goes back", async () => {
+    const files = await completeModel();
+    const source = sourceOf(files);
+    const steps: number[] = [];
+    let total = 0;
+    await loadModel(
+      {
+        ...source,
+        read: async (path, options) => {
+          const bytes = await source.read(path);
+          // Breaks off half way, starts over, and counts too many in the end.
+          for (const share of [0, 0.25, 0.5, 0.25, 0.5, 0.75, 1, 2]) options?.onProgress?.(share * bytes.length);
+          return bytes;
+        },
+      },
+      {
+        onProgress: (progress) => {
+          if (progress.stage !== "read") return;
+          steps.push(progress.done);
+          ({ total } = progress);
+        },
+      },
+    );
+    const sizes = ["1.safetensors", "weights/2.safetensors", "tokenizer.json"].map(
+      (path) => files.get(path)?.length ?? 0,
+    );
+    let done = 0;
+    const expected = [0];
+    for (const size of sizes) {
+      for (const share of [0.25, 0.5, 0.75, 1]) expected.push(done + share * size);
+      done += size;
+    }
+    expect(steps).toEqual(expected);
+    expect(steps.at(-1)).toBe(total);
+  });
+
+  it("says what is wrong where the platform does not hash", async () => {
+    const { subtle } = crypto;
+    Object.defineProperty(crypto, "subtle", { value: undefined, configurable: true });
+    try {
+      await expect(sha256(Uint8Array.of(1))).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    } finally {
+      Object.defineProperty(crypto, "subtle", { value: subtle, configurable: true });
+    }
+  });
+
   it("stops when aborted", async () => {
     const files = await completeModel();
     const controller = new AbortController();

@@ -20,7 +20,7 @@ export interface LoadedModel {
 /** Options of {@link loadModel}. */
 export interface LoadModelOptions {
   readonly signal?: AbortSignal;
-  /** Called with bytes read so far and in all; the manifest itself is not counted. */
+  /** Called with bytes read so far and in all, which never go back; the manifest itself is not counted. */
   readonly onProgress?: (progress: { readonly stage: "read" | "check"; done: number; total: number }) => void;
 }
 
@@ -32,7 +32,8 @@ const mostManifestBytes = 16 << 20;
  * Loads and checks a model.
  *
  * @throws DuplexError `MODEL_INVALID` naming the file and the fix when a file is missing, cut or altered, when the manifest
- *   has an unknown field or an impossible size, or when weights and configuration do not belong together; `ABORTED`
+ *   has an unknown field or an impossible size, or when weights and configuration do not belong together; `NETWORK_FAILED`
+ *   when a file lies elsewhere and cannot be reached; `UNSUPPORTED` on a page that is no secure context; `ABORTED`
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   const { signal, onProgress } = options;
@@ -42,14 +43,21 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   const files = [...manifest.files.weights, manifest.files.tokenizer];
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
   let done = 0;
+  let shown = -1;
+  // What a source reports is shown where it leads on: one may start over, or count too many.
+  const report = (reached: number) => {
+    if (reached <= shown) return;
+    shown = reached;
+    onProgress?.({ stage: "read", done: reached, total });
+  };
   const contents = new Map<string, Uint8Array>();
-  onProgress?.({ stage: "read", done, total });
+  report(done);
   for (const file of files) {
-    const bytes = await read(source, file, signal);
+    const bytes = await read(source, file, signal, (bytes) => report(done + Math.min(bytes, file.bytes)));
     await checkFile(source, file, bytes);
     contents.set(file.path, bytes);
     done += file.bytes;
-    onProgress?.({ stage: "read", done, total });
+    report(done);
   }
   const content = (file: ManifestFile) => contents.get(file.path) ?? new Uint8Array(0);
 
@@ -82,12 +90,17 @@ async function read(
   source: ModelSource,
   { path, bytes: maxBytes }: Pick<ManifestFile, "path" | "bytes">,
   signal: AbortSignal | undefined,
+  onProgress?: (bytes: number) => void,
 ): Promise<Uint8Array> {
   const aborted = () =>
     new DuplexError("ABORTED", `loadModel: ${source.name}: aborted before ${path} was read`, { cause: signal?.reason });
   if (signal?.aborted) throw aborted();
   try {
-    const bytes = await source.read(path, { maxBytes, ...(signal === undefined ? {} : { signal }) });
+    const bytes = await source.read(path, {
+      maxBytes,
+      ...(signal === undefined ? {} : { signal }),
+      ...(onProgress === undefined ? {} : { onProgress }),
+    });
     if (signal?.aborted) throw aborted();
     return bytes;
   } catch (cause) {
@@ -115,8 +128,18 @@ async function checkFile(source: ModelSource, file: ManifestFile, bytes: Uint8Ar
   if (hash !== file.sha256) throw invalid(`was altered: SHA-256 is ${hash}, the manifest says ${file.sha256}`);
 }
 
-/** SHA-256 in lower-case hex. */
+/**
+ * SHA-256 in lower-case hex.
+ *
+ * @throws DuplexError `UNSUPPORTED` on a page that is no secure context: browsers do not hash there
+ */
 export async function sha256(bytes: Uint8Array): Promise<string> {
+  if (crypto.subtle === undefined) {
+    throw new DuplexError(
+      "UNSUPPORTED",
+      "sha256: expected a secure context, this page is none and cannot check its model; serve it over https or from localhost",
+    );
+  }
   const own =
     bytes.buffer instanceof ArrayBuffer ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes.slice();
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", own));
