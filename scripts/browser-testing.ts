@@ -42,8 +42,8 @@ export async function bundle(entry: string, options: BuildOptions = {}): Promise
     target: "es2022",
     sourcemap: "inline",
     logLevel: "error",
-    alias: { ...sourceAliases },
     ...options,
+    alias: { ...sourceAliases, ...options.alias },
   });
   return outputFiles?.[0].text ?? "";
 }

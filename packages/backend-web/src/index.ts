@@ -1,2 +1,4 @@
 // The public names of @microturn/backend-web, written by hand: adding one is a decision.
-export {};
+
+export { type DeviceReport, type ProbeDevicesOptions, probeDevices, type WebDevice } from "./devices.js";
+export { type DeviceFailure, type WebBackend, type WebBackendOptions, webBackend } from "./web-backend.js";

@@ -1,0 +1,67 @@
+// Puts onnxruntime-web on a device, and proves that it computes there.
+
+import { Fault, firstLine, type Ort, probeGraph, Runtime, runProbe } from "@microturn/backend-ort";
+import type { InferenceSession } from "onnxruntime-common";
+import type { WebDevice } from "./devices.js";
+import { buildFor, importBuild, runtimeFiles } from "./runtime-files.js";
+
+/** How to start the runtime. */
+export interface StartOptions {
+  readonly device: WebDevice;
+  /** Of one run on the processor. */
+  readonly threads: number;
+  /** URL of the folder with the runtime's files. */
+  readonly runtimeFolder: string | undefined;
+}
+
+/** A runtime on a device. */
+export interface StartedRuntime {
+  readonly runtime: Runtime;
+  /** Threads that it really has. */
+  readonly threads: number;
+  /** Resolves with the reason when the device is lost; undefined for one that cannot be. */
+  readonly lost: Promise<string> | undefined;
+}
+
+/**
+ * The builds of the runtime that this thread has, by name. Each can be started once: the thread count of the first start
+ * holds for all.
+ */
+const started = new Map<string, Promise<Ort>>();
+
+/** @throws Fault `BACKEND_UNAVAILABLE` if the runtime's files cannot be had or do not work here */
+export async function startRuntime({ device, threads, runtimeFolder }: StartOptions): Promise<StartedRuntime> {
+  const build = buildFor(device);
+  const files = runtimeFiles(build, runtimeFolder);
+  const loading =
+    started.get(build) ??
+    importBuild(build).then((ort) => {
+      ort.env.logLevel = "error";
+      ort.env.wasm.numThreads = threads;
+      ort.env.wasm.wasmPaths = { ...files };
+      return ort;
+    });
+  started.set(build, loading);
+  try {
+    const ort = await loading;
+    const options: InferenceSession.SessionOptions = { executionProviders: [device], logSeverityLevel: 3 };
+    const session = await ort.InferenceSession.create(probeGraph(), options);
+    const wrong = await runProbe(ort, session);
+    await session.release();
+    if (wrong !== undefined) throw new Error(wrong);
+    return {
+      runtime: new Runtime(ort, options),
+      threads: ort.env.wasm.numThreads ?? threads,
+      lost: device === "webgpu" ? lossOf(ort) : undefined,
+    };
+  } catch (error) {
+    started.delete(build);
+    throw new Fault("BACKEND_UNAVAILABLE", `onnxruntime-web does not start from ${files.wasm}: ${firstLine(error)}`);
+  }
+}
+
+async function lossOf(ort: Ort): Promise<string> {
+  const device = (await ort.env.webgpu.device) as unknown as GPUDevice;
+  const { reason, message } = await device.lost;
+  return message || reason;
+}
