@@ -32,7 +32,9 @@ export type DuplexErrorCode =
   /** The caller's AbortSignal fired. */
   | "ABORTED"
   /** A trace cannot be read or does not replay. */
-  | "TRACE_INVALID";
+  | "TRACE_INVALID"
+  /** A microphone, camera or loudspeaker cannot be used: denied, absent, busy, or a page or browser that has none. */
+  | "MEDIA_UNAVAILABLE";
 
 const brand = Symbol.for("microturn.DuplexError");
 
