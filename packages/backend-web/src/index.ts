@@ -2,3 +2,10 @@
 
 export { type DeviceReport, type ProbeDevicesOptions, probeDevices, type WebDevice } from "./devices.js";
 export { type DeviceFailure, type WebBackend, type WebBackendOptions, webBackend } from "./web-backend.js";
+export {
+  type DeviceChange,
+  type DeviceChoice,
+  type WebEngine,
+  type WebEngineOptions,
+  webEngine,
+} from "./web-engine.js";

@@ -122,6 +122,7 @@ export { type LocalEngineOptions, localEngine } from "./session/local-engine.js"
 export { type ReplayDifference, type ReplayOptions, type ReplayReport, replayTrace } from "./session/replay.js";
 export type { DuplexSessionOptions, SessionSettings, SessionSnapshot } from "./session/session-options.js";
 export type { DeadlinePolicy, Pace } from "./session/session-state.js";
+export { SharedLoad as experimental_SharedLoad } from "./session/shared-load.js";
 export {
   type SessionTrace,
   type TraceHeader,

@@ -13,10 +13,10 @@ import { type LoadedModel, loadModel } from "../model/load.js";
 import type { ModelManifest } from "../model/manifest.js";
 import type { ModelSource } from "../model/source.js";
 import { patchGrid, patchSize } from "../vision/patches.js";
-import { callListener } from "./call-listener.js";
 import type { LocalModel } from "./local-session.js";
 import { LocalSession } from "./local-session.js";
 import { RowBatch } from "./row-batch.js";
+import { SharedLoad } from "./shared-load.js";
 
 /** Options of {@link localEngine}. */
 export interface LocalEngineOptions {
@@ -180,7 +180,7 @@ async function loadLocal(
       executable,
       ownBackend: own ? backend : undefined,
       model: {
-        ...{ name: `${manifest.name} ${manifest.version}`, layout, tokenizer, batch },
+        ...{ name: `${manifest.name} ${manifest.version}`, key: keyOf(model), layout, tokenizer, batch },
         dmel: dmelPreset(codecs.input),
         acoustic:
           layout.acoustic === undefined ? undefined : new AcousticModel(layout.acoustic, layout.speech, model.weights),
@@ -194,6 +194,12 @@ async function loadLocal(
     if (own) await backend.close().catch(() => {});
     throw error;
   }
+}
+
+/** What makes a model this one: its files by their hashes, and how they are put to use. */
+function keyOf({ manifest: { name, version, files, codecs }, config }: LoadedModel): string {
+  const hashes = [...files.weights, files.tokenizer].map(({ sha256 }) => sha256);
+  return JSON.stringify([name, version, hashes, codecs, config]);
 }
 
 /** What this engine needs of a model beyond what loading has checked. */
@@ -286,79 +292,4 @@ function engineCapabilities(
       backend: `${provider} ${weights}, ${device}`,
     },
   };
-}
-
-/** One load that several callers wait for; it is given up when none of them waits any more. */
-class SharedLoad<Result> {
-  readonly result: Promise<Result>;
-  /** Rejects when it is given up, however long `result` takes to notice. */
-  readonly #givenUp: Promise<never>;
-  done = false;
-  failed = false;
-  readonly #controller = new AbortController();
-  readonly #listeners = new Set<(progress: LoadProgress) => void>();
-  #waiting = 0;
-
-  constructor(load: (signal: AbortSignal, onProgress: (progress: LoadProgress) => void) => Promise<Result>) {
-    const { signal } = this.#controller;
-    this.#givenUp = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    this.#givenUp.catch(() => {});
-    this.result = load(signal, (progress) => {
-      for (const listener of this.#listeners) callListener(listener, progress);
-    });
-    this.result.then(
-      () => {
-        this.done = true;
-      },
-      () => {
-        this.failed = true;
-      },
-    );
-  }
-
-  abort(reason: DuplexError): void {
-    if (!this.done) this.#controller.abort(reason);
-  }
-
-  wait(
-    operation: string,
-    signal: AbortSignal | undefined,
-    onProgress: ((progress: LoadProgress) => void) | undefined,
-  ): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      this.#waiting++;
-      let here = true;
-      const leave = () => {
-        if (here) this.#waiting--;
-        here = false;
-        signal?.removeEventListener("abort", abort);
-        if (onProgress !== undefined) this.#listeners.delete(onProgress);
-      };
-      const abort = () => {
-        leave();
-        const error = new DuplexError("ABORTED", `${operation}: its signal was aborted`, { cause: signal?.reason });
-        if (this.#waiting === 0) {
-          this.failed ||= !this.done;
-          this.abort(error);
-        }
-        reject(error);
-      };
-      if (onProgress !== undefined) this.#listeners.add(onProgress);
-      if (signal?.aborted) {
-        abort();
-        return;
-      }
-      signal?.addEventListener("abort", abort, { once: true });
-      Promise.race([this.result, this.#givenUp]).then(
-        (result) => {
-          leave();
-          resolve(result);
-        },
-        (error) => {
-          leave();
-          reject(error);
-        },
-      );
-    });
-  }
 }

@@ -32,6 +32,8 @@ import { WordStream } from "./word-stream.js";
 /** What all sessions of an engine share. */
 export interface LocalModel {
   readonly name: string;
+  /** The same for engines over the same model, whatever they run on: a snapshot of one is good for the others. */
+  readonly key: string;
   readonly layout: DuplexLayout;
   readonly tokenizer: Tokenizer;
   readonly dmel: DmelPreset;
@@ -49,9 +51,10 @@ const maxToldLength = 16_384;
 /** Characters of the user's last words that a delegation carries as its task. */
 const maxTaskLength = 500;
 
-/** What a session remembers besides its row; a snapshot copies it. */
+/** What a session remembers besides its row; a snapshot copies it. Plain data, so that it can go to another thread. */
 interface Memory {
-  readonly owner: LocalModel;
+  /** {@link LocalModel.key} */
+  readonly model: string;
   readonly state: StateSnapshot;
   readonly encoder: DmelEncoderState;
   readonly synthesis: SynthesisState;
@@ -172,7 +175,7 @@ export class LocalSession implements EngineSession {
   async snapshot(): Promise<EngineSnapshot> {
     this.#requireIdle("snapshot");
     const memory: Omit<Memory, "state"> = {
-      owner: this.#model,
+      model: this.#model.key,
       encoder: this.#encoder.snapshot(),
       synthesis: this.#synthesis.snapshot(),
       random: this.#random.snapshot(),
@@ -190,10 +193,10 @@ export class LocalSession implements EngineSession {
   async restore(snapshot: EngineSnapshot): Promise<void> {
     this.#requireIdle("restore");
     const memory = snapshot.data as Partial<Memory> | null | undefined;
-    if (memory?.owner !== this.#model) {
+    if (memory?.model !== this.#model.key) {
       throw new DuplexError(
         "UNSUPPORTED",
-        `restore: expected a snapshot of this engine, got one of "${snapshot.engine}"; a snapshot holds for the engine that made it, until that is closed`,
+        `restore: expected a snapshot of a local engine over ${this.#model.name}, got one of "${snapshot.engine}"; a snapshot holds for engines over the very same files`,
       );
     }
     const { state, encoder, synthesis, random, temperature, text, heard, floor, waitingTokens, told } =

@@ -14,4 +14,4 @@ export {
   scriptedEngine,
 } from "./scripted-engine.js";
 export { SimulatedUser, type SimulatedUserOptions, type UserSegment } from "./simulated-user.js";
-export { randomWeights, type TinyModelOptions, tinyAcoustic, tinyModel } from "./tiny-model.js";
+export { randomWeights, type TinyModelOptions, tinyAcoustic, tinyModel, tinyModelFiles } from "./tiny-model.js";

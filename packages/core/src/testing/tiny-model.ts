@@ -1,11 +1,12 @@
 // A small interaction model with random weights: for tests that need a real graph and no training.
 
 import type { AcousticShape, DuplexLayout, ModelConfig } from "../model/config.js";
-import type { LoadedModel } from "../model/load.js";
+import { type LoadedModel, manifestPath, sha256 } from "../model/load.js";
 import { tinyConfig } from "../model/presets.js";
+import { writeSafetensors } from "../model/safetensors.js";
 import { Tokenizer } from "../model/tokenizer.js";
 import { weightShapes } from "../model/weight-shapes.js";
-import { type Weights, weightsFromArrays } from "../model/weights.js";
+import { type StoredWeight, type Weights, weightsFromArrays } from "../model/weights.js";
 import { elementCount } from "../tensor.js";
 
 /** Options of {@link tinyModel}. */
@@ -43,7 +44,8 @@ export function tinyModel(options: TinyModelOptions = {}): LoadedModel {
       license: "Apache-2.0",
       config,
       files: {
-        weights: [{ path: "model.safetensors", bytes: 0, sha256: "0".repeat(64) }],
+        // No file stands behind it; other weights must not pass for these.
+        weights: [{ path: "model.safetensors", bytes: 0, sha256: seed.toString(16).padStart(64, "0") }],
         tokenizer: { path: "tokenizer.json", bytes: 0, sha256: "0".repeat(64) },
       },
       codecs: {
@@ -64,6 +66,26 @@ export function tinyModel(options: TinyModelOptions = {}): LoadedModel {
     weights: randomWeights(config, seed),
     tokenizer: new Tokenizer(tinyVocabulary(config.vocabSize)),
   };
+}
+
+/** The files of a tiny model by their paths, manifest included, as a model's folder holds them. */
+export async function tinyModelFiles(options: TinyModelOptions = {}): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { config, weights, tokenizer, manifest } = tinyModel(options);
+  const entries = [...weightShapes(config)].map(([name, shape]): [string, StoredWeight] => {
+    const data = weights.float32(name, shape);
+    return [name, { type: "float32", shape, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }];
+  });
+  const text = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+  const [weightsFile] = manifest.files.weights;
+  const files = new Map([
+    [weightsFile.path, writeSafetensors(entries)],
+    [manifest.files.tokenizer.path, text({ version: 1, tokens: tokenizer.tokens })],
+  ]);
+  const described = await Promise.all(
+    [...files].map(async ([path, bytes]) => ({ path, bytes: bytes.length, sha256: await sha256(bytes) })),
+  );
+  files.set(manifestPath, text({ ...manifest, files: { weights: [described[0]], tokenizer: described[1] } }));
+  return files;
 }
 
 /**

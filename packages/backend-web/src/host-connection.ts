@@ -1,0 +1,166 @@
+// The page's end of the worker: calls and their answers, files that the worker asks for, and the worker's end of life.
+
+import { DuplexError, type LoadProgress, type ModelSource } from "@microturn/core";
+import { type Call, type CallAnswers, errorOf, failureOf, type ToPage, type ToWorker } from "./engine-messages.js";
+
+interface Pending {
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: Error) => void;
+  readonly onProgress: ((progress: LoadProgress) => void) | undefined;
+}
+
+/** Options of a call. */
+export interface CallOptions {
+  /** Gives up waiting, and tells the worker. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+/** Time a worker has to free its device before it is ended, ms. */
+const closeGraceMs = 5000;
+
+/** A worker that runs an engine. */
+export class HostConnection {
+  readonly #worker: Worker;
+  readonly #model: ModelSource;
+  readonly #onLost: (reason: string) => void;
+  readonly #pending = new Map<number, Pending>();
+  #next = 0;
+  /** The worker has said something: its file is there. */
+  #alive = false;
+  #failure: DuplexError | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * @param model - whose files the worker may ask for
+   * @param onLost - called once, before open calls are rejected, when the device is lost or the worker breaks: nothing can be asked
+   *   any more but `close`
+   */
+  constructor(worker: Worker, model: ModelSource, onLost: (reason: string) => void) {
+    this.#worker = worker;
+    this.#model = model;
+    this.#onLost = onLost;
+    worker.addEventListener("message", ({ data }: MessageEvent<ToPage>) => this.#take(data));
+    worker.addEventListener("messageerror", () => this.#break("a message of its worker could not be read"));
+    worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      this.#break(event.message || "its worker broke");
+    });
+  }
+
+  /** Nothing can be asked any more. */
+  get broken(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** @throws DuplexError with what failed; `ABORTED`; `SESSION_CLOSED` after `close` */
+  call<C extends Call>(call: C, { signal, onProgress }: CallOptions = {}): Promise<CallAnswers[C["kind"]]> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const aborted = () => new DuplexError("ABORTED", `${call.kind}: its signal was aborted`, { cause: signal?.reason });
+    if (signal?.aborted) return Promise.reject(aborted());
+    const { id, answer } = this.#ask(call, onProgress);
+    if (signal === undefined) return answer;
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.#pending.delete(id);
+        this.#post({ abort: id });
+        reject(aborted());
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    });
+  }
+
+  /** Frees device and worker; always resolves. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const broken = this.#failure !== undefined;
+    this.#fail(new DuplexError("SESSION_CLOSED", "the engine was closed"));
+    if (!broken) await within(closeGraceMs, this.#ask({ kind: "close" }).answer);
+    this.#worker.terminate();
+  }
+
+  #ask<C extends Call>(
+    call: C,
+    onProgress?: Pending["onProgress"],
+  ): { id: number; answer: Promise<CallAnswers[C["kind"]]> } {
+    const id = this.#next++;
+    const answer = new Promise<CallAnswers[C["kind"]]>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject, onProgress });
+      this.#post({ id, call });
+    });
+    return { id, answer };
+  }
+
+  #take(message: ToPage): void {
+    this.#alive = true;
+    if ("lost" in message) {
+      this.#break(`the device was lost (${message.lost})`);
+    } else if ("file" in message) {
+      void this.#readFile(message.file, message.path, message.maxBytes);
+    } else if ("progress" in message) {
+      this.#pending.get(message.id)?.onProgress?.(message.progress);
+    } else {
+      const pending = this.#pending.get(message.id);
+      this.#pending.delete(message.id);
+      if ("failure" in message) pending?.reject(errorOf(message.failure));
+      else pending?.resolve(message.value as never);
+    }
+  }
+
+  async #readFile(file: number, path: string, maxBytes: number | undefined): Promise<void> {
+    try {
+      const bytes = await this.#model.read(path, {
+        onProgress: (done) => this.#post({ file, done }),
+        ...(maxBytes === undefined ? {} : { maxBytes }),
+      });
+      this.#post({ file, bytes });
+    } catch (error) {
+      this.#post({ file, failure: failureOf(error) });
+    }
+  }
+
+  #post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #break(reason: string): void {
+    if (this.broken) return;
+    const error = this.#alive
+      ? new DuplexError("BACKEND_FAILED", `webEngine: ${reason}`)
+      : new DuplexError(
+          "BACKEND_UNAVAILABLE",
+          `webEngine: its worker does not start (${reason}); serve dist/worker.js of @microturn/backend-web, name it with the option \`worker\`, and allow it in worker-src of the content security policy`,
+        );
+    this.#onLost(error.message);
+    this.#fail(error);
+  }
+
+  /** The first failure stays; everything open is rejected with it. */
+  #fail(error: DuplexError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+}
+
+/** Waits until a promise settles, or for a time. */
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([
+    promise.then(
+      () => {},
+      () => {},
+    ),
+    late,
+  ]);
+  clearTimeout(timer);
+}

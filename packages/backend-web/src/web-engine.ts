@@ -1,0 +1,274 @@
+// The engine of a page: model, runtime and codecs in a worker, one conversation per session, and another device when one is lost.
+
+import {
+  DuplexError,
+  type Engine,
+  type EngineCapabilities,
+  type EngineLoadOptions,
+  type EngineOpenOptions,
+  type EngineSession,
+  type ModelSource,
+  experimental_SharedLoad as SharedLoad,
+  type WeightType,
+} from "@microturn/core";
+import { type WebDevice, webDevices } from "./devices.js";
+import type { HostOptions, HostReport } from "./engine-messages.js";
+import { HostConnection } from "./host-connection.js";
+import { WebSession } from "./web-session.js";
+
+/** Options of {@link webEngine}. */
+export interface WebEngineOptions {
+  /**
+   * The model, or the URL of the folder that holds its `microturn.json`. A model with a URL is downloaded by the worker and kept in
+   * the browser's cache (`cachedModel`); any other is read by the page.
+   */
+  readonly model: ModelSource | string | URL;
+  /**
+   * Tried in this order; the first that is there and computes a micro-turn in time is used. Default `["webgpu", "wasm"]`. What
+   * became of each is in {@link WebEngine.choice}.
+   */
+  readonly devices?: readonly WebDevice[];
+  /** Whether a WebGPU adapter that computes on the processor counts; default false. For tests. */
+  readonly allowSoftware?: boolean;
+  /** Threads of a run on the processor, 1 to 64; default the number of cores, at most 4; 1 in a page that is not cross-origin isolated. */
+  readonly threads?: number;
+  /** Storage of the large matrices; default what runs best on the device. */
+  readonly weights?: WeightType;
+  /** Sessions that can be open at once; default 1. Each run computes all of them. */
+  readonly maxSessions?: number;
+  /** URL of the folder with the files of onnxruntime-web; default the one in this package's build. */
+  readonly runtimeFolder?: string | URL;
+  /** Makes the worker; default from `worker.js` in this package's build. For bundlers that do not find it by themselves. */
+  readonly worker?: () => Worker;
+  /** Called when the sessions were moved to another device. */
+  readonly onDeviceChange?: (change: DeviceChange) => void;
+}
+
+/** The device in use, and how it was found. */
+export interface DeviceChoice {
+  readonly device: WebDevice;
+  /** In words, for people. */
+  readonly description: string;
+  /** Devices that were tried before, and why they were passed over. */
+  readonly passedOver: HostReport["passedOver"];
+  /** Median time of a micro-turn, measured after loading, and whether that is in time. */
+  readonly calibration: HostReport["calibration"];
+}
+
+/** A device was lost, and the sessions went on elsewhere. */
+export interface DeviceChange {
+  readonly from: DeviceChoice;
+  readonly to: DeviceChoice;
+  /** What the browser said of the loss. */
+  readonly reason: string;
+  /** From the loss to the moment that every session was where it had been, ms. */
+  readonly gapMs: number;
+  /** Sessions that were moved. */
+  readonly sessions: number;
+}
+
+/** An engine in a worker of this page. */
+export interface WebEngine extends Engine, AsyncDisposable {
+  /** The device in use; undefined before `load`. */
+  readonly choice: DeviceChoice | undefined;
+}
+
+/** A device that is lost more often than this in a minute is given up. */
+const mostMoves = 3;
+const movesWindowMs = 60_000;
+
+/**
+ * Makes an engine that runs a model in a worker of this page. Nothing is loaded before `load` or the first `open`.
+ *
+ * @throws RangeError for an option outside its range
+ * @throws TypeError if `model` is a string that is no URL
+ * @example
+ * const engine = webEngine({ model: mini });
+ * const session = await DuplexSession.open({ engine });
+ */
+export function webEngine(options: WebEngineOptions): WebEngine {
+  const { devices = webDevices, maxSessions = 1, threads } = options;
+  if (devices.length === 0) throw new RangeError("webEngine: devices is empty; name at least one");
+  for (const device of devices) {
+    if (!webDevices.includes(device)) {
+      throw new RangeError(`webEngine: unknown device "${device}"; known are ${webDevices.join(", ")}`);
+    }
+  }
+  checkInteger("maxSessions", maxSessions, 1, 4096);
+  if (threads !== undefined) checkInteger("threads", threads, 1, 64);
+  return new WorkerEngine(options, devices);
+}
+
+interface Host {
+  readonly connection: HostConnection;
+  readonly report: HostReport;
+}
+
+class WorkerEngine implements WebEngine {
+  readonly #options: WebEngineOptions;
+  readonly #devices: readonly WebDevice[];
+  readonly #model: ModelSource;
+  readonly #sessions = new Set<WebSession>();
+  /** Times at which sessions were moved, ms. */
+  readonly #moves: number[] = [];
+  #loading: SharedLoad<Host> | undefined;
+  #choice: DeviceChoice | undefined;
+  #nextSession = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: WebEngineOptions, devices: readonly WebDevice[]) {
+    this.#options = options;
+    this.#devices = devices;
+    const { model } = options;
+    this.#model = typeof model === "string" || model instanceof URL ? atUrl(model) : model;
+  }
+
+  get choice(): DeviceChoice | undefined {
+    return this.#choice;
+  }
+
+  async load(options: EngineLoadOptions = {}): Promise<EngineCapabilities> {
+    return (await this.#load("load", options)).report.capabilities;
+  }
+
+  async open(options: EngineOpenOptions = {}): Promise<EngineSession> {
+    const { seed = 0, temperature = 0, signal } = options;
+    const { connection } = await this.#load("open", options);
+    const number = this.#nextSession++;
+    try {
+      const capabilities = await connection.call({ kind: "open", session: number, seed, temperature }, { signal });
+      const session = new WebSession(capabilities, connection, {
+        ...{ number, seed, temperature },
+        onClose: (closed) => this.#sessions.delete(closed),
+      });
+      this.#sessions.add(session);
+      return session;
+    } catch (error) {
+      // Its answer may have been on its way.
+      if (!connection.broken) connection.call({ kind: "close-session", session: number }).catch(() => {});
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const loading = this.#loading;
+    loading?.abort(new DuplexError("SESSION_CLOSED", "load: the engine was closed meanwhile"));
+    await Promise.all([...this.#sessions].map((session) => session.close()));
+    await loading?.result.then(
+      ({ connection }) => connection.close(),
+      () => {},
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #load(operation: string, { signal, onProgress }: EngineLoadOptions): Promise<Host> {
+    if (this.#closed !== undefined) throw new DuplexError("SESSION_CLOSED", `${operation}: the engine is closed`);
+    if (this.#loading === undefined || this.#loading.failed) this.#loading = this.#start(this.#devices);
+    return this.#loading.wait(operation, signal, onProgress);
+  }
+
+  #start(devices: readonly WebDevice[]): SharedLoad<Host> {
+    return new SharedLoad(async (signal, onProgress) => {
+      const { worker = defaultWorker } = this.#options;
+      let host: Host | undefined;
+      const connection = new HostConnection(worker(), this.#model, (reason) => {
+        if (host !== undefined) void this.#move(host, reason);
+      });
+      try {
+        const report = await connection.call(
+          { kind: "load", options: this.#hostOptions(devices) },
+          { signal, onProgress },
+        );
+        host = { connection, report };
+        this.#choice = choiceOf(report);
+        return host;
+      } catch (error) {
+        await connection.close();
+        throw error;
+      }
+    });
+  }
+
+  #hostOptions(devices: readonly WebDevice[]): HostOptions {
+    const { allowSoftware = false, maxSessions = 1, threads, runtimeFolder, weights } = this.#options;
+    const { name, base } = this.#model;
+    return {
+      ...{ modelName: name, devices, allowSoftware, maxSessions },
+      ...(base === undefined ? {} : { modelBase: base }),
+      ...(threads === undefined ? {} : { threads }),
+      ...(runtimeFolder === undefined ? {} : { runtimeFolder: new URL(runtimeFolder, globalThis.location?.href).href }),
+      ...(weights === undefined ? {} : { weights }),
+    };
+  }
+
+  /** Sessions go on in a new worker. The device that was lost is tried again; when it is lost once more, it is left out. */
+  async #move({ connection, report }: Host, reason: string): Promise<void> {
+    if (this.#closed !== undefined) return;
+    const lostMs = performance.now();
+    while (this.#moves.length > 0 && lostMs - this.#moves[0] > movesWindowMs) this.#moves.shift();
+    this.#moves.push(lostMs);
+    const again = this.#moves.length > 1 ? this.#devices.filter((device) => device !== report.device) : this.#devices;
+    const next =
+      this.#moves.length > mostMoves
+        ? Promise.reject(
+            new DuplexError(
+              "BACKEND_FAILED",
+              `webEngine: lost ${mostMoves + 1} times in a minute; the last time, ${reason}`,
+            ),
+          )
+        : this.#restart(again.length === 0 ? this.#devices : again);
+    const home = next.then((host) => host.connection);
+    home.catch(() => {});
+    const sessions = [...this.#sessions];
+    const moved = sessions.map((session) => session.move(home));
+    void connection.close();
+    const to = await next.catch(() => undefined);
+    await Promise.all(moved);
+    if (to === undefined) return;
+    this.#options.onDeviceChange?.({
+      from: choiceOf(report),
+      to: choiceOf(to.report),
+      reason,
+      gapMs: performance.now() - lostMs,
+      sessions: sessions.length,
+    });
+  }
+
+  #restart(devices: readonly WebDevice[]): Promise<Host> {
+    this.#loading = this.#start(devices);
+    return this.#loading.wait("move to another device", undefined, undefined);
+  }
+}
+
+function defaultWorker(): Worker {
+  return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "microturn" });
+}
+
+/** A model that the worker reads by itself. */
+function atUrl(url: string | URL): ModelSource {
+  const base = new URL(url, globalThis.location?.href);
+  if (!base.pathname.endsWith("/")) base.pathname += "/";
+  return {
+    name: base.href,
+    base: base.href,
+    read: (path) => Promise.reject(new DuplexError("MODEL_INVALID", `webEngine: ${path} is read by the worker only`)),
+  };
+}
+
+function choiceOf({ device, description, passedOver, calibration }: HostReport): DeviceChoice {
+  return { device, description, passedOver, calibration };
+}
+
+function checkInteger(name: string, value: number, low: number, high: number): void {
+  if (!Number.isInteger(value) || value < low || value > high) {
+    throw new RangeError(`webEngine: ${name} must be an integer of ${low} to ${high}, got ${value}`);
+  }
+}
