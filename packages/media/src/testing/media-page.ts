@@ -1,0 +1,79 @@
+// Starts Chromium with fake devices and a page that has the kit; shared by the browser tests of this package.
+
+import { fileURLToPath } from "node:url";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { bundle, openChromium, type Route, startServer, type TestServer } from "../../../../scripts/browser-testing.js";
+
+const source = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** Options of {@link openMediaPages}. */
+export interface MediaPagesOptions {
+  /** Added to those that make a microphone and a camera. */
+  readonly flags?: readonly string[];
+  /** Fake devices that allow themselves; default true. */
+  readonly devices?: boolean;
+  readonly routes?: Readonly<Record<string, Route>>;
+  /** The script of the pages; default `testing/kit.ts`. */
+  readonly entry?: string;
+}
+
+/** A browser, and servers of one page: cross-origin isolated or not, with a strict policy. */
+export interface MediaPages {
+  readonly browser: Browser;
+  /** Opens a page; problems that it reports are collected. */
+  open(options?: {
+    readonly isolated?: boolean;
+    readonly context?: BrowserContext;
+    readonly path?: string;
+  }): Promise<Page & { readonly problems: string[] }>;
+  close(): Promise<void>;
+}
+
+/** What every page is served with: nothing from elsewhere, no inline script, no blob, no eval. */
+const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self'; media-src 'self'";
+
+/** Bundles the kit and starts the browser. */
+export async function openMediaPages(options: MediaPagesOptions = {}): Promise<MediaPages> {
+  const { flags = [], devices = true, entry = "testing/kit.ts" } = options;
+  const [script, capture, player, recorder] = await Promise.all(
+    [entry, "worklets/capture-worklet.ts", "worklets/player-worklet.ts", "testing/recorder-worklet.ts"].map((path) =>
+      bundle(source(path), { sourcemap: false }),
+    ),
+  );
+  const routes: Record<string, Route> = {
+    "/": '<!doctype html><meta charset="utf-8"><title>loading</title><div id="root"></div><script type="module" src="/page.js"></script>',
+    "/page.js": script,
+    "/capture-worklet.js": capture,
+    "/player-worklet.js": player,
+    "/recorder-worklet.js": recorder,
+    "/favicon.ico": "",
+    ...options.routes,
+  };
+  const fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
+  const browser = await openChromium([...(devices ? fake : []), ...flags]);
+  const servers = new Map<boolean, TestServer>();
+  return {
+    browser,
+    async open({ isolated = true, context, path = "/" } = {}) {
+      let server = servers.get(isolated);
+      if (server === undefined) {
+        server = await startServer({ routes, isolated, headers: { "Content-Security-Policy": policy } });
+        servers.set(isolated, server);
+      }
+      const page = await (context ?? browser).newPage();
+      const problems: string[] = [];
+      page.on("pageerror", (error) => problems.push(error.message));
+      page.on("console", (message) => {
+        if (message.type() === "error") problems.push(message.text());
+      });
+      await page.goto(`${server.url}${path}`);
+      // A module script has run before a page counts as loaded.
+      if ((await page.title()) !== "ready") throw new Error(`the page did not start: ${problems.join("; ")}`);
+      return Object.assign(page, { problems });
+    },
+    async close() {
+      await browser.close();
+      for (const server of servers.values()) await server.close();
+    },
+  };
+}
