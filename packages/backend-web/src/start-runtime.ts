@@ -44,7 +44,7 @@ export async function startRuntime({ device, threads, runtimeFolder }: StartOpti
   started.set(build, loading);
   try {
     const ort = await loading;
-    const options: InferenceSession.SessionOptions = { executionProviders: [device], logSeverityLevel: 3 };
+    const options = sessionOptions(device);
     const session = await ort.InferenceSession.create(probeGraph(), options);
     const wrong = await runProbe(ort, session);
     await session.release();
@@ -58,6 +58,17 @@ export async function startRuntime({ device, threads, runtimeFolder }: StartOpti
     started.delete(build);
     throw new Fault("BACKEND_UNAVAILABLE", `onnxruntime-web does not start from ${files.wasm}: ${firstLine(error)}`);
   }
+}
+
+/** Session options that put a graph on a device. */
+function sessionOptions(device: WebDevice): InferenceSession.SessionOptions {
+  return {
+    executionProviders: [device],
+    logSeverityLevel: 3,
+    // On one thread it changes nothing of what is computed, nor of the order in which it is; but no plan is made of which buffers later nodes may
+    // reuse, and that plan is most of the time of starting a graph of 3,000 nodes (1.7 s of 2.2 s, mini on one thread).
+    ...(device === "wasm" ? { executionMode: "parallel" as const } : {}),
+  };
 }
 
 async function lossOf(ort: Ort): Promise<string> {
