@@ -21,6 +21,7 @@ export interface HostOptions {
   readonly modelBase?: string;
   readonly devices: readonly WebDevice[];
   readonly allowSoftware: boolean;
+  readonly acceptSlow: boolean;
   readonly threads?: number;
   readonly runtimeFolder?: string;
   readonly weights?: WeightType;

@@ -21,6 +21,8 @@ export interface StartedRuntime {
   readonly threads: number;
   /** Resolves with the reason when the device is lost; undefined for one that cannot be. */
   readonly lost: Promise<string> | undefined;
+  /** Lets the device go; the last thing to do. */
+  release(): Promise<void>;
 }
 
 /**
@@ -47,12 +49,16 @@ export async function startRuntime({ device, threads, runtimeFolder }: StartOpti
     const options = sessionOptions(device);
     const session = await ort.InferenceSession.create(probeGraph(), options);
     const wrong = await runProbe(ort, session);
-    await session.release();
-    if (wrong !== undefined) throw new Error(wrong);
+    if (wrong !== undefined) {
+      await session.release();
+      throw new Error(wrong);
+    }
     return {
       runtime: new Runtime(ort, options),
       threads: ort.env.wasm.numThreads ?? threads,
       lost: device === "webgpu" ? lossOf(ort) : undefined,
+      // The runtime lets its GPU device go with its last session, so this one stays as long as the backend.
+      release: () => session.release(),
     };
   } catch (error) {
     started.delete(build);

@@ -106,18 +106,30 @@ const startFix =
 
 class OnnxruntimeWeb extends OrtBackend implements WebBackend {
   readonly lost: Promise<string>;
+  readonly #started: StartedRuntime;
+  #closing: Promise<void> | undefined;
 
   constructor(
-    { runtime, lost }: StartedRuntime,
+    started: StartedRuntime,
     capabilities: BackendCapabilities,
     readonly passedOver: readonly DeviceFailure[],
   ) {
+    const { runtime, lost } = started;
     super({
       connection: new DirectConnection(runtime),
       capabilities,
       deviceMemory: capabilities.provider === "webgpu",
     });
-    this.lost = lost ?? new Promise(() => {});
+    this.#started = started;
+    this.lost = new Promise((resolve) => {
+      // A device that goes with its backend is not lost.
+      void lost?.then((reason) => this.#closing === undefined && resolve(reason));
+    });
+  }
+
+  override close(): Promise<void> {
+    this.#closing ??= super.close().then(() => this.#started.release().catch(() => {}));
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

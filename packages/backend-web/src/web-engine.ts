@@ -30,6 +30,8 @@ export interface WebEngineOptions {
   readonly devices?: readonly WebDevice[];
   /** Whether a WebGPU adapter that computes on the processor counts; default false. For tests. */
   readonly allowSoftware?: boolean;
+  /** Whether a device that does not compute a micro-turn in time is used, although another follows; default false. */
+  readonly acceptSlow?: boolean;
   /** Threads of a run on the processor, 1 to 64; default the number of cores, at most 4; 1 in a page that is not cross-origin isolated. */
   readonly threads?: number;
   /** Storage of the large matrices; default what runs best on the device. */
@@ -198,10 +200,17 @@ class WorkerEngine implements WebEngine {
   }
 
   #hostOptions(devices: readonly WebDevice[]): HostOptions {
-    const { allowSoftware = false, maxSessions = 1, threads, runtimeFolder, weights } = this.#options;
+    const {
+      allowSoftware = false,
+      acceptSlow = false,
+      maxSessions = 1,
+      threads,
+      runtimeFolder,
+      weights,
+    } = this.#options;
     const { name, base } = this.#model;
     return {
-      ...{ modelName: name, devices, allowSoftware, maxSessions },
+      ...{ modelName: name, devices, allowSoftware, acceptSlow, maxSessions },
       ...(base === undefined ? {} : { modelBase: base }),
       ...(threads === undefined ? {} : { threads }),
       ...(runtimeFolder === undefined ? {} : { runtimeFolder: new URL(runtimeFolder, globalThis.location?.href).href }),
@@ -209,22 +218,13 @@ class WorkerEngine implements WebEngine {
     };
   }
 
-  /** Sessions go on in a new worker. The device that was lost is tried again; when it is lost once more, it is left out. */
+  /** Sessions go on in a new worker. The device that was lost is tried once more; when it is lost again, it is left out. */
   async #move({ connection, report }: Host, reason: string): Promise<void> {
     if (this.#closed !== undefined) return;
     const lostMs = performance.now();
     while (this.#moves.length > 0 && lostMs - this.#moves[0] > movesWindowMs) this.#moves.shift();
     this.#moves.push(lostMs);
-    const again = this.#moves.length > 1 ? this.#devices.filter((device) => device !== report.device) : this.#devices;
-    const next =
-      this.#moves.length > mostMoves
-        ? Promise.reject(
-            new DuplexError(
-              "BACKEND_FAILED",
-              `webEngine: lost ${mostMoves + 1} times in a minute; the last time, ${reason}`,
-            ),
-          )
-        : this.#restart(again.length === 0 ? this.#devices : again);
+    const next = this.#restart(report.device, reason);
     const home = next.then((host) => host.connection);
     home.catch(() => {});
     const sessions = [...this.#sessions];
@@ -242,7 +242,25 @@ class WorkerEngine implements WebEngine {
     });
   }
 
-  #restart(devices: readonly WebDevice[]): Promise<Host> {
+  /** @throws DuplexError `BACKEND_FAILED` if it is lost too often, and whatever loading throws */
+  async #restart(lost: WebDevice, reason: string): Promise<Host> {
+    if (this.#moves.length > mostMoves) {
+      const times = `lost ${this.#moves.length} times in a minute`;
+      throw new DuplexError("BACKEND_FAILED", `webEngine: ${times}; the last time, ${reason}`);
+    }
+    const others = this.#devices.filter((device) => device !== lost);
+    const without = others.length > 0 ? others : this.#devices;
+    if (this.#moves.length > 1) return this.#reload(without);
+    try {
+      return await this.#reload(this.#devices);
+    } catch (error) {
+      // Lost again while it loads.
+      if (others.length === 0 || !DuplexError.is(error, "BACKEND_FAILED")) throw error;
+      return this.#reload(others);
+    }
+  }
+
+  #reload(devices: readonly WebDevice[]): Promise<Host> {
     this.#loading = this.#start(devices);
     return this.#loading.wait("move to another device", undefined, undefined);
   }

@@ -1,0 +1,70 @@
+// Entry of a page whose test makes engines and sessions by itself: it only hands over what it needs for that.
+
+import { DuplexError, DuplexSession, type TurnRecord } from "@microturn/core";
+import { probeDevices } from "../devices.js";
+import { type WebEngine, type WebEngineOptions, webEngine } from "../web-engine.js";
+
+/** What a page offers to its tests. */
+export interface EnginePage {
+  readonly probeDevices: typeof probeDevices;
+  /** Options of tests, with the worker and the runtime of their server. */
+  makeEngine(options?: Partial<WebEngineOptions>): WebEngine;
+  /** Code of a DuplexError, a space, and the message of whatever a promise rejects with; "" if it resolves. */
+  failure(promise: Promise<unknown>): Promise<string>;
+  /**
+   * Talks to an engine for a number of micro-turns, and breaks something after some of them.
+   *
+   * @returns what each micro-turn gave: decision, words, and a digest of its sound; and the error that ended the session, if one did
+   */
+  talk(engine: WebEngine, turns: number, breaks?: Readonly<Record<number, "gpu" | "worker">>): Promise<string[]>;
+}
+
+const page: EnginePage = {
+  probeDevices,
+  makeEngine: (options = {}) =>
+    webEngine({
+      model: "/tiny/",
+      runtimeFolder: "/ort/",
+      worker: () => new Worker("/fragile-worker.js", { type: "module" }),
+      ...options,
+    }),
+  failure: (promise) =>
+    promise.then(
+      () => "",
+      (error) => `${DuplexError.is(error) ? error.code : error.name} ${error.message}`,
+    ),
+  async talk(engine, turns, breaks = {}) {
+    const session = await DuplexSession.open({ engine, pace: "as-fast-as-input", seed: 5, temperature: 1 });
+    const records: TurnRecord[] = [];
+    const channel = new BroadcastChannel("break");
+    let heard: () => void = () => {};
+    session.on("turn-end", ({ turn }) => {
+      records.push(turn);
+      heard();
+    });
+    let ended: string | undefined;
+    session.on("error", ({ error }) => {
+      ended = `${error.code} ${error.message}`;
+    });
+    for (let turn = 0; turn < turns && ended === undefined; turn++) {
+      const next = new Promise<void>((resolve) => {
+        heard = resolve;
+      });
+      if (breaks[turn] !== undefined) {
+        const heard = new Promise((resolve) => channel.addEventListener("message", resolve, { once: true }));
+        channel.postMessage(breaks[turn]);
+        await heard;
+      }
+      await session.writeAudio(Float32Array.from({ length: 3200 }, (_, i) => 0.3 * Math.sin((i * (turn + 3)) / 40)));
+      await Promise.race([next, session.ended]);
+    }
+    channel.close();
+    await session.close();
+    const said = records.map(({ output: { decision, text, heard, speech } }) =>
+      [decision, text, heard, speech.reduce((sum, sample, i) => sum + sample * ((i % 7) + 1), 0)].join(" "),
+    );
+    return ended === undefined ? said : [...said, ended];
+  },
+};
+
+Object.assign(window, { page });

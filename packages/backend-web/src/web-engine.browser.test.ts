@@ -1,0 +1,238 @@
+import { fileURLToPath } from "node:url";
+import { tinyModelFiles } from "@microturn/core/testing";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import {
+  bundle,
+  chromiumPath,
+  openChromium,
+  type Route,
+  type ServerOptions,
+  startServer,
+  type TestServer,
+  webgpuFlags,
+  withoutChromium,
+} from "../../../scripts/browser-testing.js";
+import type { EnginePage } from "./testing/engine-page.js";
+import type { DeviceChange } from "./web-engine.js";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const extern = { conditions: ["onnxruntime-web-use-extern-wasm"] };
+
+/** What a test finds in its page. */
+declare const page: EnginePage;
+
+describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { timeout: 120_000 }, () => {
+  let routes: Record<string, Route>;
+  let plain: Browser;
+  let withGpu: Browser;
+  const open: { close(): Promise<void> }[] = [];
+
+  beforeAll(async () => {
+    const files = await tinyModelFiles({ seed: 3 });
+    routes = {
+      "/": '<!doctype html><title>engine</title><script type="module" src="/page.js"></script>',
+      "/page.js": await bundle(here("testing/engine-page.ts"), extern),
+      "/worker.js": await bundle(here("worker.ts"), extern),
+      "/fragile-worker.js": await bundle(here("testing/fragile-worker.ts"), extern),
+      "/ort/": { folder: here("../../../node_modules/onnxruntime-web/dist") },
+      ...Object.fromEntries([...files].map(([path, bytes]) => [`/tiny/${path}`, bytes])),
+    };
+    [plain, withGpu] = await Promise.all([openChromium(), openChromium(webgpuFlags)]);
+  });
+  afterEach(async () => {
+    for (const one of open.splice(0).reverse()) await one.close();
+  });
+  afterAll(() => Promise.all([plain?.close(), withGpu?.close()]));
+
+  async function visit(browser: Browser, options: Partial<ServerOptions> = {}): Promise<Page> {
+    const server: TestServer = await startServer({ routes, ...options });
+    open.push(server);
+    const context = await browser.newContext();
+    open.push(context);
+    const tab = await context.newPage();
+    await tab.goto(`${server.url}/`);
+    await tab.waitForFunction(() => "page" in window);
+    return tab;
+  }
+
+  it("goes on in a new worker when the first one breaks, as if nothing had been", async () => {
+    const tab = await visit(plain);
+    const [undisturbed, broken, changes] = await tab.evaluate(async () => {
+      const changes: DeviceChange[] = [];
+      const options = {
+        devices: ["wasm"] as const,
+        onDeviceChange: (change: DeviceChange) => void changes.push(change),
+      };
+      const engine = page.makeEngine(options);
+      const undisturbed = await page.talk(engine, 40);
+      // Once before and once after the first checkpoint.
+      const broken = await page.talk(engine, 40, { 7: "worker", 33: "worker" });
+      await engine.close();
+      return [undisturbed, broken, changes] as const;
+    });
+    expect(undisturbed).toHaveLength(40);
+    expect(new Set(undisturbed).size).toBeGreaterThan(20);
+    expect(broken).toEqual(undisturbed);
+    expect(changes).toHaveLength(2);
+    for (const { from, to, reason, gapMs, sessions } of changes) {
+      expect([from.device, to.device, sessions]).toEqual(["wasm", "wasm", 1]);
+      expect(reason).toContain("it was told to break");
+      expect(gapMs).toBeGreaterThan(0);
+    }
+  });
+
+  it("gives up a worker that breaks again and again, with the reason", async () => {
+    const tab = await visit(plain);
+    const said = await tab.evaluate(async () => {
+      const engine = page.makeEngine({ devices: ["wasm"] });
+      const breaks = Object.fromEntries([2, 4, 6, 8].map((turn) => [turn, "worker" as const]));
+      const said = await page.talk(engine, 12, breaks);
+      await engine.close();
+      return said;
+    });
+    expect(said.length).toBeLessThan(12);
+    expect(said.at(-1)).toMatch(/^BACKEND_FAILED .*lost 4 times in a minute.*it was told to break/);
+  });
+
+  it("moves a session whose GPU is lost: to it again, and when it is lost once more, to WASM", {
+    timeout: 240_000,
+  }, async () => {
+    const tab = await visit(withGpu, { isolated: true });
+    const [said, changes, choice] = await tab.evaluate(async () => {
+      const changes: DeviceChange[] = [];
+      const engine = page.makeEngine({
+        allowSoftware: true,
+        acceptSlow: true,
+        onDeviceChange: (change) => void changes.push(change),
+      });
+      await engine.load();
+      const choice = engine.choice?.device;
+      const said = await page.talk(engine, 12, { 3: "gpu", 8: "gpu" });
+      await engine.close();
+      return [said, changes, choice] as const;
+    });
+    expect(choice).toBe("webgpu");
+    expect(said).toHaveLength(12);
+    expect(changes.map(({ from, to }) => [from.device, to.device])).toEqual([
+      ["webgpu", "webgpu"],
+      ["webgpu", "wasm"],
+    ]);
+    for (const { reason } of changes) expect(reason).toContain("the device was lost");
+  });
+
+  it("passes over what is not there, and says why and how to get it", async () => {
+    const tab = await visit(plain);
+    const [choice, failure, reports] = await tab.evaluate(async () => {
+      const engine = page.makeEngine();
+      await engine.load();
+      const { choice } = engine;
+      await engine.close();
+      const failure = await page.failure(page.makeEngine({ devices: ["webgpu"] }).load());
+      return [choice, failure, await page.probeDevices()] as const;
+    });
+    expect(choice?.device).toBe("wasm");
+    expect(choice?.calibration.keepsUp).toBe(true);
+    expect(choice?.passedOver).toEqual([
+      { device: "webgpu", reason: expect.stringMatching(/adapter|WebGPU/), fix: expect.stringMatching(/WASM/) },
+    ]);
+    expect(failure).toMatch(/^BACKEND_UNAVAILABLE .*no device works here.*\nwebgpu: .*; to get it, /);
+    expect(reports.map(({ device, works }) => [device, works])).toEqual([
+      ["webgpu", false],
+      ["wasm", true],
+    ]);
+  });
+
+  it("passes over a device that does not keep up", { timeout: 120_000 }, async () => {
+    const tab = await visit(withGpu);
+    const choice = await tab.evaluate(async () => {
+      const engine = page.makeEngine({ allowSoftware: true });
+      await engine.load();
+      const { choice } = engine;
+      await engine.close();
+      return choice;
+    });
+    expect(choice?.device).toBe("wasm");
+    expect(choice?.passedOver[0].reason).toMatch(/^a micro-turn takes \d+ ms of 200$/);
+  });
+
+  it("refuses an adapter that computes on the processor, unless it is asked for", async () => {
+    const tab = await visit(withGpu);
+    const reports = await tab.evaluate(async () => [
+      ...(await page.probeDevices({ devices: ["webgpu"] })),
+      ...(await page.probeDevices({ devices: ["webgpu"], allowSoftware: true })),
+    ]);
+    expect(reports.map(({ works, software }) => [works, software])).toEqual([
+      [false, true],
+      [true, true],
+    ]);
+    expect(reports[0].reason).toContain("computes on the processor");
+  });
+
+  it("says which file is missing: the worker, the runtime, the model", async () => {
+    const tab = await visit(plain);
+    const failures = await tab.evaluate(async () => {
+      const devices = ["wasm"] as const;
+      const noWorker = () => new Worker("/nowhere.js", { type: "module" });
+      return [
+        await page.failure(page.makeEngine({ devices, worker: noWorker }).load()),
+        await page.failure(page.makeEngine({ devices, runtimeFolder: "/nowhere/" }).load()),
+        await page.failure(page.makeEngine({ devices, model: "/nowhere/" }).load()),
+      ];
+    });
+    expect(failures[0]).toMatch(/^BACKEND_UNAVAILABLE .*serve dist\/worker\.js/);
+    expect(failures[1]).toMatch(/^BACKEND_UNAVAILABLE .*\/nowhere\/.*runtimeFolder/s);
+    expect(failures[2]).toMatch(/^MODEL_INVALID .*microturn\.json/);
+  });
+
+  it("needs 'wasm-unsafe-eval' of a content security policy, and nothing else that is unsafe", async () => {
+    const policy = (more: string) => ({
+      headers: { "Content-Security-Policy": `default-src 'self'; script-src 'self'${more}; worker-src 'self'` },
+    });
+    const load = (tab: Page) =>
+      tab.evaluate(async () => {
+        const engine = page.makeEngine({ devices: ["wasm"] });
+        const failure = await page.failure(engine.load());
+        await engine.close();
+        return failure;
+      });
+    expect(await load(await visit(plain, policy("")))).toMatch(/^BACKEND_UNAVAILABLE .*'wasm-unsafe-eval'/s);
+    expect(await load(await visit(plain, policy(" 'wasm-unsafe-eval'")))).toBe("");
+  });
+
+  it("settles what is open when it is closed while it loads, and can be aborted", async () => {
+    const tab = await visit(plain);
+    const failures = await tab.evaluate(async () => {
+      const engine = page.makeEngine({ devices: ["wasm"] });
+      const loading = page.failure(engine.load());
+      await Promise.all([engine.close(), engine.close()]);
+      const aborted = page.makeEngine({ devices: ["wasm"] });
+      const controller = new AbortController();
+      const first = page.failure(aborted.load({ signal: controller.signal }));
+      const second = page.failure(aborted.load());
+      controller.abort();
+      const failures = [await loading, await page.failure(engine.open()), await first, await second];
+      await aborted.close();
+      return failures;
+    });
+    expect(failures.map((failure) => failure.split(" ")[0])).toEqual([
+      "SESSION_CLOSED",
+      "SESSION_CLOSED",
+      "ABORTED",
+      "",
+    ]);
+  });
+
+  it("runs two engines in one page, each in its own worker", async () => {
+    const tab = await visit(plain);
+    const [alone, one, other] = await tab.evaluate(async () => {
+      const engines = [0, 1].map(() => page.makeEngine({ devices: ["wasm"] }));
+      const alone = await page.talk(engines[0], 10);
+      const both = await Promise.all(engines.map((engine) => page.talk(engine, 10)));
+      await Promise.all(engines.map((engine) => engine.close()));
+      return [alone, ...both];
+    });
+    expect(one).toEqual(alone);
+    expect(other).toEqual(alone);
+  });
+});
