@@ -52,8 +52,9 @@ describe.skipIf(chromiumPath === undefined)(`cachedModel in a browser${withoutCh
   }
 
   /** A page, and a model on the page's server: an origin of its own, so that no test finds what another one kept. */
-  async function open(host: ModelHost, routes: Record<string, Route> = {}): Promise<Scene> {
+  async function open(host: ModelHost, routes: Record<string, Route> = {}, isolated = false): Promise<Scene> {
     const server = await startServer({
+      isolated,
       routes: {
         "/": '<!doctype html><title>a page</title><script type="module" src="/page.js"></script>',
         "/page.js": script,
@@ -413,6 +414,14 @@ describe.skipIf(chromiumPath === undefined)(`cachedModel in a browser${withoutCh
     expect(await load()).toMatchObject({ code: "MODEL_INVALID", isCached: true });
   });
 
+  it("goes on with the model that is here when the server is silent", async () => {
+    const host = smallModel();
+    const { load } = await open(host);
+    await load();
+    host.behave = () => ({ pauseAfter: 10, until: new Promise(() => {}) });
+    expect(await load({ settings: { stallMs: 300 } })).toMatchObject({ code: "none", files: filesOf(host) });
+  });
+
   it("tries again while the server is ill, then says so", async () => {
     const host = smallModel();
     const { load } = await open(host);
@@ -622,8 +631,10 @@ describe.skipIf(chromiumPath === undefined)(`cachedModel in a browser${withoutCh
     const host = smallModel();
     const elsewhere = await startServer({ routes: { "/": host.route("/") } });
     cleanUp.push(() => elsewhere.close());
-    const scene = await open(smallModel());
-    const { load } = scene;
+    // A cross-origin isolated page, as threads need it: what is allowed by CORS needs no header of its own there.
+    const scene = await open(smallModel(), {}, true);
+    const { load, page } = scene;
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
     const base = `${elsewhere.url}/`;
     const refused = await load({ base });
     expect(refused.code).toBe("NETWORK_FAILED");

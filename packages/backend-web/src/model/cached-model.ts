@@ -1,22 +1,12 @@
 // A model on a server as a source of files that keeps what it read: the next load needs no network.
 // The rules are in docs/model-loading.md.
 
-import {
-  DuplexError,
-  type ManifestFile,
-  type ModelSource,
-  manifestPath,
-  parseManifest,
-  type ReadOptions,
-  sha256,
-} from "@microturn/core";
-import { download } from "./download.js";
-import { exclusive } from "./exclusive.js";
+import { DuplexError, type ModelSource, manifestPath, type ReadOptions } from "@microturn/core";
 import { requestManifest } from "./manifest-request.js";
 import { ModelStore } from "./model-store.js";
-import { PieceWriter } from "./piece-writer.js";
+import { ModelVersion } from "./model-version.js";
 import { fileUrl, invalidFile, type ModelRequest, type ModelServer } from "./request.js";
-import { freeBytes, reasonOf, type UnkeptReason, unkept } from "./storage-room.js";
+import { type UnkeptFacts, type UnkeptReason, unkept } from "./storage-room.js";
 
 /** Options of {@link cachedModel} that a worker can be told as well: plain values. */
 export interface CachedModelSettings {
@@ -90,14 +80,6 @@ export function cachedModel(place: string | URL | ModelSource, options: CachedMo
   return new ModelOnServer(place, options);
 }
 
-/** A version of the model: its manifest, and what that names. */
-interface Version {
-  readonly manifest: Uint8Array<ArrayBuffer>;
-  readonly files: readonly ManifestFile[];
-  /** Whether the manifest came from the cache. */
-  readonly kept: boolean;
-}
-
 const mostManifestBytes = 16 << 20;
 /** A server that is silent for so long counts as out of reach where the model is here, ms. */
 const manifestPatienceMs = 5000;
@@ -111,11 +93,7 @@ class ModelOnServer implements CachedModel {
   readonly #cacheName: string;
   readonly #pieceBytes: number;
   #warning: DuplexError | undefined;
-  #version: Version | undefined;
-  /** Hashes of files of the version that are known to be kept. */
-  #keptFiles = new Set<string>();
-  /** Whether there is room for the version; undefined before anyone asked. */
-  #room: Promise<DuplexError | undefined> | undefined;
+  #version: ModelVersion | undefined;
 
   constructor(place: string | URL | ModelSource, options: CachedModelOptions) {
     const { fetch: ownFetch, onWarning: _, ...settings } = options;
@@ -149,7 +127,8 @@ class ModelOnServer implements CachedModel {
       signal?.throwIfAborted();
       requireSecureContext(this.name);
       if (path === manifestPath) return (await this.#readManifest(options)).manifest.slice();
-      return await this.#readFile(path, options);
+      const version = this.#version ?? (await this.#readManifest(signal === undefined ? {} : { signal }));
+      return await version.read(path, await this.#storeOrWarning(), options);
     } catch (cause) {
       if (!signal?.aborted) throw cause;
       throw new DuplexError("ABORTED", `cachedModel: ${this.name}: reading ${path} was aborted by its caller`, {
@@ -172,35 +151,36 @@ class ModelOnServer implements CachedModel {
     const store = await this.#store().catch(() => undefined);
     this.#version = undefined;
     await store?.deleteManifest();
-    if (store !== undefined) await this.#release(store, new Set());
+    await store?.release(new Set());
   }
 
-  async #readManifest({ signal, maxBytes = mostManifestBytes, onProgress }: ReadOptions): Promise<Version> {
+  async #readManifest({ signal, maxBytes = mostManifestBytes, onProgress }: ReadOptions): Promise<ModelVersion> {
     this.#warning = undefined;
-    this.#room = undefined;
     const store = await this.#storeOrWarning();
     const kept = store === undefined ? undefined : await this.#keptVersion(store);
     let version = this.#options.manifest === "cache-first" ? kept : undefined;
     version ??= await this.#requestVersion(kept, { signal, maxBytes });
-    if (version.manifest.length > maxBytes) {
-      throw this.#invalid(manifestPath, `has ${version.manifest.length} bytes, at most ${maxBytes} were expected`);
+    const { length } = version.manifest;
+    if (length > maxBytes) {
+      const url = fileUrl(this.#server, manifestPath);
+      const problem = `has ${length} bytes, at most ${maxBytes} were expected`;
+      throw invalidFile(this.#server, problem, { path: manifestPath, url });
     }
-    onProgress?.(version.manifest.length);
+    onProgress?.(length);
     this.#version = version;
-    this.#keptFiles = new Set();
     return version;
   }
 
   /** The version on the server, or the one that is here whole if the server cannot be reached. */
   async #requestVersion(
-    kept: Version | undefined,
+    kept: ModelVersion | undefined,
     { signal, maxBytes }: { signal: AbortSignal | undefined; maxBytes: number },
-  ): Promise<Version> {
+  ): Promise<ModelVersion> {
     const once = kept !== undefined;
     const stallMs = Math.min(this.#server.stallMs, once ? manifestPatienceMs : Number.POSITIVE_INFINITY);
     try {
       const manifest = await requestManifest({ ...this.#server, stallMs }, { maxBytes, once, signal });
-      return { manifest, files: filesOf(manifest), kept: kept !== undefined && sameBytes(manifest, kept.manifest) };
+      return kept !== undefined && sameBytes(manifest, kept.manifest) ? kept : this.#versionOf(manifest, false);
     } catch (error) {
       if (kept !== undefined && DuplexError.is(error, "NETWORK_FAILED")) return kept;
       throw error;
@@ -208,182 +188,22 @@ class ModelOnServer implements CachedModel {
   }
 
   /** The version that is here, if it is whole. */
-  async #keptVersion(store: ModelStore): Promise<Version | undefined> {
+  async #keptVersion(store: ModelStore): Promise<ModelVersion | undefined> {
     try {
       const manifest = await store.manifest();
-      if (manifest === undefined) return undefined;
-      const files = filesOf(manifest);
-      for (const file of files) if (!(await store.heldBytes(file)).complete) return undefined;
-      return { manifest, files, kept: true };
+      const version = manifest === undefined ? undefined : this.#versionOf(manifest, true);
+      return (await version?.isWhole(store)) ? version : undefined;
     } catch {
       // Damaged, or of a later format: as if there was none.
       return undefined;
     }
   }
 
-  async #readFile(path: string, options: ReadOptions): Promise<Uint8Array> {
-    const { signal, maxBytes = Number.POSITIVE_INFINITY } = options;
-    const version = this.#version ?? (await this.#readManifest({ ...(signal === undefined ? {} : { signal }) }));
-    const file = version.files.find((one) => one.path === path);
-    if (file === undefined) throw this.#invalid(path, `is not named by ${manifestPath}`);
-    if (file.bytes > maxBytes) {
-      throw this.#invalid(path, `has ${file.bytes} bytes, at most ${maxBytes} were expected`);
-    }
-    const store = await this.#storeOrWarning();
-    if (store === undefined) return this.#download(version, file, undefined, options);
-    let bytes = await this.#readKept(store, file, options);
-    if (bytes === undefined) {
-      const unroomed = await this.#makeRoom(store, version);
-      if (unroomed !== undefined) {
-        this.#warn(unroomed);
-        return this.#download(version, file, undefined, options);
-      }
-      const read = async () => {
-        // Another reader may have brought it meanwhile; if not, what is here is damaged.
-        const brought = await this.#readKept(store, file, options);
-        if (brought !== undefined) return brought;
-        if ((await store.record(file).catch(() => undefined))?.complete) await store.drop(file.sha256);
-        return this.#download(version, file, store, options);
-      };
-      bytes = await exclusive(this.#lockName(file.sha256), read, { signal });
-    }
-    await this.#commit(store, version);
-    return bytes;
-  }
-
-  /** A file that is here, whole and undamaged. */
-  async #readKept(store: ModelStore, file: ManifestFile, options: ReadOptions): Promise<Uint8Array | undefined> {
-    const { signal, onProgress } = options;
-    const record = await store.record(file).catch(() => undefined);
-    if (record?.complete !== true) return undefined;
-    const buffer = this.#allocate(file);
-    const bytes = await store.readPieces(file, record, buffer, { signal, onProgress });
-    if (bytes !== file.bytes || (await sha256(buffer)) !== file.sha256) return undefined;
-    if (!this.#keptFiles.has(file.sha256)) {
-      this.#keptFiles.add(file.sha256);
-      await store.claim(file.sha256).catch(() => {});
-    }
-    return buffer;
-  }
-
-  /** Downloads a file, into the store if there is one. */
-  async #download(
-    version: Version,
-    file: ManifestFile,
-    store: ModelStore | undefined,
-    options: ReadOptions,
-  ): Promise<Uint8Array> {
-    const { signal, onProgress } = options;
-    const buffer = this.#allocate(file);
-    const job = { server: this.#server, file, buffer, signal, onProgress };
-    if (store === undefined) {
-      await download({ ...job, from: 0, validator: undefined, writer: undefined });
-      return buffer;
-    }
-    const record = await store.record(file).catch(() => undefined);
-    const from = record === undefined ? 0 : await store.readPieces(file, record, buffer, { signal, onProgress });
-    const canMakeWay = !version.kept && (await this.#hasOlder(store, version));
-    const pieces = { store, file, pieceBytes: record?.pieceBytes ?? this.#pieceBytes, keptBytes: from };
-    let lost: UnkeptReason | undefined;
-    const writer = new PieceWriter({
-      ...pieces,
-      onLost: (cause) => {
-        lost = reasonOf(cause);
-        if (lost !== "no-room" || !canMakeWay) this.#giveUpKeeping(cause);
-      },
+  #versionOf(manifest: Uint8Array<ArrayBuffer>, isKept: boolean): ModelVersion {
+    return new ModelVersion(manifest, {
+      ...{ isKept, server: this.#server, pieceBytes: this.#pieceBytes },
+      onUnkept: (reason, facts) => this.#warn(reason, facts),
     });
-    try {
-      await download({ ...job, from, validator: record?.validator, writer });
-    } catch (error) {
-      // The server has moved on from the version that is here: the next load begins with its manifest.
-      if (version.kept && DuplexError.is(error, "MODEL_INVALID")) await store.deleteManifest().catch(() => {});
-      throw error;
-    }
-    if (lost === "no-room" && canMakeWay) {
-      // The estimate was wrong, as it is where a browser does not tell its limit: now an older version makes way.
-      await store.deleteManifest();
-      await this.#releaseOlder(store, version);
-      lost = undefined;
-      const again = new PieceWriter({
-        ...pieces,
-        keptBytes: 0,
-        onLost: (cause) => {
-          lost = reasonOf(cause);
-          this.#giveUpKeeping(cause);
-        },
-      });
-      await again.restart(undefined);
-      await again.finish(buffer);
-    }
-    if (lost === undefined) this.#keptFiles.add(file.sha256);
-    return buffer;
-  }
-
-  /** The rest of the version is not kept either. @throws with `requireCache` */
-  #giveUpKeeping(cause: unknown): void {
-    this.#room = Promise.resolve(this.#warn(this.#unkept(reasonOf(cause), { cause })));
-  }
-
-  /** Whether files are kept that this version does not name. */
-  async #hasOlder(store: ModelStore, { files }: Version): Promise<boolean> {
-    const named = new Set(files.map(({ sha256 }) => sha256));
-    for (const hash of (await store.claims()).keys()) if (!named.has(hash)) return true;
-    return false;
-  }
-
-  /** Makes a version the one that is here, once it is here whole, and lets go of older ones. */
-  async #commit(store: ModelStore, version: Version): Promise<void> {
-    if (version.kept || version !== this.#version) return;
-    if (!version.files.every(({ sha256 }) => this.#keptFiles.has(sha256))) return;
-    try {
-      await store.putManifest(version.manifest);
-      await this.#releaseOlder(store, version);
-    } catch (cause) {
-      this.#warn(this.#unkept(reasonOf(cause), { cause }));
-    }
-  }
-
-  /**
-   * Gives up the claims to all files but those in `keep`, and deletes what no other model claims.
-   *
-   * @param options.ifFree - leaves what somebody reads now; default false: waits for that
-   */
-  async #release(
-    store: ModelStore,
-    keep: ReadonlySet<string>,
-    { ifFree = false }: { ifFree?: boolean } = {},
-  ): Promise<void> {
-    for (const [hash, { shared }] of await store.claims()) {
-      if (keep.has(hash)) continue;
-      const release = async () => {
-        if (!shared) await store.drop(hash);
-        await store.deleteClaim(hash);
-      };
-      await exclusive(this.#lockName(hash), release, { ifFree });
-    }
-  }
-
-  #releaseOlder(store: ModelStore, { files }: Version): Promise<void> {
-    return this.#release(store, new Set(files.map(({ sha256 }) => sha256)), { ifFree: true });
-  }
-
-  /** Whether what is missing of a version has room; asked once, before the first byte. An older version makes way. */
-  #makeRoom(store: ModelStore, version: Version): Promise<DuplexError | undefined> {
-    const ask = async () => {
-      let needed = 0;
-      for (const file of version.files) needed += file.bytes - (await store.heldBytes(file)).bytes;
-      const lacks = (free: number | undefined): free is number => free !== undefined && free < needed;
-      const atFirst = await freeBytes();
-      if (!lacks(atFirst)) return undefined;
-      if (!version.kept && !lacks(atFirst + (await store.storedBytes()))) {
-        await store.deleteManifest();
-        await this.#releaseOlder(store, version);
-      }
-      const free = await freeBytes();
-      return lacks(free) ? this.#unkept("no-room", { neededBytes: needed, freeBytes: free }) : undefined;
-    };
-    this.#room ??= ask().catch((cause) => this.#unkept("failed", { cause }));
-    return this.#room;
   }
 
   #store(): Promise<ModelStore> {
@@ -394,41 +214,20 @@ class ModelOnServer implements CachedModel {
     try {
       return await this.#store();
     } catch (cause) {
-      this.#warn(this.#unkept("no-cache", { cause }));
+      this.#warn("no-cache", { cause });
       return undefined;
     }
   }
 
-  #unkept(reason: UnkeptReason, facts: { cause?: unknown; neededBytes?: number; freeBytes?: number }): DuplexError {
-    return unkept(this.name, reason, facts);
-  }
-
   /** Tells once per load that the model is not kept. @throws the warning, with `requireCache` */
-  #warn(warning: DuplexError): DuplexError {
+  #warn(reason: UnkeptReason, facts: UnkeptFacts): void {
+    const warning = unkept(this.name, reason, facts);
     if (this.#options.requireCache) throw warning;
-    if (this.#warning === undefined) {
-      this.#warning = warning;
-      const { onWarning } = this.#options;
-      // One that throws does not end the load.
-      if (onWarning !== undefined) queueMicrotask(() => onWarning(warning));
-    }
-    return warning;
-  }
-
-  #allocate(file: ManifestFile): Uint8Array<ArrayBuffer> {
-    try {
-      return new Uint8Array(file.bytes);
-    } catch (cause) {
-      throw this.#invalid(file.path, `has ${file.bytes} bytes, more than there is memory for`, cause);
-    }
-  }
-
-  #invalid(path: string, problem: string, cause?: unknown): DuplexError {
-    return invalidFile(this.#server, problem, { path, url: fileUrl(this.#server, path), cause });
-  }
-
-  #lockName(hash: string): string {
-    return `microturn ${this.#cacheName} ${hash}`;
+    if (this.#warning !== undefined) return;
+    this.#warning = warning;
+    const { onWarning } = this.#options;
+    // One that throws does not end the load.
+    if (onWarning !== undefined) queueMicrotask(() => onWarning(warning));
   }
 }
 
@@ -448,12 +247,6 @@ function folderUrl(place: string | URL | ModelSource): string {
     );
   }
   return url.pathname.endsWith("/") ? url.href : `${url.href}/`;
-}
-
-/** @throws DuplexError `MODEL_INVALID` */
-function filesOf(manifest: Uint8Array): readonly ManifestFile[] {
-  const { files } = parseManifest(new TextDecoder().decode(manifest));
-  return [...files.weights, files.tokenizer];
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -10,17 +10,7 @@ export interface ExclusiveOptions {
   readonly ifFree?: boolean;
 }
 
-/** Runs `work` when nobody else of that name runs. */
-export async function exclusive<Result>(
-  name: string,
-  work: () => Promise<Result>,
-  options?: ExclusiveOptions & { readonly ifFree?: false },
-): Promise<Result>;
-export async function exclusive<Result>(
-  name: string,
-  work: () => Promise<Result>,
-  options: ExclusiveOptions,
-): Promise<Result | undefined>;
+/** Runs `work` when nobody else of that name runs; its result, or undefined with `ifFree` if somebody does. */
 export async function exclusive<Result>(
   name: string,
   work: () => Promise<Result>,

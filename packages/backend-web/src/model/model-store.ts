@@ -2,6 +2,7 @@
 // file and two models share one; and, by model, its manifest and its claims to files.
 
 import type { ManifestFile } from "@microturn/core";
+import { type ExclusiveOptions, exclusive } from "./exclusive.js";
 import type { Validator } from "./range-answer.js";
 
 /** What is known of a file that is kept, whole or in part. */
@@ -20,16 +21,27 @@ const root = "https://microturn.invalid/";
 /** The part of the Cache API that belongs to one model. */
 export class ModelStore {
   readonly #cache: Cache;
+  readonly #cacheName: string;
   readonly #model: string;
 
-  private constructor(cache: Cache, base: string) {
+  private constructor(cache: Cache, cacheName: string, base: string) {
     this.#cache = cache;
+    this.#cacheName = cacheName;
     this.#model = encodeURIComponent(base);
   }
 
   /** @throws whatever a browser without a cache for this page throws */
   static async open(cacheName: string, base: string): Promise<ModelStore> {
-    return new ModelStore(await caches.open(cacheName), base);
+    return new ModelStore(await caches.open(cacheName), cacheName, base);
+  }
+
+  /** Runs `work` when nobody else, in no tab, writes this file. */
+  exclusive<Result>(
+    sha256: string,
+    work: () => Promise<Result>,
+    options: ExclusiveOptions = {},
+  ): Promise<Result | undefined> {
+    return exclusive(`microturn ${this.#cacheName} ${sha256}`, work, options);
   }
 
   /** The manifest of the newest version that was kept whole. */
@@ -55,7 +67,7 @@ export class ModelStore {
   /** Writes the record of a file, and that this model needs it. */
   async putRecord({ sha256 }: ManifestFile, record: FileRecord): Promise<void> {
     await this.claim(sha256);
-    await this.#cache.put(recordKey(sha256), Response.json(record));
+    await this.#cache.put(recordKey(sha256), new Response(JSON.stringify(record)));
   }
 
   /** This model needs the file: `release` of another model leaves it here. */
@@ -119,8 +131,39 @@ export class ModelStore {
     for (const key of await this.#keys(`files/${sha256}/`)) await this.#cache.delete(key);
   }
 
+  /** Whether this model claims files that are none of these, by hash. */
+  async claimsOthers(named: ReadonlySet<string>): Promise<boolean> {
+    for (const sha256 of (await this.#claims()).keys()) if (!named.has(sha256)) return true;
+    return false;
+  }
+
+  /**
+   * Gives up the claims to all files but those in `keep`, by hash, and deletes what no other model claims.
+   *
+   * @param options.ifFree - leaves what somebody writes now; default false: waits for that
+   */
+  async release(keep: ReadonlySet<string>, { ifFree = false }: { readonly ifFree?: boolean } = {}): Promise<void> {
+    for (const [sha256, { shared }] of await this.#claims()) {
+      if (keep.has(sha256)) continue;
+      const release = async () => {
+        if (!shared) await this.drop(sha256);
+        await this.#cache.delete(`${root}claims/${sha256}/${this.#model}`);
+      };
+      await this.exclusive(sha256, release, { ifFree });
+    }
+  }
+
+  /** Bytes of the manifest and of all that this model claims, with parts and older versions. */
+  async storedBytes(): Promise<number> {
+    let bytes = (await this.manifest())?.length ?? 0;
+    for (const sha256 of (await this.#claims()).keys()) {
+      for (const key of await this.#keys(`files/${sha256}/pieces/`)) bytes += await this.#sizeOf(key);
+    }
+    return bytes;
+  }
+
   /** Files that this model claims, and whether another one does as well. */
-  async claims(): Promise<ReadonlyMap<string, { readonly shared: boolean }>> {
+  async #claims(): Promise<ReadonlyMap<string, { readonly shared: boolean }>> {
     const claims = new Map<string, { shared: boolean }>();
     const others = new Set<string>();
     for (const key of await this.#keys("claims/")) {
@@ -130,19 +173,6 @@ export class ModelStore {
     }
     for (const [sha256, claim] of claims) claim.shared = others.has(sha256);
     return claims;
-  }
-
-  async deleteClaim(sha256: string): Promise<void> {
-    await this.#cache.delete(`${root}claims/${sha256}/${this.#model}`);
-  }
-
-  /** Bytes of the manifest and of all that this model claims, with parts and older versions. */
-  async storedBytes(): Promise<number> {
-    let bytes = (await this.manifest())?.length ?? 0;
-    for (const sha256 of (await this.claims()).keys()) {
-      for (const key of await this.#keys(`files/${sha256}/pieces/`)) bytes += await this.#sizeOf(key);
-    }
-    return bytes;
   }
 
   get #manifestKey(): string {

@@ -115,7 +115,7 @@ export function networkFailed({ name }: ModelServer, problem: string, failed: Fa
   const { path, url, status, cause } = failed;
   const answer = status === undefined ? "" : ` (status ${status})`;
   const hint = isCrossOrigin(url)
-    ? "; check the network, and that the server allows this origin (CORS)"
+    ? "; check the network, that the server allows this origin (CORS), and that the page's own policy does (connect-src)"
     : "; check the network";
   return new DuplexError(
     "NETWORK_FAILED",

@@ -18,12 +18,15 @@ export async function freeBytes(): Promise<number | undefined> {
   return quota === undefined || usage === undefined ? undefined : Math.max(0, quota - usage);
 }
 
+/** What is known of a model that is not kept. */
+export interface UnkeptFacts {
+  readonly cause?: unknown;
+  readonly neededBytes?: number;
+  readonly freeBytes?: number;
+}
+
 /** Says why a model is not kept; a warning, unless it must be. */
-export function unkept(
-  name: string,
-  reason: UnkeptReason,
-  { cause, ...details }: { cause?: unknown; neededBytes?: number; freeBytes?: number } = {},
-): DuplexError {
+export function unkept(name: string, reason: UnkeptReason, { cause, ...details }: UnkeptFacts = {}): DuplexError {
   const { neededBytes, freeBytes: free } = details;
   const problem = {
     "no-cache":
