@@ -49,12 +49,12 @@ export class HeardTrack {
    * Sound of a micro-turn is sent to the player.
    *
    * @param turnIndex - the micro-turn
-   * @param samples - at the engine's rate
+   * @param samples - at the engine's rate; 0 for the last of what was inside the resampler
    * @param length - samples at the player's rate
    */
   send(turnIndex: number, samples: number, length: number): void {
     const from = this.#sent + this.#delay;
-    this.#stretches.push({ turnIndex, samples, from, to: from + length, length });
+    if (samples > 0) this.#stretches.push({ turnIndex, samples, from, to: from + length, length });
     this.#sent += length;
   }
 

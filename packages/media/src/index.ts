@@ -1,5 +1,6 @@
 // The public names of @microturn/media, written by hand: adding one is a decision.
 
+export { attachCamera, type Camera, type CameraOptions, type CameraState } from "./camera.js";
 export type { HeardPosition } from "./heard-track.js";
 export type { MediaUnavailableReason } from "./media-devices.js";
 export { attachMicrophone, type Microphone, type MicrophoneOptions, type MicrophoneState } from "./microphone.js";

@@ -16,6 +16,15 @@ export function mediaUnavailable(reason: MediaUnavailableReason, message: string
   return new DuplexError("MEDIA_UNAVAILABLE", message, { cause, details: { reason } });
 }
 
+/** The page was not served by https. */
+export function insecureContext(operation: string): DuplexError {
+  const { protocol = "" } = globalThis.location ?? {};
+  return mediaUnavailable(
+    "insecure-context",
+    `${operation}: expected a secure page, got ${protocol}//; serve it by https, or from localhost`,
+  );
+}
+
 /** The list of devices of one kind; labels are empty until the user has allowed one. */
 export async function listDevices(kind: MediaDeviceKind): Promise<MediaDeviceInfo[]> {
   const devices = await mediaDevices("devices").enumerateDevices();
@@ -27,10 +36,7 @@ export function mediaDevices(operation: string): MediaDevices {
   const devices = globalThis.navigator?.mediaDevices;
   if (devices !== undefined) return devices;
   throw globalThis.isSecureContext === false
-    ? mediaUnavailable(
-        "insecure-context",
-        `${operation}: expected a secure page, got ${globalThis.location?.protocol}//; serve it by https, or from localhost`,
-      )
+    ? insecureContext(operation)
     : mediaUnavailable(
         "unsupported-browser",
         `${operation}: expected a browser with navigator.mediaDevices, got none; call it in a page (not in a worker or on a server) of a current browser`,

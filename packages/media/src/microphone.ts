@@ -2,7 +2,8 @@
 // a device that is muted, changed or unplugged gives silence, so that the session clock (rule 1) never stands still.
 
 import { DuplexError, type DuplexSession } from "@microturn/core";
-import { askForStream, listDevices, stopTracks, throwIfAborted } from "./media-devices.js";
+import { CaptureDevice } from "./capture-device.js";
+import { askForStream, stopTracks, throwIfAborted } from "./media-devices.js";
 import { audioState, loadWorklet, type SessionAudio, shareAudio } from "./session-audio.js";
 import { type CaptureMessage, type CaptureOptions, captureName } from "./worklets/capture-messages.js";
 import { ringMemory, SampleRing } from "./worklets/sample-ring.js";
@@ -133,19 +134,14 @@ class SessionMicrophone implements Microphone {
   readonly #session: DuplexSession;
   readonly #audio: SessionAudio;
   readonly #options: MicrophoneOptions;
+  readonly #device: CaptureDevice;
   readonly #node: AudioWorkletNode;
   readonly #ring: SampleRing | undefined;
   readonly #piece: Float32Array;
   #source: MediaStreamAudioSourceNode;
-  #stream: MediaStream;
-  #track: MediaStreamTrack;
-  #ours: boolean;
-  #muted: boolean;
   #level = 0;
   #lost = 0;
   #state: MicrophoneState = "live";
-  #changing: Promise<unknown> = Promise.resolve();
-  #recovering = false;
   #closing: Promise<void> | undefined;
   #resolveEnded: () => void = () => {};
 
@@ -154,10 +150,16 @@ class SessionMicrophone implements Microphone {
     this.#session = session;
     this.#audio = audio;
     this.#options = options;
-    this.#ours = options.stream === undefined;
-    this.#muted = options.muted === true;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
+    });
+    this.#device = new CaptureDevice({
+      kind: "audioinput",
+      stream,
+      ours: options.stream === undefined,
+      open: (deviceId) => openDevice("use", options, deviceId),
+      onStream: (next) => this.#connect(next),
+      onChange: () => this.#update(),
     });
     const capacity = Math.round(capacitySeconds * context.sampleRate);
     const blockSamples = Math.round(blockSeconds * context.sampleRate);
@@ -174,15 +176,12 @@ class SessionMicrophone implements Microphone {
       processorOptions,
     });
     this.#node.port.onmessage = ({ data }: MessageEvent<CaptureMessage>) => this.#receive(data);
-    this.#stream = stream;
-    this.#track = stream.getAudioTracks()[0];
     this.#source = context.createMediaStreamSource(stream);
     this.#source.connect(this.#node);
     // It gives silence; a node that leads nowhere would not run.
     this.#node.connect(context.destination);
-    this.#watchTrack();
+    this.muted = options.muted === true;
     context.addEventListener("statechange", this.#update);
-    navigator.mediaDevices?.addEventListener("devicechange", this.#recover);
     options.signal?.addEventListener("abort", this.#abort, { once: true });
     void session.ended.then(() => this.close());
     this.#update();
@@ -193,12 +192,11 @@ class SessionMicrophone implements Microphone {
   }
 
   get muted(): boolean {
-    return this.#muted;
+    return this.#device.muted;
   }
 
   set muted(muted: boolean) {
-    this.#muted = muted;
-    this.#track.enabled = !muted;
+    this.#device.muted = muted;
     if (muted) this.#level = 0;
   }
 
@@ -211,21 +209,19 @@ class SessionMicrophone implements Microphone {
   }
 
   get settings(): MediaTrackSettings {
-    return this.#track.getSettings();
+    return this.#device.track.getSettings();
   }
 
   get stream(): MediaStream {
-    return this.#stream;
+    return this.#device.stream;
   }
 
   devices(): Promise<MediaDeviceInfo[]> {
-    return listDevices("audioinput");
+    return this.#device.devices();
   }
 
   use(deviceId: string): Promise<void> {
-    const change = this.#changing.then(() => this.#change(deviceId));
-    this.#changing = change.catch(() => {});
-    return change;
+    return this.#device.use(deviceId);
   }
 
   close(): Promise<void> {
@@ -237,7 +233,12 @@ class SessionMicrophone implements Microphone {
     return this.close();
   }
 
-  // --- samples ---
+  #connect(stream: MediaStream): void {
+    const before = this.#source;
+    this.#source = this.#audio.context.createMediaStreamSource(stream);
+    this.#source.connect(this.#node);
+    before.disconnect();
+  }
 
   #receive(message: CaptureMessage): void {
     if (typeof message === "number") {
@@ -259,69 +260,11 @@ class SessionMicrophone implements Microphone {
 
   #take(samples: Float32Array): void {
     if (this.#closing !== undefined) return;
-    if (this.#muted) samples.fill(0);
+    if (this.muted) samples.fill(0);
     else this.#level = rootMeanSquare(samples);
     // A live source cannot wait; what the session refuses is told by its own event.
     void this.#session.writeAudio(samples, { sampleRate: this.#audio.context.sampleRate });
   }
-
-  // --- devices ---
-
-  async #change(deviceId: string | undefined): Promise<void> {
-    const operation = "use";
-    this.#requireOpen(operation);
-    const stream = await openDevice(operation, this.#options, deviceId);
-    if (this.#closing !== undefined) stopTracks(stream);
-    this.#requireOpen(operation);
-    const [oldSource, oldStream, wasOurs] = [this.#source, this.#stream, this.#ours];
-    this.#unwatchTrack();
-    const source = this.#audio.context.createMediaStreamSource(stream);
-    source.connect(this.#node);
-    oldSource.disconnect();
-    if (wasOurs) stopTracks(oldStream);
-    this.#source = source;
-    this.#stream = stream;
-    this.#track = stream.getAudioTracks()[0];
-    this.#ours = true;
-    this.#watchTrack();
-    this.#update();
-  }
-
-  /** A device was unplugged, or another came: goes on with the default one, if there is one now. */
-  readonly #recover = async (): Promise<void> => {
-    if (this.#state !== "lost" || this.#recovering || !this.#ours) return;
-    this.#recovering = true;
-    try {
-      await this.#changing;
-      const devices = await this.devices();
-      if (this.#state === "lost" && devices.length > 0) await this.#change(undefined);
-    } catch {
-      // It stays lost; the next change of devices is another chance.
-    } finally {
-      this.#recovering = false;
-    }
-  };
-
-  readonly #trackEnded = (): void => {
-    this.#level = 0;
-    this.#update();
-    void this.#recover();
-  };
-
-  #watchTrack(): void {
-    this.#track.enabled = !this.#muted;
-    this.#track.addEventListener("ended", this.#trackEnded);
-    this.#track.addEventListener("mute", this.#update);
-    this.#track.addEventListener("unmute", this.#update);
-  }
-
-  #unwatchTrack(): void {
-    this.#track.removeEventListener("ended", this.#trackEnded);
-    this.#track.removeEventListener("mute", this.#update);
-    this.#track.removeEventListener("unmute", this.#update);
-  }
-
-  // --- states ---
 
   readonly #update = (): void => {
     const before = this.#state;
@@ -334,9 +277,8 @@ class SessionMicrophone implements Microphone {
   #stateNow(): MicrophoneState {
     const audio = audioState(this.#audio.context);
     if (this.#closing !== undefined || audio === "closed") return "closed";
-    if (this.#track.readyState === "ended") return "lost";
-    if (audio !== "running") return audio;
-    return this.#track.muted ? "held" : "live";
+    const device = this.#device.state;
+    return device === "lost" || audio === "running" ? device : audio;
   }
 
   readonly #abort = (): void => {
@@ -347,24 +289,16 @@ class SessionMicrophone implements Microphone {
     // `close` has set `#closing` when this goes on.
     await undefined;
     this.#level = 0;
-    this.#unwatchTrack();
     this.#audio.context.removeEventListener("statechange", this.#update);
-    navigator.mediaDevices?.removeEventListener("devicechange", this.#recover);
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#node.port.postMessage("close");
     this.#node.port.onmessage = null;
     this.#source.disconnect();
     this.#node.disconnect();
-    if (this.#ours) stopTracks(this.#stream);
-    else this.#track.enabled = true;
+    this.#device.close();
     this.#update();
     await this.#audio.release();
     this.#resolveEnded();
-  }
-
-  #requireOpen(operation: string): void {
-    if (this.#closing === undefined) return;
-    throw new DuplexError("SESSION_CLOSED", `${operation}: the microphone was closed; attach another`);
   }
 }
 

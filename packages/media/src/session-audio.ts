@@ -2,7 +2,7 @@
 // It runs at the device's own rate, as Firefox refuses a microphone of another rate than its context.
 
 import type { DuplexSession } from "@microturn/core";
-import { mediaUnavailable } from "./media-devices.js";
+import { insecureContext, mediaUnavailable } from "./media-devices.js";
 
 /** State of the audio of a page: `suspended` until the user has touched it, `interrupted` by a call on iOS. */
 export type AudioState = "running" | "suspended" | "interrupted" | "closed";
@@ -50,15 +50,10 @@ export function shareAudio(operation: string, session: DuplexSession, passed?: A
 }
 
 function open(operation: string, passed: AudioContext | undefined): Shared {
+  checkPage(operation);
   if (passed !== undefined) {
     checkRate(operation, passed);
     return { context: passed, ours: false, stop: () => {}, users: 0 };
-  }
-  if (typeof AudioContext !== "function" || typeof AudioWorkletNode !== "function") {
-    throw mediaUnavailable(
-      "unsupported-browser",
-      `${operation}: expected a secure page of a browser with AudioWorklet; serve it by https, and use a browser from 2021 on`,
-    );
   }
   const context = new AudioContext({ latencyHint: "interactive" });
   try {
@@ -68,6 +63,33 @@ function open(operation: string, passed: AudioContext | undefined): Shared {
     throw error;
   }
   return { context, ours: true, stop: keepRunning(context), users: 0 };
+}
+
+/**
+ * A context for a session that is still to be opened, started while the gesture lasts that asks for it.
+ *
+ * @throws DuplexError `MEDIA_UNAVAILABLE` in a browser without AudioWorklet
+ */
+export function openAudio(operation: string): SessionAudio {
+  const { context, stop } = open(operation, undefined);
+  return {
+    context,
+    async release() {
+      stop();
+      if (context.state !== "closed") await context.close();
+    },
+  };
+}
+
+/** Browsers run audio worklets in secure pages only. */
+function checkPage(operation: string): void {
+  if (typeof AudioContext === "function" && "audioWorklet" in AudioContext.prototype) return;
+  throw globalThis.isSecureContext === false
+    ? insecureContext(operation)
+    : mediaUnavailable(
+        "unsupported-browser",
+        `${operation}: expected a browser with AudioWorklet, got none; call it in a page (not in a worker or on a server) of a browser from 2021 on`,
+      );
 }
 
 /** What our resampler takes. */

@@ -5,7 +5,7 @@ import { DuplexError, type DuplexSession, type FlushEvent, Resampler, type Speec
 import { type HeardPosition, HeardTrack } from "./heard-track.js";
 import { listDevices } from "./media-devices.js";
 import { type AudioState, audioState, loadWorklet, type SessionAudio, shareAudio } from "./session-audio.js";
-import { type PlayerOptions, type PlayerOrder, playerName, report } from "./worklets/player-messages.js";
+import { type PlayerOptions, type PlayerOrder, playerName, report, reportLength } from "./worklets/player-messages.js";
 
 /** Options of {@link attachSpeaker}. */
 export interface SpeakerOptions {
@@ -21,7 +21,7 @@ export interface SpeakerOptions {
   readonly prebufferMs?: number;
   /** Where that ends after replies that did come late, ms, `prebufferMs` … 1000; default 80 or `prebufferMs`. */
   readonly maxPrebufferMs?: number;
-  /** Sound that waits at most, ms, 100 … 600 000; the oldest is dropped beyond. Default 1000. */
+  /** Sound that waits at most, ms, 100 … 600 000; beyond, the oldest is dropped, down to half of it. Default 1000. */
   readonly maxQueuedMs?: number;
   /** Length of fades, ms, 1 … 10; default 5. */
   readonly fadeMs?: number;
@@ -100,6 +100,9 @@ export function attachSpeaker(session: DuplexSession, options: SpeakerOptions = 
   return new SessionSpeaker(session, shareAudio(operation, session, options.audioContext), player, options);
 }
 
+/** How long the end of a session waits for a context that has not started, ms. */
+const longestStartMs = 1000;
+
 /** Sound on its way to the player. */
 interface Piece {
   readonly turnIndex: number;
@@ -122,7 +125,7 @@ class SessionSpeaker implements Speaker {
   #waitingSamples = 0;
   #droppedHere = 0;
   #node: AudioWorkletNode | undefined;
-  #report = new Float64Array(0);
+  #report = new Float64Array(reportLength);
   #fence = 0;
   #volume: number;
   #state: AudioState;
@@ -183,18 +186,21 @@ class SessionSpeaker implements Speaker {
 
   get statistics(): SpeakerStatistics {
     const toMs = 1000 / this.#audio.context.sampleRate;
-    const [pushed = 0, queued = 0] = [this.#report[report.pushed], this.#report[report.queued]];
+    const values = this.#report;
+    const underWay = this.#track.sent - values[report.pushed] + this.#waitingSamples;
     return {
-      queuedMs: (queued + this.#track.sent - pushed + this.#waitingSamples) * toMs,
-      underruns: this.#report[report.underruns] ?? 0,
-      droppedMs: ((this.#report[report.dropped] ?? 0) + this.#droppedHere) * toMs,
-      rate: this.#report[report.rate] ?? 1,
+      queuedMs: (values[report.queued] + underWay) * toMs,
+      underruns: values[report.underruns],
+      droppedMs: (values[report.dropped] + this.#droppedHere) * toMs,
+      // Before the first report there is none.
+      rate: values[report.rate] || 1,
     };
   }
 
   async resume(): Promise<void> {
     this.#requireOpen("resume");
     await this.#audio.context.resume();
+    this.#update();
   }
 
   devices(): Promise<MediaDeviceInfo[]> {
@@ -222,6 +228,8 @@ class SessionSpeaker implements Speaker {
   }
 
   close(): Promise<void> {
+    // The session may have ended before, and its last sound still be playing.
+    if (this.#closing !== undefined && this.#state !== "closed") this.#silence();
     this.#closing ??= this.#close(false);
     return this.#closing;
   }
@@ -326,8 +334,16 @@ class SessionSpeaker implements Speaker {
     await undefined;
     for (const stop of this.#stopListening) stop();
     const { context } = this.#audio;
-    if (playOut) await this.ready.catch(() => {});
-    if (this.#node !== undefined && this.#state === "running") {
+    if (playOut) {
+      // The last samples are still inside the resampler; they belong to the micro-turn before.
+      const tail = new Float32Array(this.#resampler.delaySamples);
+      this.#resampler.flush(tail);
+      this.#waiting.push({ turnIndex: 0, samples: 0, pcm: tail });
+      this.#send();
+      await this.ready.catch(() => {});
+      await this.#started();
+    }
+    if (this.#node !== undefined && audioState(context) === "running") {
       if (!playOut) this.#silence();
       await this.#drained();
     }
@@ -340,6 +356,22 @@ class SessionSpeaker implements Speaker {
     await this.#audio.release();
     this.#state = "closed";
     this.#resolveEnded();
+  }
+
+  /** A context takes a while to start; what waits for that is not lost when the session ends meanwhile. */
+  #started(): Promise<void> {
+    const { context } = this.#audio;
+    if (this.#waiting.length === 0 || audioState(context) !== "suspended") return Promise.resolve();
+    return new Promise((resolve) => {
+      const guard = setTimeout(resolve, longestStartMs);
+      const check = () => {
+        if (audioState(context) === "suspended") return;
+        clearTimeout(guard);
+        context.removeEventListener("statechange", check);
+        resolve();
+      };
+      context.addEventListener("statechange", check);
+    });
   }
 
   /** Resolves when all that was sent has left the loudspeaker, or can no longer. */

@@ -4,8 +4,9 @@ import * as core from "@microturn/core";
 import * as coreTesting from "@microturn/core/testing";
 import * as media from "../index.js";
 import { recordNode } from "./recorder.js";
+import { toText } from "./recordings.js";
 
-const kit = { ...media, core, ...coreTesting, recordNode };
+const kit = { ...media, core, ...coreTesting, recordNode, toText };
 
 /** The names above, as a page has them. */
 export type MediaKit = typeof kit;

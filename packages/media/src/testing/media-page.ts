@@ -25,6 +25,8 @@ export interface MediaPages {
     readonly isolated?: boolean;
     readonly context?: BrowserContext;
     readonly path?: string;
+    /** Name of the server; default localhost, which browsers trust. */
+    readonly host?: string;
   }): Promise<Page & { readonly problems: string[] }>;
   close(): Promise<void>;
 }
@@ -54,7 +56,7 @@ export async function openMediaPages(options: MediaPagesOptions = {}): Promise<M
   const servers = new Map<boolean, TestServer>();
   return {
     browser,
-    async open({ isolated = true, context, path = "/" } = {}) {
+    async open({ isolated = true, context, path = "/", host = "localhost" } = {}) {
       let server = servers.get(isolated);
       if (server === undefined) {
         server = await startServer({ routes, isolated, headers: { "Content-Security-Policy": policy } });
@@ -66,7 +68,7 @@ export async function openMediaPages(options: MediaPagesOptions = {}): Promise<M
       page.on("console", (message) => {
         if (message.type() === "error") problems.push(message.text());
       });
-      await page.goto(`${server.url}${path}`);
+      await page.goto(`${server.url.replace("localhost", host)}${path}`);
       // A module script has run before a page counts as loaded.
       if ((await page.title()) !== "ready") throw new Error(`the page did not start: ${problems.join("; ")}`);
       return Object.assign(page, { problems });

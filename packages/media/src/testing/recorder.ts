@@ -3,10 +3,8 @@
 /** What was heard. */
 export interface Recording {
   readonly samples: Float32Array;
-  /** Frame of the context at the first sample. */
-  readonly firstFrame: number;
-  /** Samples recorded at each mark. */
-  readonly marks: readonly number[];
+  /** Samples recorded at each mark, and the frame of the context. (A context may leave frames out while it starts.) */
+  readonly marks: readonly { readonly at: number; readonly frame: number }[];
 }
 
 /** A recorder in a context; give `node` to `attachSpeaker` as its destination. */

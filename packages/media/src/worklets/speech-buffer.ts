@@ -12,7 +12,7 @@ export interface SpeechBufferOptions {
   readonly prebuffer: number;
   /** Where that ends. */
   readonly maxPrebuffer: number;
-  /** More than this is never queued (but one piece and the prebuffer always fit): the oldest goes. */
+  /** More than this, or than one longer piece, and `maxPrebuffer` on top is never queued: the oldest goes. */
   readonly bound: number;
   /** Length of a fade in or out; at least 1. */
   readonly fade: number;
@@ -64,7 +64,7 @@ export class SpeechBuffer {
     this.#tail = new Float32Array(options.fade);
     this.#tailAt = options.fade;
     this.#control = new RateControl({ sampleRate: options.sampleRate, target: options.prebuffer });
-    this.#reserve(options.bound);
+    this.#reserve(options.bound + options.maxPrebuffer);
   }
 
   /** Samples pushed since the start. */
@@ -102,15 +102,16 @@ export class SpeechBuffer {
     return this.#rate;
   }
 
-  /** Takes a piece of sound; copied. If more waits then than the bound, the oldest goes, down to piece and prebuffer. */
+  /** Takes a piece of sound; copied. If too much waits then, the oldest goes, down to half the bound, but never of this piece. */
   push(samples: Float32Array): void {
     const { bound, maxPrebuffer } = this.#options;
-    const limit = Math.max(bound, samples.length + maxPrebuffer);
+    const limit = Math.max(bound, samples.length) + maxPrebuffer;
     this.#reserve(limit);
     if (this.#playing) this.#control.observe(this.queued + this.#hold, samples.length);
     else this.#start();
     if (this.queued + samples.length > limit) {
-      const excess = Math.max(0, this.queued - this.#prebuffer);
+      const kept = Math.max(this.#prebuffer, (bound >> 1) - samples.length);
+      const excess = Math.max(0, this.queued - kept);
       this.#dropped += excess;
       this.#skip(excess);
       this.#control.shift(-excess);

@@ -1,0 +1,301 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chromiumPath, withoutChromium } from "../../../scripts/browser-testing.js";
+import type { MediaKit } from "./testing/kit.js";
+import { type MediaPages, openMediaPages } from "./testing/media-page.js";
+import { type Listening, listen, stretches } from "./testing/recordings.js";
+
+declare const kit: MediaKit;
+
+describe.skipIf(chromiumPath === undefined)(`the speaker in a browser${withoutChromium}`, () => {
+  let pages: MediaPages;
+  beforeAll(async () => {
+    pages = await openMediaPages();
+  });
+  afterAll(() => pages?.close());
+
+  /** A page with a session that is fed by a silent microphone and recorded at the speaker; see each test for its script. */
+  async function conversation(what: {
+    readonly turns: number;
+    readonly yieldAt?: readonly number[];
+    prebufferMs?: number;
+  }) {
+    const page = await pages.open();
+    const result = await page.evaluate(async ({ turns, yieldAt = [], prebufferMs = 40 }) => {
+      const engine = kit.scriptedEngine({
+        // It speaks all the time, but listens for four micro-turns after it has yielded.
+        script: ({ index }) => {
+          if (yieldAt.includes(index)) return { yielded: true };
+          const quiet = yieldAt.some((turn) => index > turn && index < turn + 4);
+          return quiet || index >= turns ? {} : { decision: "speak", speech: 0.3 };
+        },
+      });
+      const session = await kit.core.DuplexSession.open({ engine });
+      const audioContext = new AudioContext();
+      const recorder = await kit.recordNode(audioContext);
+      const flushedAt: number[] = [];
+      session.on("flush", () => {
+        recorder.mark();
+        flushedAt.push(audioContext.currentTime * audioContext.sampleRate);
+      });
+      const speaker = kit.attachSpeaker(session, {
+        ...{ audioContext, destination: recorder.node, prebufferMs, maxPrebufferMs: Math.max(80, prebufferMs) },
+      });
+      await speaker.ready;
+      const heard: { turnIndex: number; samples: number; played: number }[] = [];
+      const microphone = await kit.attachMicrophone(session, { audioContext, muted: true });
+      await new Promise<void>((resolve) => {
+        session.on("turn-end", ({ turn }) => {
+          if (turn.index === turns + 2) resolve();
+        });
+      });
+      const { statistics } = speaker;
+      const last = speaker.heard;
+      const recording = await recorder.read();
+      await session.close();
+      await Promise.all([speaker.ended, microphone.ended]);
+      const { state } = audioContext;
+      await audioContext.close();
+      const { samples, marks } = recording;
+      return {
+        ...{ samples: kit.toText(samples), marks, flushedAt, statistics, heard, last, state },
+        sampleRate: audioContext.sampleRate,
+      };
+    }, what);
+    expect(page.problems).toEqual([]);
+    await page.close();
+    return { ...result, samples: listen(result.samples as Listening) };
+  }
+
+  it("plays what comes, without a gap and without a click", async () => {
+    const { samples, sampleRate, statistics, state } = await conversation({ turns: 20, prebufferMs: 200 });
+    const sounds = stretches(samples, sampleRate / 200);
+    // A gap may only be there if this machine was too slow, which the player then counts.
+    expect(sounds.length - 1).toBeLessThanOrEqual(statistics.underruns);
+    if (statistics.underruns === 0) {
+      const seconds = (sounds[0].to - sounds[0].from) / sampleRate;
+      expect(seconds).toBeGreaterThan(3.95);
+      expect(seconds).toBeLessThan(4.05);
+    }
+    let [steepest, loudest] = [0, 0];
+    for (let i = 1; i < samples.length; i++) {
+      steepest = Math.max(steepest, Math.abs(samples[i] - samples[i - 1]));
+      loudest = Math.max(loudest, samples[i]);
+    }
+    expect(steepest).toBeLessThan((1.5 * 0.3 * 2 * Math.PI * 200) / sampleRate);
+    expect(loudest).toBeGreaterThan(0.28);
+    // The context was passed in: it is not ours to close.
+    expect(state).toBe("running");
+  });
+
+  it("is silent within 20 ms of the model's decision to yield (rule 5), and stays so", async () => {
+    const yieldAt = [6, 14, 22, 30, 38];
+    const { samples, sampleRate, marks, flushedAt } = await conversation({ turns: 40, yieldAt });
+    expect(marks).toHaveLength(yieldAt.length);
+    const byAudioThread: number[] = [];
+    const byPage: number[] = [];
+    marks.forEach(({ at: mark, frame }, i) => {
+      const until = Math.min(samples.length, mark + Math.round(0.6 * sampleRate));
+      let last = mark - 1;
+      for (let at = mark; at < until; at++) if (samples[at] !== 0) last = at;
+      byAudioThread.push((1000 * (last + 1 - mark)) / sampleRate);
+      byPage.push((1000 * (frame + last + 1 - mark - flushedAt[i])) / sampleRate);
+      // It was speaking: there was something to silence.
+      const before = samples.subarray(mark - Math.round(0.02 * sampleRate), mark);
+      expect(Math.max(...before), `before flush ${i}`).toBeGreaterThan(0.05);
+    });
+    console.info(`flush to silence, ms: by the audio thread ${figures(byAudioThread)}; by the page ${figures(byPage)}`);
+    expect(Math.max(...byAudioThread)).toBeLessThan(20);
+    // The page's clock has the wait for a busy machine in it: the best counts.
+    expect(Math.min(...byPage)).toBeLessThan(20);
+  });
+
+  it("knows what was heard (rule 4): the cut of a flush, to some milliseconds", async () => {
+    const { samples, sampleRate, last, statistics, marks } = await conversation({ turns: 10, yieldAt: [7] });
+    expect(marks).toHaveLength(1);
+    const start = samples.findIndex((value) => value !== 0);
+    // What sounded until the flush, less pauses for a slow machine; the fade is not counted.
+    let played = 0;
+    for (let at = start; at < marks[0].at; at++) if (Math.abs(samples[at]) > 0 || samples[at - 1] !== 0) played++;
+    const turnIndex = Math.floor(played / (0.2 * sampleRate));
+    if (statistics.underruns === 0) {
+      const heardMs = ((last?.turnIndex ?? 0) * 3200 + (last?.samples ?? 0)) / 16;
+      // Silence that follows belongs to the micro-turns after the yield, and is heard as well.
+      expect(heardMs).toBeGreaterThan((1000 * played) / sampleRate - 10);
+    }
+    expect(last?.turnIndex).toBeGreaterThanOrEqual(turnIndex);
+  });
+
+  it("keeps out what carries an old fence: the step that was under way when the app interrupted (rule 5)", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      const { DuplexSession, systemClock } = kit.core;
+      const script = () => ({ decision: "speak", speech: 0.3 }) as const;
+      const engine = kit.scriptedEngine({ script, stepMs: 120, clock: systemClock });
+      const session = await DuplexSession.open({ engine });
+      const audioContext = new AudioContext();
+      const recorder = await kit.recordNode(audioContext);
+      const speaker = kit.attachSpeaker(session, { audioContext, destination: recorder.node });
+      await speaker.ready;
+      const microphone = await kit.attachMicrophone(session, { audioContext, muted: true });
+      const after: { fence: number; silent: boolean }[] = [];
+      let fence = 0;
+      await new Promise<void>((resolve) => {
+        session.on("speech", (_, event) => {
+          if (fence > 0) after.push({ fence: event.fence, silent: event.silent });
+          if (after.length === 3) setTimeout(resolve, 300);
+        });
+        session.on("turn-start", ({ turnIndex }) => {
+          if (turnIndex !== 6) return;
+          setTimeout(() => {
+            session.on("flush", (event) => {
+              fence = event.fence;
+            });
+            recorder.mark();
+            session.interrupt();
+          }, 40);
+        });
+      });
+      const { samples, marks } = await recorder.read();
+      await session.close();
+      await Promise.all([speaker.ended, microphone.ended]);
+      await audioContext.close();
+      return { samples: kit.toText(samples), marks, after, fence, sampleRate: audioContext.sampleRate };
+    });
+    const samples = listen(result.samples);
+    const { marks, after, fence, sampleRate } = result;
+    // The step under way gave sound under the old fence, and the session handed it out.
+    expect(after[0]).toEqual({ fence: fence - 1, silent: false });
+    const silentFrom = marks[0].at + Math.round(0.02 * sampleRate);
+    const sounds = stretches(samples, 48).filter(({ to }) => to > silentFrom);
+    // Its 200 ms were not played: the next sound is that of the first micro-turn which may speak again, 400 ms later.
+    for (const { from } of sounds) expect(from - marks[0].at).toBeGreaterThan(0.25 * sampleRate);
+    expect(sounds.length).toBeGreaterThan(0);
+  });
+
+  it("holds the newest second while the page's audio is suspended, and plays it when it runs", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      const engine = kit.scriptedEngine({ script: () => ({ decision: "speak", speech: 0.3 }) });
+      const session = await kit.core.DuplexSession.open({ engine, pace: "as-fast-as-input", tailMs: 0 });
+      const audioContext = new AudioContext();
+      const recorder = await kit.recordNode(audioContext);
+      await audioContext.suspend();
+      const states: string[] = [];
+      const onStateChange = (state: string) => states.push(state);
+      const speaker = kit.attachSpeaker(session, { audioContext, destination: recorder.node, onStateChange });
+      await speaker.ready;
+      const before = speaker.state;
+      await session.writeAudio(new Float32Array(16_000 * 6));
+      while (session.turnIndex < 30) await new Promise((resolve) => setTimeout(resolve, 5));
+      const suspended = speaker.statistics;
+      const heard = speaker.heard;
+      await speaker.resume();
+      await session.finish();
+      await speaker.ended;
+      const { samples } = await recorder.read();
+      await audioContext.close();
+      const { sampleRate } = audioContext;
+      return { before, suspended, heard, states, samples: kit.toText(samples), sampleRate };
+    });
+    expect(result.before).toBe("suspended");
+    expect(result.suspended.queuedMs).toBeCloseTo(1000, 3);
+    expect(result.suspended.droppedMs).toBeCloseTo(5000, 3);
+    expect(result.heard).toBeUndefined();
+    expect(result.states).toEqual(["running"]);
+    const sounds = stretches(listen(result.samples), 48);
+    // The session has ended meanwhile; what was queued is played to its end all the same.
+    expect(sounds).toHaveLength(1);
+    expect((sounds[0].to - sounds[0].from) / result.sampleRate).toBeCloseTo(1, 1);
+  });
+
+  it("plays to its end what is queued when the session ends, then lets its context go; close() cuts it off", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      const open = async () => {
+        const engine = kit.scriptedEngine({ script: () => ({ decision: "speak", speech: 0.3 }) });
+        const session = await kit.core.DuplexSession.open({ engine, pace: "as-fast-as-input", tailMs: 0 });
+        const contexts: AudioContext[] = [];
+        const Original = AudioContext;
+        globalThis.AudioContext = class extends Original {
+          constructor(options?: AudioContextOptions) {
+            super(options);
+            contexts.push(this);
+          }
+        };
+        const speaker = kit.attachSpeaker(session, { maxQueuedMs: 5000 });
+        globalThis.AudioContext = Original;
+        await speaker.ready;
+        await session.writeAudio(new Float32Array(16_000));
+        await session.finish();
+        return { speaker, context: contexts[0] };
+      };
+      const first = await open();
+      const started = performance.now();
+      await first.speaker.ended;
+      const playedMs = performance.now() - started;
+      const second = await open();
+      const closing = performance.now();
+      await second.speaker.close();
+      const closedMs = performance.now() - closing;
+      return {
+        ...{ playedMs, closedMs, states: [first.context.state, second.context.state], speaker: first.speaker.state },
+        last: first.speaker.heard,
+      };
+    });
+    expect(result.states).toEqual(["closed", "closed"]);
+    expect(result.speaker).toBe("closed");
+    expect(result.playedMs).toBeGreaterThan(900);
+    expect(result.closedMs).toBeLessThan(900);
+    expect(result.last).toEqual({ turnIndex: 4, samples: 3200 });
+  });
+
+  it("keeps its queue against a clock that drifts, on the audio thread itself", async () => {
+    const page = await pages.open();
+    // A context without a device renders as fast as it can, so that nothing here depends on this machine's speed.
+    const run = (ppm: number) =>
+      page.evaluate(async (ppm) => {
+        const [sampleRate, seconds] = [48_000, 60];
+        const context = new OfflineAudioContext(1, sampleRate * seconds, sampleRate);
+        await context.audioWorklet.addModule("/player-worklet.js");
+        const node = new AudioWorkletNode(context, "microturn-player", {
+          ...{ numberOfInputs: 0, outputChannelCount: [1] },
+          processorOptions: { prebufferMs: 40, maxPrebufferMs: 80, maxQueuedMs: 1000, fadeMs: 5 },
+        });
+        node.connect(context.destination);
+        const rates: number[] = [];
+        let last = new Float64Array(0);
+        node.port.onmessage = ({ data }) => {
+          last = data;
+          rates.push(data[6]);
+        };
+        const period = 0.2 / (1 + ppm / 1e6);
+        for (let time = period; time < seconds; time += period) {
+          void context.suspend(Math.round((time * sampleRate) / 128) * (128 / sampleRate)).then(() => {
+            const piece = new Float32Array(9600).fill(0.25);
+            node.port.postMessage(piece, [piece.buffer]);
+            void context.resume();
+          });
+        }
+        const samples = (await context.startRendering()).getChannelData(0);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        const [underruns, dropped, queued] = [last[4], last[5], last[3]];
+        let silent = 0;
+        for (let at = 48_000; at < samples.length; at++) if (samples[at] < 0.2) silent++;
+        return { underruns, dropped, queued, silent, low: Math.min(...rates), high: Math.max(...rates) };
+      }, ppm);
+    for (const ppm of [2000, -2000]) {
+      const { underruns, dropped, queued, silent, low, high } = await run(ppm);
+      // Left alone, 2000 ppm of a minute are 120 ms: more than the prebuffer of 40 ms.
+      expect({ underruns, dropped, silent }, `${ppm} ppm`).toEqual({ underruns: 0, dropped: 0, silent: 0 });
+      expect(queued).toBeLessThan(0.3 * 48_000);
+      expect(low).toBeGreaterThanOrEqual(0.995);
+      expect(high).toBeLessThanOrEqual(1.005);
+      expect(ppm > 0 ? high : 2 - low).toBeGreaterThan(1.001);
+    }
+  });
+});
+
+function figures(values: readonly number[]): string {
+  const sorted = [...values].sort((a, b) => a - b);
+  return `${sorted.map((value) => value.toFixed(1)).join(" ")} (median ${sorted[sorted.length >> 1].toFixed(1)})`;
+}
