@@ -12,4 +12,4 @@ const kit = { ...media, core, ...coreTesting, recordNode, toText };
 export type MediaKit = typeof kit;
 
 Object.assign(globalThis, { kit });
-document.title = "ready";
+console.info("ready");

@@ -69,4 +69,4 @@ if (root !== null) {
     </StrictMode>,
   );
 }
-document.title = "ready";
+console.info("ready");
