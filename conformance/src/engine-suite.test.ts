@@ -30,13 +30,19 @@ const saysWhatItIsTold: Script = (input, memory) => {
   const given = unsaid.length === 0 ? {} : { unsaid };
   const word = told[0]?.words.shift();
   if (told[0]?.words.length === 0) told.shift();
-  if (word !== undefined) return { decision: "speak", speech: 0.2, text: word, ...given };
-  return { ...politeScript()(input, memory), ...given };
+  const typed = input.text.flatMap(({ source, text }) => (source === "user" ? [text] : []));
+  const heard = typed.length === 0 ? {} : { heard: typed.join(" ") };
+  if (word !== undefined) return { decision: "speak", speech: 0.2, text: word, ...heard, ...given };
+  return { ...politeScript()(input, memory), ...heard, ...given };
 };
+const saysAndHears = { saysText: true, hearsText: true, inputs: ["audio", "video"] } as const;
 
 describeEngine("scripted", () => scriptedEngine());
 describeEngine("scripted, says text", () =>
   scriptedEngine({ script: saysWhatItIsTold, capabilities: { saysText: true } }),
+);
+describeEngine("scripted, says and hears text", () =>
+  scriptedEngine({ script: saysWhatItIsTold, capabilities: saysAndHears }),
 );
 /** One thing done wrong; what is absent is done right. */
 interface Defect {
@@ -56,6 +62,11 @@ interface Defect {
 let shared: TurnOutput | undefined;
 
 const defects: readonly Defect[] = [
+  {
+    name: "is deaf to what is typed",
+    foundBy: "hears what is typed",
+    step: (inner, input) => inner.step({ ...input, text: input.text.filter(({ source }) => source !== "user") }),
+  },
   {
     name: "states other rates at its second load",
     foundBy: "loads once",
@@ -213,7 +224,7 @@ function failsTwice(): NonNullable<Defect["close"]> {
 
 /** An engine with one defect around a right one. */
 function broken(defect: Defect): Engine {
-  const inner = scriptedEngine({ script: saysWhatItIsTold, capabilities: { saysText: true } });
+  const inner = scriptedEngine({ script: saysWhatItIsTold, capabilities: saysAndHears });
   const load = (options?: EngineOpenOptions) => (defect.load ?? ((e, o) => e.load(o)))(inner, options);
   return {
     load,

@@ -276,6 +276,19 @@ export const engineChecks: readonly Check<EngineContext>[] = [
     },
   },
   {
+    name: "hears what is typed, if it says so",
+    async run({ engine, capabilities, skip }) {
+      if (!capabilities.hearsText) skip("it hears no text");
+      expect(capabilities.inputs).not.toContain("text");
+      const quiet = talk(capabilities, 4).map((input) => ({ ...input, audio: new Float32Array(input.audio.length) }));
+      const text = [{ source: "user", text: "one two three" }] as const;
+      const typed = quiet.map((input, index) => (index === 1 ? { ...input, text } : input));
+      const plain = await record(engine, {}, quiet);
+      const heard = await record(engine, {}, typed);
+      expect(difference(heard, plain), "typed text gave the same record as silence").not.toBe("");
+    },
+  },
+  {
     name: "refuses images and text that it does not take",
     async run({ engine, capabilities }) {
       await withSession(engine, {}, async (session) => {
@@ -288,7 +301,7 @@ export const engineChecks: readonly Check<EngineContext>[] = [
           await step({ images: [image] });
         } else await rejects("step with an image", step({ images: [image] }), "UNSUPPORTED");
         const text = [{ source: "user", text: "hello" }] as const;
-        if (capabilities.inputs.includes("text")) await step({ text });
+        if (capabilities.inputs.includes("text") || capabilities.hearsText) await step({ text });
         else await rejects("step with text", step({ text }), "UNSUPPORTED");
       });
     },

@@ -13,6 +13,11 @@ export interface EngineCapabilities {
   readonly inputs: readonly ("audio" | "video" | "text")[];
   /** Whether text that the background delivers is said as it stands, unless it is `silent`; whatever `inputs` says. */
   readonly saysText: boolean;
+  /**
+   * Whether text that the user types is taken though `inputs` has no `text`: it is spoken into the model's ear, and what the
+   * model makes of it comes back as `heard`.
+   */
+  readonly hearsText: boolean;
   /** What `step` gives; `heard` is the transcript of the user. */
   readonly outputs: readonly ("audio" | "text" | "heard")[];
   /** Whether listen and speak decisions of the model are visible. */

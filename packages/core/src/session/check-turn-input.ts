@@ -16,7 +16,7 @@ import { bytesPerPixel } from "../vision/image.js";
  */
 export function checkTurnInput(input: TurnInput, capabilities: EngineCapabilities): void {
   const { audio, turns, images, text } = input;
-  const { inputSampleRate, turnDurationMs, inputs, saysText } = capabilities;
+  const { inputSampleRate, turnDurationMs, inputs, saysText, hearsText } = capabilities;
   if (!Number.isInteger(turns) || turns < 1)
     throw new RangeError(`step: turns must be a whole number from 1 on, got ${turns}`);
   const samples = turns * Math.round((inputSampleRate * turnDurationMs) / 1000);
@@ -27,11 +27,11 @@ export function checkTurnInput(input: TurnInput, capabilities: EngineCapabilitie
     );
   }
   checkFinite("step", audio, 0);
-  const read = text.some(({ source, silent }) => !(saysText && source === "background" && silent !== true));
+  const read = text.some(({ source, silent }) => silent === true || !(source === "user" ? hearsText : saysText));
   if ((images.length > 0 && !inputs.includes("video")) || (read && !inputs.includes("text"))) {
     throw new DuplexError(
       "UNSUPPORTED",
-      `step: expected an engine that takes ${images.length > 0 ? "video" : "text"}, this one takes ${inputs.join(", ")}${saysText ? ", and text of the background to be said" : ""}`,
+      `step: expected an engine that takes ${images.length > 0 ? "video" : "text"}, this one takes ${inputs.join(", ")}${saysText ? ", and text of the background to be said" : ""}${hearsText ? ", and text that the user types" : ""}`,
     );
   }
   for (const image of images) checkImageFrame("step", image);

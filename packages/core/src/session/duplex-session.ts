@@ -296,13 +296,14 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   }
 
   /**
-   * Gives the model text that the user typed; it enters the next micro-turn.
+   * Gives the model text that the user typed; it enters the next micro-turn. An engine with the capability `hearsText` speaks it into the model's
+   * ear from then on, and the transcript tells what the model understood.
    *
-   * @throws DuplexError `UNSUPPORTED` if the model reads no text, `INPUT_OVERFLOW` beyond 64 Ki characters waiting, `SESSION_CLOSED`
+   * @throws DuplexError `UNSUPPORTED` if the model neither reads nor hears text, `INPUT_OVERFLOW` beyond 64 Ki characters waiting, `SESSION_CLOSED`
    */
   sendText(text: string): void {
     this.#requireOpen("sendText");
-    this.#requireInput("sendText", "text");
+    if (!this.capabilities.hearsText) this.#requireInput("sendText", "text");
     if (typeof text !== "string" || text === "")
       throw new TypeError("sendText: text must be a string that is not empty");
     const waiting = this.#state.text.reduce((sum, one) => sum + one.text.length, 0);

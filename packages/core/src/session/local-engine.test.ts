@@ -417,6 +417,84 @@ describe("localEngine", () => {
     expect(outputs.slice(0, spoken).some(({ speech }) => speech.some((sample) => sample !== 0))).toBe(true);
   });
 
+  describe("hearing what is typed", () => {
+    const typed = (text: string): TextInput => ({ source: "user", text });
+    const silent = (index: number, ...text: TextInput[]) => input(index, { audio: new Float32Array(3200), text });
+    /** Packed levels of silence are all alike. */
+    const sounds = ({ inside }: TurnOutput) => new Set(inside?.dmel).size > 1;
+    /** Micro-turns that "one two" lasts, spoken in the voice of the telling model. */
+    function spokenTurns(): number {
+      const { acoustic = tinyAcoustic, speech = { melBins: 80, levels: 16 } } = tellingModel.config.duplex ?? {};
+      return Math.ceil(new AcousticModel(acoustic, speech, tellingModel.weights).say("one two").frames / 8);
+    }
+
+    it("speaks it into the model's ear, from the micro-turn that brings it on, and then it is quiet again", async () => {
+      const { engine } = await engineOf(() => ({}), { model: tellingModel });
+      expect(await engine.load()).toMatchObject({ hearsText: true, inputs: ["audio", "video"] });
+      const session = await engine.open();
+      const outputs = [await session.step(silent(0)), await session.step(silent(1, typed("One, two")))];
+      for (let index = 2; index < spokenTurns() + 8; index++) outputs.push(await session.step(silent(index)));
+      const heard = outputs.map(sounds);
+      expect(heard[0]).toBe(false);
+      expect(heard.slice(1, spokenTurns())).toEqual(Array(spokenTurns() - 1).fill(true));
+      expect(heard.slice(spokenTurns() + 4)).toEqual([false, false, false, false]);
+    });
+
+    it("mixes it with what the microphone hears, and leaves the caller's samples alone", async () => {
+      const { engine } = await engineOf(() => ({}), { model: tellingModel });
+      const session = await engine.open();
+      const loud = input(0, { text: [typed("one")] });
+      const before = loud.audio.slice();
+      const mixed = await session.step(loud);
+      expect(loud.audio).toEqual(before);
+      await session.close();
+      const other = await engine.open();
+      const alone = await other.step(input(0));
+      await other.close();
+      const third = await engine.open();
+      const quiet = await third.step(silent(0, typed("one")));
+      expect(mixed.inside?.dmel).not.toEqual(alone.inside?.dmel);
+      expect(mixed.inside?.dmel).not.toEqual(quiet.inside?.dmel);
+    });
+
+    it("is the same in one merged step as in single ones, and after a snapshot in mid-word (rule 10)", async () => {
+      const { engine } = await engineOf(() => ({}), { model: tellingModel });
+      const session = await engine.open();
+      const single: (Uint8Array | undefined)[] = [];
+      single.push((await session.step(silent(0, typed("one two, three.")))).inside?.dmel);
+      const snapshot = await session.snapshot();
+      for (let index = 1; index < 5; index++) single.push((await session.step(silent(index))).inside?.dmel);
+      await session.restore(snapshot);
+      for (let index = 1; index < 5; index++) {
+        expect((await session.step(silent(index))).inside?.dmel, `micro-turn ${index}`).toEqual(single[index]);
+      }
+      const other = await engine.open();
+      await other.step(silent(0, typed("one two, three.")));
+      const audio = new Float32Array(4 * 3200);
+      const merged = await other.step({ ...silent(4), turns: 4, audio });
+      expect(merged.inside?.dmel).toEqual(single[4]);
+    });
+
+    it("hands over the words as they were typed, not as they were understood", async () => {
+      const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
+        turn === 3 ? { control: [delegate, listen, listen, listen] } : turn === 2 ? { heard: [three, 0, 0, 0] } : {};
+      const { engine } = await engineOf(script, { model: tellingModel });
+      const session = await engine.open();
+      const outputs = [await session.step(silent(0, typed("weather in Paris")))];
+      for (let index = 1; index < 4; index++) outputs.push(await session.step(silent(index)));
+      expect(outputs[2].heard).toBe("three");
+      expect(outputs[3].delegation).toEqual({ task: "weather in Paris" });
+    });
+
+    it("takes text in which there is nothing to say, and refuses what is only to be known", async () => {
+      const { engine } = await engineOf(() => ({}), { model: tellingModel });
+      const session = await engine.open();
+      expect(sounds(await session.step(silent(0, typed("…"))))).toBe(false);
+      const toKnow = { source: "user", text: "one", silent: true } as const;
+      await expect(session.step(silent(1, toKnow))).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    });
+  });
+
   describe("saying what it is told", () => {
     const long = "one two three four five six seven eight nine ten ".repeat(4).trim();
     const from = (text: string, delivery?: number): TextInput => ({
@@ -577,14 +655,14 @@ describe("localEngine", () => {
     });
   });
 
-  it("refuses text that the user typed, or that is only to be known, where the model reads none", async () => {
+  it("refuses text that the user typed, or that is only to be known, where the model neither reads nor hears it", async () => {
     const { engine } = await engineOf(() => ({}), { model: tellingModel });
     const session = await engine.open();
-    for (const text of [
-      { source: "user" as const, text: "one" },
-      { source: "background" as const, text: "one", silent: true },
-    ]) {
-      await expect(session.step(input(0, { text: [text] }))).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    const toKnow = { source: "background" as const, text: "one", silent: true };
+    await expect(session.step(input(0, { text: [toKnow] }))).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    const mute = await (await engineOf()).engine.open();
+    for (const text of [{ source: "user" as const, text: "one" }, toKnow]) {
+      await expect(mute.step(input(0, { text: [text] }))).rejects.toMatchObject({ code: "UNSUPPORTED" });
     }
   });
 

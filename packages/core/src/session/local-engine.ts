@@ -3,7 +3,9 @@
 
 import { AcousticModel } from "../audio/acoustic-model.js";
 import { dmelPreset } from "../audio/dmel-presets.js";
+import { SourceFilterVocoder } from "../audio/source-filter-vocoder.js";
 import { sourceFilterGeometry } from "../audio/vocoder.js";
+import type { VocoderWeight } from "../audio/vocoder-network.js";
 import type { Backend, Executable, WeightType } from "../backend.js";
 import type { Engine, EngineCapabilities, EngineLoadOptions, EngineOpenOptions, LoadProgress } from "../engine.js";
 import { DuplexError } from "../errors.js";
@@ -12,11 +14,13 @@ import type { DuplexLayout, ModelConfig } from "../model/config.js";
 import { type LoadedModel, loadModel } from "../model/load.js";
 import type { ModelManifest } from "../model/manifest.js";
 import type { ModelSource } from "../model/source.js";
+import type { Weights } from "../model/weights.js";
 import { patchGrid, patchSize } from "../vision/patches.js";
 import type { LocalModel } from "./local-session.js";
 import { LocalSession } from "./local-session.js";
 import { RowBatch } from "./row-batch.js";
 import { SharedLoad } from "./shared-load.js";
+import type { EarVoice } from "./typed-speech.js";
 
 /** Options of {@link localEngine}. */
 export interface LocalEngineOptions {
@@ -176,14 +180,16 @@ async function loadLocal(
     stop();
     const { manifest, tokenizer } = model;
     const { codecs } = manifest;
+    const acoustic =
+      layout.acoustic === undefined ? undefined : new AcousticModel(layout.acoustic, layout.speech, model.weights);
     return {
       executable,
       ownBackend: own ? backend : undefined,
       model: {
         ...{ name: `${manifest.name} ${manifest.version}`, key: keyOf(model), layout, tokenizer, batch },
         dmel: dmelPreset(codecs.input),
-        acoustic:
-          layout.acoustic === undefined ? undefined : new AcousticModel(layout.acoustic, layout.speech, model.weights),
+        acoustic,
+        ear: acoustic === undefined || !sameRate(manifest) ? undefined : earVoice(acoustic, model.weights),
         patches:
           codecs.image === undefined ? { maxPatchTokens: Math.max(1, layout.patchSlots) } : { size: codecs.image },
         capabilities: engineCapabilities(model, layout, backend, { weights: weightType, maxSessions, deterministic }),
@@ -194,6 +200,28 @@ async function loadLocal(
     if (own) await backend.close().catch(() => {});
     throw error;
   }
+}
+
+/** Whether a model hears at the rate at which it speaks. */
+function sameRate({ codecs }: ModelManifest): boolean {
+  return dmelPreset(codecs.input).sampleRate === sourceFilterGeometry.sampleRate;
+}
+
+/** What typed text is spoken with; the weights are collected when the first text comes. */
+function earVoice(acoustic: AcousticModel, weights: Weights): EarVoice {
+  let vocoder: ReadonlyMap<string, VocoderWeight> | undefined;
+  return {
+    acoustic,
+    vocoder() {
+      vocoder ??= new Map(
+        weights.names.flatMap((name): [string, VocoderWeight][] => {
+          const shape = name.startsWith("microturn.vocoder.") ? weights.shape(name) : undefined;
+          return shape === undefined ? [] : [[name, { shape, data: weights.float32(name, shape) }]];
+        }),
+      );
+      return new SourceFilterVocoder(vocoder);
+    },
+  };
 }
 
 /** What makes a model this one: its files by their hashes, and how they are put to use. */
@@ -281,6 +309,7 @@ function engineCapabilities(
     outputs: ["audio", "text", "heard"],
     decisions: true,
     saysText: layout.acoustic !== undefined,
+    hearsText: !reads && layout.acoustic !== undefined && sameRate(manifest),
     // Without text slots, what comes back is said; without an acoustic model either, the app acts by itself.
     delegation: layout.delegates ?? (reads || layout.acoustic !== undefined),
     snapshots: canCloneState,

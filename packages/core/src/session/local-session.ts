@@ -27,6 +27,7 @@ import { checkTurnInput } from "./check-turn-input.js";
 import { SeededRandom } from "./random.js";
 import type { RowBatch, RowJob, Tensors } from "./row-batch.js";
 import { type ToldPlace, type ToldPosition, ToldSpeech } from "./told-speech.js";
+import { type EarVoice, TypedSpeech } from "./typed-speech.js";
 import { WordStream } from "./word-stream.js";
 
 /** What all sessions of an engine share. */
@@ -39,6 +40,8 @@ export interface LocalModel {
   readonly dmel: DmelPreset;
   /** What it reads text out with, if it does. */
   readonly acoustic: AcousticModel | undefined;
+  /** What text that the user types is spoken into its ear with, if it is. */
+  readonly ear: EarVoice | undefined;
   readonly patches: PatchOptions;
   readonly capabilities: EngineCapabilities;
   readonly batch: RowBatch;
@@ -48,6 +51,10 @@ export interface LocalModel {
 const maxWaitingTokens = 4096;
 /** Characters that may wait to be said, about a quarter of an hour; a text that would go beyond is given up. */
 const maxToldLength = 16_384;
+/** Characters that may wait to be heard; a text that would go beyond is left out. */
+const maxTypedLength = 65_536;
+/** Micro-turns in which the model may still write down what was typed, after the last of it was heard. */
+const typedEchoTurns = 5;
 /** Characters of the user's last words that a delegation carries as its task. */
 const maxTaskLength = 500;
 
@@ -65,6 +72,9 @@ interface Memory {
   readonly floor: Floor;
   readonly waitingTokens: readonly number[];
   readonly told: readonly ToldMemory[];
+  /** Text that the user typed, and the samples of it that were heard. */
+  readonly typed: readonly { readonly text: string; readonly position: number }[];
+  readonly typedUntil: number;
 }
 
 /** A text that it was told to say, and how far it is. */
@@ -102,6 +112,10 @@ export class LocalSession implements EngineSession {
   #waitingTokens: number[] = [];
   /** What it was told to say and has not said, the first of which may be under way. */
   #told: ToldSpeech[] = [];
+  /** What the user typed and it has not heard to its end, the first of which may be under way. */
+  #typed: TypedSpeech[] = [];
+  /** Until this micro-turn, what it understands is what was typed: the task of a delegation has the words as they were typed. */
+  #typedUntil = -1;
   /** A micro-turn was skipped while it said the first of them: it begins again with the word that was cut. */
   #resumes = false;
   /** Levels of the micro-turns of a step, `[turns, frames, bins]`; grows with the longest merged step. */
@@ -138,7 +152,7 @@ export class LocalSession implements EngineSession {
     const unsaid = this.#takeText(input);
     const levels = input.turns * this.#levelsPerTurn;
     if (this.#levels.length < levels) this.#levels = new Uint8Array(levels);
-    this.#encoder.push(input.audio, this.#levels.subarray(0, levels));
+    this.#encoder.push(this.#withTyped(input), this.#levels.subarray(0, levels));
     const encodeMs = performance.now() - startedMs;
     return new Promise((resolve, reject) => {
       const step: Step = {
@@ -185,6 +199,8 @@ export class LocalSession implements EngineSession {
       floor: this.#floor,
       waitingTokens: [...this.#waitingTokens],
       told: this.#told.map(({ text, delivery, place }) => ({ text, delivery, place })),
+      typed: this.#typed.map(({ text, position }) => ({ text, position })),
+      typedUntil: this.#typedUntil,
     };
     const state = await this.#move(this.#model.batch.state.read(this.#row));
     return { engine: `local ${this.#model.name}`, data: { ...memory, state } satisfies Memory };
@@ -199,8 +215,8 @@ export class LocalSession implements EngineSession {
         `restore: expected a snapshot of a local engine over ${this.#model.name}, got one of "${snapshot.engine}"; a snapshot holds for engines over the very same files`,
       );
     }
-    const { state, encoder, synthesis, random, temperature, text, heard, floor, waitingTokens, told } =
-      memory as Memory;
+    const { state, encoder, synthesis, random, temperature, text, heard, floor, waitingTokens } = memory as Memory;
+    const { told, typed, typedUntil } = memory as Memory;
     await this.#move(this.#model.batch.state.write(this.#row, state));
     this.#encoder.restore(encoder);
     this.#synthesis.restore(synthesis);
@@ -212,6 +228,9 @@ export class LocalSession implements EngineSession {
     this.#waitingTokens = [...waitingTokens];
     this.#told = told.flatMap(({ text, delivery, place }) => this.#tell(text, delivery, place));
     this.#resumes = false;
+    this.#typed = [];
+    for (const { text, position } of typed) this.#hear(text, position);
+    this.#typedUntil = typedUntil;
   }
 
   /** Keeps steps, snapshots and restores out while the row is read or written: none may see half of it. */
@@ -276,10 +295,39 @@ export class LocalSession implements EngineSession {
         const told = this.#tell(words, delivery);
         if (told.length === 0) unsaid.push(unsaidText(delivery, words));
         this.#told.push(...told);
-      } else this.#waitingTokens.push(...this.#model.tokenizer.encode(words));
+      } else if (this.#model.layout.textSlots === 0) this.#hear(words);
+      else this.#waitingTokens.push(...this.#model.tokenizer.encode(words));
     }
     if (text.length > 0) this.#waitingTokens = this.#waitingTokens.slice(-maxWaitingTokens);
     return unsaid;
+  }
+
+  /** Queues a text to be heard, unless it is too much beside what waits. */
+  #hear(text: string, position = 0): void {
+    const { ear } = this.#model;
+    const waiting = this.#typed.reduce((sum, { text }) => sum + text.length, text.length);
+    if (ear !== undefined && waiting <= maxTypedLength) this.#typed.push(new TypedSpeech(ear, text, position));
+  }
+
+  /** The samples of a step, with what was typed spoken into them. */
+  #withTyped({ audio, index }: TurnInput): Float32Array {
+    if (this.#typed.length === 0) return audio;
+    const mixed = audio.slice();
+    for (let at = 0; at < mixed.length && this.#typed.length > 0; ) {
+      const [first] = this.#typed;
+      if (first.position === 0) this.#ask(first.text);
+      const before = first.position;
+      first.addTo(mixed.subarray(at));
+      at += first.position - before;
+      if (first.done) this.#typed.shift();
+    }
+    this.#typedUntil = index + typedEchoTurns;
+    return mixed;
+  }
+
+  /** Adds to what the user asked for. */
+  #ask(words: string): void {
+    this.#floor = { ...this.#floor, asked: `${this.#floor.asked} ${words}`.trim().slice(-maxTaskLength) };
   }
 
   /** A text to be said; none if nothing in it can be said, or if it is too much beside what waits. */
@@ -396,8 +444,7 @@ export class LocalSession implements EngineSession {
     } else {
       step.text.push(...this.#said(step, text, control));
     }
-    if (heard !== "")
-      this.#floor = { ...this.#floor, asked: `${this.#floor.asked} ${heard}`.trim().slice(-maxTaskLength) };
+    if (heard !== "" && input.index > this.#typedUntil) this.#ask(heard);
     if (!forced) this.#followFloor(step, text, control);
 
     const speech = new Float32Array((this.capabilities.outputSampleRate * this.capabilities.turnDurationMs) / 1000);

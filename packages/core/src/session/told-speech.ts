@@ -60,7 +60,7 @@ export class ToldSpeech {
     this.text = text;
     this.delivery = delivery;
     this.#voice = voice;
-    this.#parts = partsOf(spokenForm(text));
+    this.#parts = sentencesOf(spokenForm(text));
     const words = this.#parts.map((part) => part.match(wordPattern) ?? []);
     this.#words = words.flat();
     let before = 0;
@@ -160,8 +160,8 @@ export class ToldSpeech {
   }
 }
 
-/** Sentences, and pieces of those that are too long. */
-function partsOf(text: string): string[] {
+/** Sentences of a spoken form, and pieces of those that are too long. */
+export function sentencesOf(text: string): string[] {
   const parts: string[] = [];
   for (const sentence of text.match(/[^.?]+[.?]?/g) ?? []) {
     let rest = sentence.trim();

@@ -75,6 +75,7 @@ export function scriptedEngine(options: ScriptedEngineOptions = {}): ScriptedEng
     inputs: ["audio", "video", "text"],
     outputs: ["audio", "text", "heard"],
     saysText: false,
+    hearsText: false,
     decisions: true,
     delegation: true,
     snapshots: true,

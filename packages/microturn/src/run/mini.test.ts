@@ -82,6 +82,24 @@ describe("mini", () => {
     expect(sounds(heard, 9, 12), "before the user speaks again").toBe(false);
   });
 
+  it("answers what is typed, and stops for it, with no microphone", async () => {
+    const session = await DuplexSession.open({ engine, pace: "as-fast-as-input" });
+    const [user, said]: string[][] = [[], []];
+    session.on("heard-delta", ({ text }) => user.push(text));
+    session.on("text-delta", ({ text }) => said.push(text));
+    const wait = (seconds: number) => session.writeAudio(new Float32Array(16_000 * seconds));
+    session.sendText("What is 2 + 3?");
+    await wait(5);
+    session.sendText("Tell me a story.");
+    await wait(5);
+    session.sendText("stop");
+    await wait(4);
+    await session.finish();
+    expect(user.join(" ")).toMatch(/what is two plus three.*tell me a story.*stop/);
+    expect(said.join(" ")).toMatch(/two plus three is five once upon a time/);
+    expect(said.join(" ")).not.toContain("all night");
+  });
+
   it("waits through a pause, and goes on through an uh huh", async () => {
     const heard = await play("pause-and-backchannel");
     expect(heard.user).toMatch(/count to four.*tell me a story.*uh huh/);
