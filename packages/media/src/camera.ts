@@ -5,7 +5,7 @@ import { DuplexError, type DuplexSession, PatchEncoder } from "@microturn/core";
 import { CaptureDevice } from "./capture-device.js";
 import { FrameSlots } from "./frame-slots.js";
 import { type FrameSource, frameSource } from "./frame-source.js";
-import { askForStream, mediaUnavailable, stopTracks, throwIfAborted } from "./media-devices.js";
+import { askForStream, mediaUnavailable, stopTracks, throwIfAborted, throwIfEnded } from "./media-devices.js";
 
 /** What a camera does: `live`; `held` by the system or `lost` (unplugged), which show nothing; `closed`. */
 export type CameraState = "live" | "held" | "lost" | "closed";
@@ -70,9 +70,7 @@ export async function attachCamera(session: DuplexSession, options: CameraOption
     throw new RangeError(`${operation}: maxImagesPerTurn must be a whole number of 1 … 8, got ${maxImagesPerTurn}`);
   }
   const sizes = new PatchEncoder(size === undefined ? { maxPatchTokens } : { size });
-  if (session.closed) {
-    throw new DuplexError("SESSION_CLOSED", `${operation}: the session has ended; open another`);
-  }
+  throwIfEnded(operation, session);
   const { inputs, turnDurationMs } = session.capabilities;
   if (!inputs.includes("video")) {
     throw new DuplexError(
@@ -83,6 +81,7 @@ export async function attachCamera(session: DuplexSession, options: CameraOption
   const stream = options.stream ?? (await openDevice(operation, options, options.deviceId, signal));
   try {
     throwIfAborted(operation, signal);
+    throwIfEnded(operation, session);
     return new SessionCamera(session, stream, sizes, new FrameSlots(turnDurationMs, maxImagesPerTurn), options);
   } catch (error) {
     if (options.stream === undefined) stopTracks(stream);

@@ -1,6 +1,6 @@
 // Devices of the browser: asking for one, the list of them, and typed errors in place of the browser's own.
 
-import { DuplexError } from "@microturn/core";
+import { DuplexError, type DuplexSession } from "@microturn/core";
 
 /** Why a device cannot be had; `details.reason` of `MEDIA_UNAVAILABLE`. */
 export type MediaUnavailableReason =
@@ -59,22 +59,39 @@ export async function askForStream(
   signal?: AbortSignal,
 ): Promise<MediaStream> {
   throwIfAborted(operation, signal);
-  let stream: MediaStream;
+  let stop = () => {};
   try {
-    stream = await ask(mediaDevices(operation));
+    const asked = ask(mediaDevices(operation));
+    if (signal === undefined) return await asked;
+    const aborted = new Promise<never>((_, reject) => {
+      const abort = () => {
+        // The user may still be reading the question; what they answer then is of no use any more.
+        asked.then(stopTracks, () => {});
+        reject(abortedError(operation, signal));
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      stop = () => signal.removeEventListener("abort", abort);
+    });
+    return await Promise.race([asked, aborted]);
   } catch (cause) {
     throw DuplexError.is(cause) ? cause : askingFailed(operation, device, cause);
+  } finally {
+    stop();
   }
-  if (signal?.aborted) stopTracks(stream);
-  throwIfAborted(operation, signal);
-  return stream;
 }
 
 /** @throws DuplexError `ABORTED` */
 export function throwIfAborted(operation: string, signal: AbortSignal | undefined): void {
-  if (signal?.aborted) {
-    throw new DuplexError("ABORTED", `${operation}: its signal was aborted`, { cause: signal.reason });
-  }
+  if (signal?.aborted) throw abortedError(operation, signal);
+}
+
+function abortedError(operation: string, signal: AbortSignal): DuplexError {
+  return new DuplexError("ABORTED", `${operation}: its signal was aborted`, { cause: signal.reason });
+}
+
+/** @throws DuplexError `SESSION_CLOSED` */
+export function throwIfEnded(operation: string, session: DuplexSession): void {
+  if (session.closed) throw new DuplexError("SESSION_CLOSED", `${operation}: the session has ended; open another`);
 }
 
 /** Lets the devices of a stream go. */

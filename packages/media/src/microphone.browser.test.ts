@@ -269,6 +269,44 @@ describe.skipIf(chromiumPath === undefined)(`whatever becomes of a microphone${w
     expect(page.problems).toEqual([]);
   });
 
+  it("settles when the session ends, or the app gives up, while the user is still asked", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      const devices = navigator.mediaDevices;
+      const ask = devices.getUserMedia.bind(devices);
+      const streams: MediaStream[] = [];
+      let answer = () => {};
+      devices.getUserMedia = async (constraints) => {
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+        const stream = await ask(constraints);
+        streams.push(stream);
+        return stream;
+      };
+      const session = await kit.core.DuplexSession.open({ engine: kit.scriptedEngine() });
+      const abort = new AbortController();
+      const given = kit.attachMicrophone(session, { signal: abort.signal }).catch((error) => error.code);
+      const second = await kit.attachMicrophone(session).catch((error) => error.name);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      abort.abort();
+      const aborted = await given;
+      answer();
+      const late = kit.attachMicrophone(session).catch((error) => error.code);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await session.close();
+      answer();
+      const ended = await late;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const tracks = streams.flatMap((stream) => stream.getTracks()).map(({ readyState }) => readyState);
+      return { second, aborted, ended, tracks };
+    });
+    expect(result).toEqual({
+      ...{ second: "TypeError", aborted: "ABORTED", ended: "SESSION_CLOSED" },
+      tracks: ["ended", "ended"],
+    });
+  });
+
   it("says so when its worklet cannot be loaded, and holds no device then", async () => {
     const page = await pages.open();
     const result = await page.evaluate(async () => {

@@ -1,9 +1,9 @@
 // The microphone of a session: device, audio thread, ring, session. Whatever becomes of the device, time goes on:
 // a device that is muted, changed or unplugged gives silence, so that the session clock (rule 1) never stands still.
 
-import { DuplexError, type DuplexSession } from "@microturn/core";
+import type { DuplexSession } from "@microturn/core";
 import { CaptureDevice } from "./capture-device.js";
-import { askForStream, stopTracks, throwIfAborted } from "./media-devices.js";
+import { askForStream, stopTracks, throwIfAborted, throwIfEnded } from "./media-devices.js";
 import { audioState, loadWorklet, type SessionAudio, shareAudio } from "./session-audio.js";
 import { type CaptureMessage, type CaptureOptions, captureName } from "./worklets/capture-messages.js";
 import { ringMemory, SampleRing } from "./worklets/sample-ring.js";
@@ -73,6 +73,7 @@ const capacitySeconds = 2;
 /**
  * Lets a session hear the user. Call it, or the code around it, from a click: browsers start sound for a user's gesture only.
  *
+ * @throws TypeError if the session has a microphone already
  * @throws DuplexError `MEDIA_UNAVAILABLE` with `details.reason`, `SESSION_CLOSED`, `ABORTED`
  * @example
  * const microphone = await attachMicrophone(session);
@@ -80,37 +81,46 @@ const capacitySeconds = 2;
  */
 export async function attachMicrophone(session: DuplexSession, options: MicrophoneOptions = {}): Promise<Microphone> {
   const operation = "attachMicrophone";
-  if (session.closed) {
-    throw new DuplexError("SESSION_CLOSED", `${operation}: the session has ended; open another`);
+  throwIfEnded(operation, session);
+  if (heard.has(session)) {
+    throw new TypeError(
+      `${operation}: this session has a microphone; change its device with use(), mix streams of your own, or close it first`,
+    );
   }
   const { signal, workletUrl = new URL("./capture-worklet.js", import.meta.url) } = options;
   throwIfAborted(operation, signal);
   // First of all, as the gesture that makes it run passes soon.
   const audio = shareAudio(operation, session, options.audioContext);
+  heard.add(session);
   let stream: MediaStream | undefined;
   try {
-    [stream] = await settleBoth(
-      options.stream === undefined ? openDevice(operation, options, options.deviceId, signal) : options.stream,
+    stream = await settleBoth(
+      options.stream ?? openDevice(operation, options, options.deviceId, signal),
       loadWorklet(operation, audio.context, workletUrl),
     );
     throwIfAborted(operation, signal);
+    throwIfEnded(operation, session);
     return new SessionMicrophone(session, audio, stream, options);
   } catch (error) {
     if (stream !== undefined && options.stream === undefined) stopTracks(stream);
+    heard.delete(session);
     await audio.release();
     throw error;
   }
 }
 
+/** Sessions that have a microphone: samples of a second one would make the clock run twice as fast. */
+const heard = new WeakSet<DuplexSession>();
+
 /** Waits for both; if the second fails, the stream is let go. */
-async function settleBoth(stream: MediaStream | Promise<MediaStream>, other: Promise<void>): Promise<[MediaStream]> {
+async function settleBoth(stream: MediaStream | Promise<MediaStream>, other: Promise<void>): Promise<MediaStream> {
   const [first, second] = await Promise.allSettled([stream, other]);
   if (first.status === "rejected") throw first.reason;
   if (second.status === "rejected") {
     if (stream instanceof Promise) stopTracks(first.value);
     throw second.reason;
   }
-  return [first.value];
+  return first.value;
 }
 
 function openDevice(
@@ -297,6 +307,7 @@ class SessionMicrophone implements Microphone {
     this.#node.disconnect();
     this.#device.close();
     this.#update();
+    heard.delete(this.#session);
     await this.#audio.release();
     this.#resolveEnded();
   }

@@ -109,8 +109,8 @@ async function leave(session: DuplexSession, shared: Shared): Promise<void> {
   if (shared.ours && shared.context.state !== "closed") await shared.context.close();
 }
 
-/** What the user does when a browser lets sound begin. */
-const gestures = ["pointerup", "keydown", "touchend"] as const;
+/** When a browser lets sound begin: the user touches the page, or comes back to it. */
+const gestures = ["pointerup", "keydown", "touchend", "visibilitychange"] as const;
 
 /**
  * Starts a context as soon as the browser lets it: at once, at the next touch or key of the user, or when an interruption ends.

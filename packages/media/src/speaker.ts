@@ -3,7 +3,7 @@
 
 import { DuplexError, type DuplexSession, type FlushEvent, Resampler, type SpeechEvent } from "@microturn/core";
 import { type HeardPosition, HeardTrack } from "./heard-track.js";
-import { listDevices } from "./media-devices.js";
+import { listDevices, throwIfAborted, throwIfEnded } from "./media-devices.js";
 import { type AudioState, audioState, loadWorklet, type SessionAudio, shareAudio } from "./session-audio.js";
 import { type PlayerOptions, type PlayerOrder, playerName, report, reportLength } from "./worklets/player-messages.js";
 
@@ -84,12 +84,8 @@ export interface Speaker extends AsyncDisposable {
  */
 export function attachSpeaker(session: DuplexSession, options: SpeakerOptions = {}): Speaker {
   const operation = "attachSpeaker";
-  if (session.closed) {
-    throw new DuplexError("SESSION_CLOSED", `${operation}: the session has ended; open another`);
-  }
-  if (options.signal?.aborted) {
-    throw new DuplexError("ABORTED", `${operation}: its signal was aborted`, { cause: options.signal.reason });
-  }
+  throwIfEnded(operation, session);
+  throwIfAborted(operation, options.signal);
   const { prebufferMs = 40, maxPrebufferMs = Math.max(80, prebufferMs), maxQueuedMs = 1000, fadeMs = 5 } = options;
   inRange(operation, "prebufferMs", prebufferMs, 0, 1000);
   inRange(operation, "maxPrebufferMs", maxPrebufferMs, prebufferMs, 1000);

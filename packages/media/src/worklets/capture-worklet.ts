@@ -42,8 +42,8 @@ class CaptureProcessor extends audioThread.AudioWorkletProcessor {
   }
 
   /** Without a source there is no channel; time goes on all the same. */
-  process([input]: Float32Array[][], [output]: Float32Array[][]): boolean {
-    const samples = input[0] ?? this.#silentQuantum(output[0].length);
+  process(inputs: Float32Array[][], outputs: Float32Array[][]): boolean {
+    const samples = inputs[0][0] ?? this.#silentQuantum(outputs[0][0].length);
     if (this.#open) this.#write(samples);
     return this.#open;
   }

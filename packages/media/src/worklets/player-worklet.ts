@@ -35,7 +35,8 @@ class PlayerProcessor extends audioThread.AudioWorkletProcessor {
     };
   }
 
-  process(_: Float32Array[][], [[output]]: Float32Array[][]): boolean {
+  process(_: Float32Array[][], outputs: Float32Array[][]): boolean {
+    const output = outputs[0][0];
     const before = this.#buffer.heard;
     this.#buffer.render(output);
     const { heard, pushed, queued } = this.#buffer;
