@@ -16,40 +16,46 @@ export async function exclusive<Result>(
   work: () => Promise<Result>,
   { signal, ifFree = false }: ExclusiveOptions = {},
 ): Promise<Result | undefined> {
+  signal?.throwIfAborted();
+  let hasBegun = false;
+  const begin = (): Promise<Result> => {
+    signal?.throwIfAborted();
+    hasBegun = true;
+    return work();
+  };
   const { locks } = (globalThis as { navigator?: Partial<Navigator> }).navigator ?? {};
-  if (locks === undefined) {
-    return ifFree && queues.has(name) ? undefined : inThisThread(name, work, signal);
-  }
-  // The platform allows only one of the two options.
-  const options = ifFree ? { ifAvailable: true } : signal === undefined ? {} : { signal };
-  return locks.request(name, options, (lock) => (lock === null ? undefined : work()));
+  const turn =
+    locks === undefined
+      ? inThisThread(name, begin, ifFree)
+      : locks.request(name, { ifAvailable: ifFree }, (lock) => (lock === null ? undefined : begin()));
+  if (signal === undefined) return turn;
+  // Not left to the platform: Chromium forgets an abort that comes while it still asks whether the page may have locks.
+  return new Promise((resolve, reject) => {
+    const giveUp = () => {
+      if (!hasBegun) reject(signal.reason);
+    };
+    signal.addEventListener("abort", giveUp);
+    turn.then(resolve, reject).finally(() => signal.removeEventListener("abort", giveUp));
+  });
 }
 
 async function inThisThread<Result>(
   name: string,
-  work: () => Promise<Result>,
-  signal: AbortSignal | undefined,
-): Promise<Result> {
+  begin: () => Promise<Result>,
+  ifFree: boolean,
+): Promise<Result | undefined> {
   const before = queues.get(name);
-  let done = () => {};
-  const end = new Promise<void>((resolve) => {
-    done = resolve;
-  });
-  const mine = Promise.all([before, end]);
-  queues.set(name, mine);
+  if (ifFree && before !== undefined) return undefined;
+  const mine = Promise.resolve(before).then(begin);
+  // Those who come later wait for its end, whatever that is.
+  const end = mine.then(
+    () => {},
+    () => {},
+  );
+  queues.set(name, end);
   try {
-    await Promise.race([before, rejection(signal)]);
-    return await work();
+    return await mine;
   } finally {
-    done();
-    if (queues.get(name) === mine) queues.delete(name);
+    if (queues.get(name) === end) queues.delete(name);
   }
-}
-
-/** Rejects when the signal fires; never resolves. */
-function rejection(signal: AbortSignal | undefined): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal?.aborted) reject(signal.reason);
-    signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }

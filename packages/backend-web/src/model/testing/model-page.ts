@@ -2,6 +2,7 @@
 
 import { DuplexError, loadModel, sha256 } from "@microturn/core";
 import { type CachedModel, type CachedModelSettings, cachedModel } from "../cached-model.js";
+import { exclusive } from "../exclusive.js";
 
 /** What a test asks for. */
 export interface LoadOrder {
@@ -111,6 +112,15 @@ const modelPage = {
       worker.onerror = ({ message }) => reject(new Error(message));
       worker.postMessage(order);
     }).finally(() => worker.terminate());
+  },
+  /** Takes a lock and keeps it. */
+  hold: (name: string) => new Promise<void>((held) => void exclusive(name, () => new Promise(() => held()))),
+  /** Waits for a lock, gives up at once, and says what comes of it. */
+  async giveUpLock(name: string): Promise<string> {
+    const controller = new AbortController();
+    const lock = exclusive(name, async () => "had it", { signal: controller.signal });
+    controller.abort(new Error("gave up"));
+    return (await lock.catch(({ message }: Error) => message)) ?? "nothing";
   },
   /** Keys of everything in the cache of models. */
   async keys(): Promise<string[]> {
