@@ -144,10 +144,10 @@ describe.skipIf(chromiumPath === undefined)(`the speaker in a browser${withoutCh
     const wrong: unknown[] = [];
     let checked = 0;
     for (const { turnIndex, samples: count, frame } of found) {
-      // Well within a micro-turn, so that some milliseconds of doubt do not matter.
-      if (count < 640 || count > 2560) continue;
+      // Within a micro-turn by 10 ms: much less than the latency of a loudspeaker.
+      if (count < 240 || count > 3040) continue;
       const at = Math.round(marks[0].at + frame - marks[0].frame);
-      const peak = samples.subarray(at - Math.round(0.01 * sampleRate), at).reduce((most, x) => Math.max(most, x), 0);
+      const peak = samples.subarray(at - Math.round(0.005 * sampleRate), at).reduce((most, x) => Math.max(most, x), 0);
       const expected = turnIndex === 9 ? 0 : 0.04 * (turnIndex + 1);
       checked++;
       if (Math.abs(peak - expected) > 0.02) wrong.push({ turnIndex, count, peak, expected });
