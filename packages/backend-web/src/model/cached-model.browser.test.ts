@@ -391,6 +391,35 @@ describe.skipIf(chromiumPath === undefined)(`cachedModel in a browser${withoutCh
     expect(await load()).toMatchObject({ code: "none", files: filesOf(host) });
   });
 
+  it("finds the new version at the second load where the old one is damaged and no longer on the server", async () => {
+    const host = smallModel();
+    const { load, page } = await open(host);
+    const cacheFirst = { settings: { pieceBytes, manifest: "cache-first" } } as const;
+    await load(cacheFirst);
+    expect(await page.evaluate(() => modelPage.damage("/pieces/3"))).toBe(1);
+    host.files.set(weights, Buffer.from((host.files.get(weights) ?? new Uint8Array(0)).map((byte) => byte ^ 255)));
+    writeManifest(host, "2.0.0");
+    expect(await load(cacheFirst)).toMatchObject({ code: "MODEL_INVALID", details: { file: weights } });
+    expect(await load(cacheFirst)).toMatchObject({ code: "none", files: filesOf(host), isCached: true });
+  });
+
+  it("waits with remove for a download that is under way, and leaves nothing of it", async () => {
+    const host = smallModel();
+    const { load, page, base, newPage } = await open(host);
+    const { until, happen } = event();
+    atFirst(host, { pauseAfter: 500_000, until });
+    const loading = load({ name: "it" });
+    await reaches(page, "it", 500_000);
+    const second = await newPage();
+    const removing = second.evaluate((base) => modelPage.remove(base), base);
+    await waits(second, 1);
+    await page.evaluate(() => modelPage.abort("it"));
+    expect((await loading).code).toBe("ABORTED");
+    await removing;
+    expect(await page.evaluate(() => modelPage.keys())).toEqual([]);
+    happen();
+  });
+
   it("starts over where a part that was kept is damaged", async () => {
     const { host, scene } = await halfLoaded();
     expect(await scene.page.evaluate(() => modelPage.damage("/pieces/1"))).toBe(1);
