@@ -1,0 +1,94 @@
+// Entry of the page that is timed: what a user's page does, with numbers kept.
+
+import { webEngine } from "@microturn/backend-web";
+import { DuplexSession, mixToMono, readWav } from "@microturn/core";
+
+/** What one visit of the page gave. */
+export interface Visit {
+  readonly device: string;
+  /** From the first line of the page's own code to an open session, ms. */
+  readonly openMs: number;
+  /** Of each micro-turn, ms: everything from the page's step to its output, and the model run in it. */
+  readonly stepMs: readonly number[];
+  readonly runMs: readonly number[];
+  /** Tasks of the page's thread of 50 ms or more, ms each. */
+  readonly longTasks: readonly number[];
+  /** Used JavaScript heap of the page, bytes, at equal distances. */
+  readonly heap: readonly number[];
+  readonly late: number;
+}
+
+/** How the page is used. */
+export interface VisitOptions {
+  readonly threads: number;
+  /** Micro-turns to talk for. */
+  readonly turns: number;
+  /** In real time, as with a microphone; else as fast as it computes. */
+  readonly realtime: boolean;
+}
+
+/** Micro-turns between two looks at the heap. */
+const heapEvery = 50;
+
+async function visit({ threads, turns, realtime }: VisitOptions): Promise<Visit> {
+  const longTasks: number[] = [];
+  const observer = new PerformanceObserver((list) =>
+    longTasks.push(...list.getEntries().map(({ duration }) => duration)),
+  );
+  observer.observe({ entryTypes: ["longtask"] });
+  const startMs = performance.now();
+  const engine = webEngine({
+    model: "/mini/",
+    devices: ["wasm"],
+    threads,
+    runtimeFolder: "/runtime/ort/",
+    worker: () => new Worker("/runtime/worker.js", { type: "module" }),
+  });
+  const session = await DuplexSession.open({
+    engine,
+    pace: realtime ? "realtime" : "as-fast-as-input",
+    sampleRate: 16_000,
+  });
+  const openMs = performance.now() - startMs;
+  const [stepMs, runMs, heap]: number[][] = [[], [], []];
+  let late = 0;
+  const done = new Promise<void>((resolve) => {
+    session.on("turn-end", ({ turn: { timing } }) => {
+      stepMs.push(timing.stepMs);
+      runMs.push(timing.runMs);
+      if (timing.late) late++;
+      if (stepMs.length % heapEvery === 0) heap.push(usedHeap());
+      if (stepMs.length === turns) resolve();
+    });
+  });
+  const { channels } = readWav(new Uint8Array(await (await fetch("/conversation.wav")).arrayBuffer()));
+  const speech = mixToMono(channels);
+  const turnSamples = 3200;
+  let sent = 0;
+  const send = async () => {
+    const at = (sent * turnSamples) % (speech.length - turnSamples);
+    sent++;
+    await session.writeAudio(speech.subarray(at, at + turnSamples));
+  };
+  if (realtime) {
+    const begin = performance.now();
+    const timer = setInterval(() => {
+      while (sent < turns && sent * 200 <= performance.now() - begin) void send();
+      if (sent === turns) clearInterval(timer);
+    }, 20);
+  } else {
+    for (let turn = 0; turn < turns; turn++) await send();
+  }
+  await done;
+  const device = engine.choice?.description ?? "";
+  await session.close();
+  await engine.close();
+  observer.disconnect();
+  return { device, openMs, stepMs, runMs, longTasks, heap, late };
+}
+
+function usedHeap(): number {
+  return (performance as unknown as { memory?: { usedJSHeapSize: number } }).memory?.usedJSHeapSize ?? 0;
+}
+
+Object.assign(window, { visit });
