@@ -5,7 +5,7 @@ export default defineConfig([
     entry: ["src/index.ts", "src/bin.ts"],
     format: ["esm"],
     dts: true,
-    clean: ["!viewer/**"],
+    clean: ["!viewer/**", "!demo/**"],
     sourcemap: true,
     target: "node20",
     splitting: true,
@@ -21,5 +21,21 @@ export default defineConfig([
     minify: true,
     clean: true,
     outExtension: () => ({ js: ".js" }),
+  },
+  {
+    // The scripts of the demo's page, each with everything in it; the engine's worker and the worklets come from their packages.
+    entry: {
+      page: "src/demo/page/main.ts",
+      "save-worker": "src/demo/page/save-worker.ts",
+      "service-worker": "src/demo/page/service-worker.ts",
+    },
+    outDir: "dist/demo",
+    format: ["esm"],
+    platform: "browser",
+    target: "es2022",
+    noExternal: [/.*/],
+    splitting: false,
+    minify: true,
+    clean: true,
   },
 ]);

@@ -2,6 +2,7 @@
 
 import { DuplexError } from "@microturn/core";
 import { type Command, readCommandLine } from "./command/command-line.js";
+import { runDemo } from "./demo/demo.js";
 import { runDoctor } from "./doctor/doctor.js";
 import { exitCodeOf, exitCodes, failureText } from "./failure.js";
 import type { Io } from "./io.js";
@@ -50,6 +51,8 @@ async function follow(args: readonly string[], io: Io): Promise<number> {
         return exitCodes.done;
       case "run":
         return await runConversation(command.options, io);
+      case "demo":
+        return await runDemo(command.options, io);
       case "doctor":
         return await runDoctor(command.options, io);
     }

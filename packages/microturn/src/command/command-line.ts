@@ -40,11 +40,24 @@ export interface DoctorOptions {
   readonly verbose: boolean;
 }
 
+/** Options of `microturn demo`. */
+export interface DemoOptions {
+  readonly model?: string;
+  /** 0 is any free one; default the usual one, or any free one if that is in use. */
+  readonly port?: number;
+  /** Opens the browser. */
+  readonly open: boolean;
+  /** Serves the page so that it can share memory, which threads need. */
+  readonly isolated: boolean;
+  readonly verbose: boolean;
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly name: "help"; readonly text: string }
   | { readonly name: "version" }
   | { readonly name: "run"; readonly options: RunOptions }
+  | { readonly name: "demo"; readonly options: DemoOptions }
   | { readonly name: "doctor"; readonly options: DoctorOptions };
 
 const common: Flags = {
@@ -80,6 +93,20 @@ const runFlags: Flags = {
   ...common,
 };
 
+const demoFlags: Flags = {
+  port: {
+    value: "8200",
+    help: "port on this machine, 0 for any free one; default 8200, or a free one if it is in use",
+  },
+  model: { value: "folder", help: "model folder or npm package; default: the bundled mini" },
+  "no-open": { help: "do not open the browser" },
+  isolated: {
+    value: "off",
+    help: "serve the page without the headers that threads need, like a site that cannot send them; default on",
+  },
+  ...common,
+};
+
 const doctorFlags: Flags = {
   model: { value: "folder", help: "model to check; default: the bundled mini" },
   ...common,
@@ -89,10 +116,12 @@ const generalHelp = `microturn: full-duplex conversations with interaction model
 
   microturn run input.wav --out reply.wav --trace session.html
   arecord -q -f S16_LE -r 16000 -c 1 -t raw | microturn run - --realtime | aplay -q -f S16_LE -r 16000 -c 1 -t raw
+  microturn demo
   microturn doctor
 
 Commands
   run      hold a conversation with recorded or live speech
+  demo     open a page in which one talks with the model, in the browser
   doctor   tell what works on this machine, and how to get the rest
 
 Flags
@@ -108,6 +137,14 @@ and prints what was heard and said. With -, the reply goes to stdout as raw 16-b
 ${flagHelp(runFlags)}
 `;
 
+const demoHelp = `microturn demo
+
+Serves a page on this machine in which one talks with the model, by voice or by typing, and shows it what the camera sees. The
+model runs in the browser. Opens the browser where there is one, and serves until Ctrl-C.
+
+${flagHelp(demoFlags)}
+`;
+
 const doctorHelp = `microturn doctor
 
 Tells which execution providers work here and how to get the others, checks the model's files, and times it.
@@ -115,7 +152,12 @@ Tells which execution providers work here and how to get the others, checks the 
 ${flagHelp(doctorFlags)}
 `;
 
-const commandNames = ["run", "doctor", "help"];
+const helps: ReadonlyMap<string, string> = new Map([
+  ["run", runHelp],
+  ["demo", demoHelp],
+  ["doctor", doctorHelp],
+]);
+const commandNames = [...helps.keys(), "help"];
 
 /**
  * Reads the command line.
@@ -127,9 +169,9 @@ export function readCommandLine(args: readonly string[]): Command {
   const [command, ...rest] = args;
   if (command === undefined || command === "--help" || command === "-h") return { name: "help", text: generalHelp };
   if (command === "--version" || command === "-V") return { name: "version" };
-  if (command === "help")
-    return { name: "help", text: rest[0] === "run" ? runHelp : rest[0] === "doctor" ? doctorHelp : generalHelp };
+  if (command === "help") return { name: "help", text: helps.get(rest[0] ?? "") ?? generalHelp };
   if (command === "run") return readRun(rest);
+  if (command === "demo") return readDemo(rest);
   if (command === "doctor") return readDoctor(rest);
   const hint = nearest(command, commandNames);
   const wav = /\.wav$/i.test(command) ? `microturn run ${command}` : undefined;
@@ -187,6 +229,24 @@ function readRun(args: readonly string[]): Command {
 /** Time for an answer, and for a text to be said: slowly, after a while of quiet. */
 function tailFor(say: string | undefined): number {
   return say === undefined ? 6_000 : Math.min(600_000, 8_000 + 120 * spokenForm(say).length);
+}
+
+function readDemo(args: readonly string[]): Command {
+  const given = readFlags("demo", args, demoFlags);
+  if (given.values.has("help")) return { name: "help", text: demoHelp };
+  if (given.positionals.length > 0) throw new UsageError(`demo takes no input, got "${given.positionals.join('" "')}"`);
+  const model = given.values.get("model");
+  const port = numberFlag(given, "port", { min: 0, max: 65_535, integer: true });
+  return {
+    name: "demo",
+    options: {
+      ...(model === undefined ? {} : { model }),
+      ...(port === undefined ? {} : { port }),
+      open: !given.values.has("no-open"),
+      isolated: choiceFlag(given, "isolated", ["on", "off"]) !== "off",
+      verbose: given.values.has("verbose"),
+    },
+  };
 }
 
 function readDoctor(args: readonly string[]): Command {

@@ -3,8 +3,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { style } from "./style.js";
-import { template } from "./template.js";
+import { traceHtml } from "./trace-html.js";
 
 /**
  * Makes the self-contained page of a session.
@@ -20,34 +19,14 @@ export function renderTraceHtml(trace: string): string {
   if (typeof trace !== "string" || !/^\s*\{/.test(trace)) {
     throw new TypeError("renderTraceHtml: expected the JSON text of a trace; pass what writeTrace returned");
   }
-  const script = pageScript();
-  const policy = [
-    "default-src 'none'",
-    `script-src ${hashSource(script)}`,
-    `style-src ${hashSource(style)}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join("; ");
-  return template({ style, script, data: inScript(trace), policy });
-}
-
-/** JSON that cannot end the script element it stands in: every `<` is written as an escape that JSON knows. */
-function inScript(json: string): string {
-  return json.replaceAll("<", "\\u003c").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+  const page = traceHtml(trace, viewerScript());
+  return page.withHashes(page.toHash.map((text) => createHash("sha256").update(text).digest("base64")));
 }
 
 let cached: string | undefined;
 
 /** The bundled page script. It is found through the package's own exports, from the sources and from the build alike. */
-function pageScript(): string {
-  if (cached === undefined) {
-    const path = createRequire(import.meta.url).resolve("microturn/viewer/page.js");
-    // Inside a script element only `</script` and `<!--` mean anything; both can stand only in strings and patterns.
-    cached = readFileSync(path, "utf8").replaceAll("</script", "<\\/script").replaceAll("<!--", "\\x3c!--");
-  }
+function viewerScript(): string {
+  cached ??= readFileSync(createRequire(import.meta.url).resolve("microturn/viewer/page.js"), "utf8");
   return cached;
-}
-
-function hashSource(text: string): string {
-  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }

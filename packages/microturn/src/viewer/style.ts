@@ -1,6 +1,7 @@
-// The style sheet of the page. Colours live here only; the canvas reads them as custom properties.
+// The style sheet of the page. Colours live here only; the canvas reads them as custom properties, and the demo has the same.
 
-export const style = `
+/** Colours for light and dark, and the font. */
+export const palette = `
 :root {
   color-scheme: light dark;
   --page: #f6f6f4; --surface: #ffffff; --border: #e3e2de; --text: #1d2126; --muted: #646b75;
@@ -19,7 +20,9 @@ export const style = `
     --heat: #1d2127, #4d2a1f, #9c451d, #ec8a35, #ffe0a3;
   }
 }
-* { box-sizing: border-box; }
+`;
+
+export const style = `${palette}* { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--text); }
 .wrap { max-width: 1480px; margin: 0 auto; padding: 22px 24px 40px; }
 h1, h2, h3, h4 { margin: 0; font-weight: 650; line-height: 1.25; }

@@ -1,0 +1,74 @@
+// What both sides say, as lines of text that grow word by word; it is what screen readers follow.
+
+import { make } from "../../viewer/page/dom.js";
+import { formatTime } from "../../viewer/page/session-view.js";
+import { joinText } from "../../viewer/page/words.js";
+
+/** Who says it. `note` is said by nobody. */
+export type Speaker = "user" | "typed" | "assistant" | "note";
+
+const names: Readonly<Record<Speaker, string>> = { user: "You", typed: "You", assistant: "mini", note: "" };
+/** A speaker who is silent for longer than this begins a new line, micro-turns. */
+const pauseTurns = 6;
+/** The oldest lines go. */
+const mostLines = 300;
+
+interface Line {
+  readonly words: HTMLElement;
+  lastTurn: number;
+}
+
+/** The conversation as a list of lines in an element. */
+export class ConversationLog {
+  readonly #element: HTMLElement;
+  readonly #last = new Map<Speaker, Line>();
+  #turnMs = 200;
+
+  constructor(element: HTMLElement) {
+    this.#element = element;
+  }
+
+  /** Forgets everything, for a new session. */
+  begin(turnMs: number): void {
+    this.#turnMs = turnMs;
+    this.#last.clear();
+    this.#element.replaceChildren();
+  }
+
+  /** Adds words; they go on in the speaker's line, unless there was a pause. */
+  add(speaker: Speaker, text: string, turnIndex: number): void {
+    if (text.trim() === "") return;
+    const last = this.#last.get(speaker);
+    const follow = this.#followsEnd();
+    if (last !== undefined && speaker !== "typed" && speaker !== "note" && turnIndex - last.lastTurn <= pauseTurns) {
+      const before = last.words.textContent ?? "";
+      // A new node for new words: what was there is not read out again.
+      last.words.append(joinText(before, text).slice(before.length));
+      last.lastTurn = turnIndex;
+    } else {
+      this.#last.set(speaker, { words: this.#newLine(speaker, text, turnIndex), lastTurn: turnIndex });
+    }
+    if (follow) this.#element.scrollTop = this.#element.scrollHeight;
+  }
+
+  /** The speaker's next words begin a line. */
+  endLine(speaker: Speaker): void {
+    this.#last.delete(speaker);
+  }
+
+  #newLine(speaker: Speaker, text: string, turnIndex: number): HTMLElement {
+    const words = make("span", "words", text.trim());
+    const who = make("span", "who", names[speaker]);
+    const how = speaker === "typed" ? [make("span", "how", "typed")] : [];
+    const time = make("span", "time", formatTime((turnIndex + 1) * this.#turnMs, true));
+    this.#element.append(make("p", `said ${speaker}`, [make("span", "head", [who, ...how, time]), words]));
+    while (this.#element.childElementCount > mostLines) this.#element.firstElementChild?.remove();
+    return words;
+  }
+
+  /** Whoever has scrolled up to read is left there. */
+  #followsEnd(): boolean {
+    const { scrollHeight, scrollTop, clientHeight } = this.#element;
+    return scrollHeight - scrollTop - clientHeight < 60;
+  }
+}

@@ -1,0 +1,134 @@
+// The last seconds of a session as plain numbers, in rings that are allocated once: hours of talk take no more memory.
+
+import type { TurnRecord } from "@microturn/core";
+import type { TimedText } from "../../viewer/page/words.js";
+
+/** One bar of a voice, ms: five to a micro-turn of 200. */
+export const barMs = 40;
+/** Micro-turns that are kept: more than the time line shows. */
+export const keptTurns = 160;
+const keptWords = 80;
+
+/** What became of a micro-turn. */
+export const decisions = { none: 0, listen: 1, speak: 2, skipped: 3 } as const;
+
+/** A live session as the time line draws it. */
+export class LiveHistory {
+  /** Length of a micro-turn, ms. */
+  turnMs = 200;
+  /** Micro-turns so far: the rings hold the last {@link keptTurns}. */
+  turns = 0;
+  /** One of {@link decisions} by micro-turn modulo {@link keptTurns}; so are the others. */
+  readonly decision = new Uint8Array(keptTurns);
+  readonly slackMs = new Float32Array(keptTurns);
+  readonly stepMs = new Float32Array(keptTurns);
+  readonly late = new Uint8Array(keptTurns);
+  /** 1 where the assistant gave up the floor, or was silenced. */
+  readonly yielded = new Uint8Array(keptTurns);
+  /** Layers and experts, once a micro-turn has shown them. */
+  expertShape: readonly [layers: number, experts: number] | undefined;
+  /** Load of each expert, 0 … 255 for none to three times its even share. */
+  experts = new Uint8Array(0);
+  readonly heard: TimedText[] = [];
+  readonly said: TimedText[] = [];
+  #user = new Float32Array(0);
+  #assistant = new Float32Array(0);
+  /** The user is known up to here, bars. */
+  #userBars = 0;
+  #listened = true;
+
+  /** Forgets everything, for a new session. */
+  begin(turnMs: number): void {
+    this.turnMs = turnMs;
+    this.turns = 0;
+    this.#user = new Float32Array((keptTurns * turnMs) / barMs);
+    this.#assistant = new Float32Array(this.#user.length);
+    this.#userBars = 0;
+    this.#listened = true;
+    this.heard.length = 0;
+    this.said.length = 0;
+    for (const ring of [this.decision, this.slackMs, this.stepMs, this.late, this.yielded, this.experts]) ring.fill(0);
+  }
+
+  /** Takes the record of the next micro-turn. */
+  push({ index, startMs, input, output, timing, inside }: TurnRecord): void {
+    const at = index % keptTurns;
+    this.turns = index + 1;
+    peaks(input.audio, this.#user, startMs / barMs, this.turnMs / barMs);
+    this.#userBars = Math.max(this.#userBars, (this.turns * this.turnMs) / barMs);
+    // It sounds while the next one is heard.
+    peaks(output.speech, this.#assistant, (startMs + this.turnMs) / barMs, this.turnMs / barMs);
+    this.decision[at] = output.skipped ? decisions.skipped : decisions[output.decision];
+    this.slackMs[at] = timing.slackMs;
+    this.stepMs[at] = timing.stepMs;
+    this.late[at] = Number(timing.late);
+    this.yielded[at] = Number(output.yielded);
+    this.#keepExperts(at, inside);
+    const timeMs = startMs + this.turnMs;
+    if (output.heard.trim() !== "") keep(this.heard, { timeMs, text: output.heard, turn: index });
+    if (output.text.trim() !== "") {
+      keep(this.said, { timeMs, text: output.text, turn: index, fresh: this.#listened });
+      this.#listened = false;
+    }
+    this.#listened ||= output.decision === "listen";
+  }
+
+  /** The assistant was cut off in this micro-turn. */
+  markYield(index: number): void {
+    this.yielded[index % keptTurns] = 1;
+  }
+
+  /** How loud the user is now: until the record of this micro-turn is there, it is all that is known of it. */
+  hear(timeMs: number, level: number): void {
+    const bar = Math.floor(timeMs / barMs);
+    const first = (this.turns * this.turnMs) / barMs;
+    for (let at = Math.max(first, this.#userBars); at <= bar; at++) this.#user[at % this.#user.length] = level;
+    this.#userBars = Math.max(this.#userBars, bar + 1);
+  }
+
+  /** Level of the user in a bar, 0 … 1. */
+  userBar(bar: number): number {
+    return this.#bar(this.#user, bar, this.#userBars);
+  }
+
+  /** Level of the assistant in a bar, 0 … 1. */
+  assistantBar(bar: number): number {
+    return this.#bar(this.#assistant, bar, ((this.turns + 1) * this.turnMs) / barMs);
+  }
+
+  /** First micro-turn that is still here. */
+  get firstTurn(): number {
+    return Math.max(0, this.turns - keptTurns + 3);
+  }
+
+  #bar(ring: Float32Array, bar: number, end: number): number {
+    return bar < (this.firstTurn * this.turnMs) / barMs || bar >= end ? 0 : ring[bar % ring.length];
+  }
+
+  #keepExperts(at: number, inside: TurnRecord["inside"]): void {
+    const { expertLoad, expertShape } = inside ?? {};
+    if (expertLoad === undefined || expertShape === undefined) return;
+    const size = expertShape[0] * expertShape[1];
+    if (this.experts.length !== size * keptTurns) this.experts = new Uint8Array(size * keptTurns);
+    this.expertShape = expertShape;
+    const strength = (255 * expertShape[1]) / 3;
+    for (let e = 0; e < size; e++) {
+      this.experts[at * size + e] = Math.max(0, Math.min(255, Math.round(expertLoad[e] * strength)));
+    }
+  }
+}
+
+/** Loudest sample of each bar. */
+function peaks(samples: Float32Array, ring: Float32Array, firstBar: number, bars: number): void {
+  const perBar = samples.length / bars;
+  for (let bar = 0; bar < bars; bar++) {
+    let peak = 0;
+    for (let i = Math.floor(bar * perBar); i < (bar + 1) * perBar; i++) peak = Math.max(peak, Math.abs(samples[i]));
+    ring[(firstBar + bar) % ring.length] = Math.min(1, peak);
+  }
+}
+
+function keep(list: TimedText[], word: TimedText): void {
+  list.push(word);
+  if (list.length > keptWords) list.splice(0, list.length - keptWords);
+}

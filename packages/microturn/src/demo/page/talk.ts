@@ -1,0 +1,247 @@
+// One conversation at a time: engine, session, microphone, loudspeaker and camera, from the press of a button to its end.
+
+import { type DeviceChange, type DeviceChoice, type WebEngine, webEngine } from "@microturn/backend-web";
+import { DuplexSession, type LoadProgress, type SessionTrace, type TurnRecord } from "@microturn/core";
+import { attachCamera, attachMicrophone, attachSpeaker, type Camera, type Microphone } from "@microturn/media";
+import { modelPicture } from "./model-picture.js";
+import { keepTime } from "./silence.js";
+
+/** `open` while a session runs; `ended` after it, `idle` before the first. */
+export type Phase = "idle" | "loading" | "open" | "ended";
+
+/** What happens, for the page to show. */
+export interface TalkEvents {
+  onPhase(phase: Phase): void;
+  onProgress(progress: LoadProgress): void;
+  onDevice(choice: DeviceChoice, change?: DeviceChange): void;
+  onTurn(turn: TurnRecord): void;
+  onHeard(text: string, turnIndex: number): void;
+  onSaid(text: string, turnIndex: number): void;
+  /** The assistant was cut off in mid-reply. */
+  onYield(turnIndex: number): void;
+  onDelegation(task: string): void;
+  /** Microphone, camera or what can be done has changed. */
+  onChange(): void;
+  /** Something does not work, and the conversation goes on without it. */
+  onNotice(error: unknown): void;
+  /** The conversation could not begin, or ended by this. */
+  onProblem(error: unknown): void;
+}
+
+/** A session is recorded for this long, to be saved, ms. */
+const recordedMs = 15 * 60_000;
+/** A model may have to come over a slow line first. */
+const openTimeoutMs = 30 * 60_000;
+/** What mini says when it has handed over a question that nobody here can answer. */
+const noBackground = "There is nobody in this page who could look that up.";
+
+/** The page's conversation. */
+export class Talk {
+  readonly #events: TalkEvents;
+  #engine: WebEngine | undefined;
+  #abort: AbortController | undefined;
+  #session: DuplexSession | undefined;
+  #microphone: Microphone | undefined;
+  #camera: Camera | undefined;
+  #audio: AudioContext | undefined;
+  #stopSilence: () => void = () => {};
+  #phase: Phase = "idle";
+
+  constructor(events: TalkEvents) {
+    this.#events = events;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** The session that runs, or ran last. */
+  get session(): DuplexSession | undefined {
+    return this.#session;
+  }
+
+  get microphone(): Microphone | undefined {
+    return this.#microphone;
+  }
+
+  get camera(): Camera | undefined {
+    return this.#camera;
+  }
+
+  /** Whether the model reads what is typed. */
+  get readsText(): boolean {
+    const capabilities = this.#session?.capabilities;
+    return capabilities !== undefined && (capabilities.inputs.includes("text") || capabilities.hearsText);
+  }
+
+  get sees(): boolean {
+    return this.#session?.capabilities.inputs.includes("video") === true;
+  }
+
+  /** Loads the model, unless it is loaded, and begins. Call it from a click or a key: browsers start sound for those only. */
+  async start(): Promise<void> {
+    if (this.#abort !== undefined) return;
+    const abort = new AbortController();
+    this.#abort = abort;
+    this.#set("loading");
+    const audio = new AudioContext({ latencyHint: "interactive" });
+    this.#audio = audio;
+    try {
+      await this.#live(audio, abort.signal);
+    } catch (error) {
+      if (!abort.signal.aborted) {
+        this.#events.onProblem(error);
+        // The next start begins with a new worker.
+        void this.#engine?.close();
+        this.#engine = undefined;
+      }
+    } finally {
+      this.#stopSilence();
+      this.#microphone = undefined;
+      this.#camera = undefined;
+      await audio.close().catch(() => {});
+      this.#audio = undefined;
+      this.#abort = undefined;
+      this.#set(this.#session === undefined ? "idle" : "ended");
+    }
+  }
+
+  /** Ends the conversation, also one that is loading; what was loaded stays. */
+  async stop(): Promise<void> {
+    if (this.#phase === "open") await this.#session?.close();
+    else this.#abort?.abort();
+  }
+
+  /** Sound may begin: call it on any touch or key. */
+  resumeAudio(): void {
+    if (this.#audio?.state === "suspended") this.#audio.resume().catch(() => {});
+  }
+
+  /** Gives what was typed to the model. */
+  send(text: string): void {
+    this.#session?.sendText(text);
+  }
+
+  /** Opens the microphone; without it, the session hears silence. */
+  async openMicrophone(): Promise<void> {
+    const session = this.#openSession();
+    if (session === undefined || this.#audio === undefined || this.#microphone !== undefined) return;
+    try {
+      const microphone = await attachMicrophone(session, {
+        audioContext: this.#audio,
+        workletUrl: "/media/capture-worklet.js",
+        onStateChange: () => this.#events.onChange(),
+      });
+      this.#stopSilence();
+      this.#microphone = microphone;
+      void microphone.ended.then(() => {
+        if (this.#microphone === microphone) this.#microphone = undefined;
+        if (session.closed) return;
+        this.#stopSilence = keepTime(session);
+        this.#events.onChange();
+      });
+    } catch (error) {
+      if (!session.closed) this.#events.onNotice(error);
+    }
+    this.#events.onChange();
+  }
+
+  /** Opens the camera, or closes it. */
+  async toggleCamera(): Promise<void> {
+    const session = this.#openSession();
+    if (session === undefined) return;
+    if (this.#camera !== undefined) {
+      await this.#camera.close();
+      return;
+    }
+    try {
+      const size = await modelPicture();
+      const camera = await attachCamera(session, {
+        ...(size === undefined ? {} : { size }),
+        onStateChange: () => this.#events.onChange(),
+      });
+      this.#camera = camera;
+      void camera.ended.then(() => {
+        if (this.#camera === camera) this.#camera = undefined;
+        this.#events.onChange();
+      });
+    } catch (error) {
+      if (!session.closed) this.#events.onNotice(error);
+    }
+    this.#events.onChange();
+  }
+
+  /** What was recorded of the session that runs or ran last. */
+  trace(): SessionTrace | undefined {
+    return this.#session?.trace();
+  }
+
+  async #live(audio: AudioContext, signal: AbortSignal): Promise<void> {
+    const session = await DuplexSession.open({
+      engine: await this.#loadEngine(signal),
+      signal,
+      openTimeoutMs,
+      trace: { maxMs: recordedMs },
+    });
+    this.#session = session;
+    let failure: unknown;
+    session.on("error", ({ error }) => {
+      failure = error;
+    });
+    session.on("turn-end", ({ turn }) => this.#events.onTurn(turn));
+    session.on("heard-delta", ({ text, turnIndex }) => this.#events.onHeard(text, turnIndex));
+    session.on("text-delta", ({ text, turnIndex }) => this.#events.onSaid(text, turnIndex));
+    session.on("yield", ({ turnIndex }) => this.#events.onYield(turnIndex));
+    session.on("delegation", ({ task }) => {
+      this.#events.onDelegation(task);
+      if (session.capabilities.saysText) void session.deliver(noBackground).catch(() => {});
+    });
+    this.#stopSilence = keepTime(session);
+    const speaker = attachSpeaker(session, { audioContext: audio, workletUrl: "/media/player-worklet.js" });
+    speaker.ready.catch((error: unknown) => {
+      if (!session.closed) this.#events.onNotice(error);
+    });
+    this.#set("open");
+    void this.openMicrophone();
+    await session.ended;
+    if (failure !== undefined) throw failure;
+    await Promise.all([this.#microphone?.ended, this.#camera?.ended, speaker.close()]);
+  }
+
+  async #loadEngine(signal: AbortSignal): Promise<WebEngine> {
+    // What the engine loads from now on, the service worker keeps.
+    await whenOfflineReady();
+    this.#engine ??= webEngine({
+      model: "/model/",
+      runtimeFolder: "/runtime/",
+      worker: () => new Worker("/engine/worker.js", { type: "module", name: "microturn" }),
+      onDeviceChange: (change) => this.#events.onDevice(change.to, change),
+    });
+    const engine = this.#engine;
+    await engine.load({ signal, onProgress: (progress) => this.#events.onProgress(progress) });
+    if (engine.choice !== undefined) this.#events.onDevice(engine.choice);
+    return engine;
+  }
+
+  #openSession(): DuplexSession | undefined {
+    return this.#phase === "open" ? this.#session : undefined;
+  }
+
+  #set(phase: Phase): void {
+    this.#phase = phase;
+    this.#events.onPhase(phase);
+  }
+}
+
+/** Longest wait for a service worker; without one the page works, but not without its server, ms. */
+const longestWaitMs = 5000;
+
+function whenOfflineReady(): Promise<unknown> {
+  const { serviceWorker } = navigator;
+  if (serviceWorker === undefined || serviceWorker.controller !== null) return Promise.resolve();
+  const late = new Promise((resolve) => setTimeout(resolve, longestWaitMs));
+  const controlled = new Promise((resolve) =>
+    serviceWorker.addEventListener("controllerchange", resolve, { once: true }),
+  );
+  return Promise.race([late, controlled]);
+}
