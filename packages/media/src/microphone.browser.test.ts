@@ -339,6 +339,40 @@ describe.skipIf(chromiumPath === undefined)(`whatever becomes of a microphone${w
     expect(result.speaker).toBe("closed");
   });
 
+  it("can be attached and closed again and again: nothing is used up", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      const contexts: AudioContext[] = [];
+      const Original = AudioContext;
+      globalThis.AudioContext = class extends Original {
+        constructor(options?: AudioContextOptions) {
+          super(options);
+          contexts.push(this);
+        }
+      };
+      const tracks: MediaStreamTrack[] = [];
+      const session = await kit.core.DuplexSession.open({ engine: kit.scriptedEngine() });
+      for (let round = 0; round < 12; round++) {
+        const speaker = kit.attachSpeaker(session);
+        const microphone = await kit.attachMicrophone(session);
+        tracks.push(...microphone.stream.getTracks());
+        await Promise.all([microphone.close(), speaker.close()]);
+      }
+      const before = session.timeMs;
+      const microphone = await kit.attachMicrophone(session);
+      while (session.timeMs < before + 400) await new Promise((resolve) => setTimeout(resolve, 10));
+      await microphone.close();
+      await session.close();
+      return {
+        live: tracks.filter(({ readyState }) => readyState === "live").length,
+        open: contexts.filter(({ state }) => state !== "closed").length,
+        contexts: contexts.length,
+      };
+    });
+    expect(result).toEqual({ live: 0, open: 0, contexts: 13 });
+    expect(page.problems).toEqual([]);
+  });
+
   it("carries on with two sessions in one page, each with audio of its own", async () => {
     const page = await pages.open();
     const result = await page.evaluate(async () => {

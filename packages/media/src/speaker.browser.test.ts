@@ -141,7 +141,7 @@ describe.skipIf(chromiumPath === undefined)(`the speaker in a browser${withoutCh
     const samples = listen(result.samples);
     const { before, found, marks, sampleRate } = result;
     expect(before).toBeUndefined();
-    const wrong: unknown[] = [];
+    const [ahead, behind]: [unknown[], unknown[]] = [[], []];
     let checked = 0;
     for (const { turnIndex, samples: count, frame } of found) {
       // Within a micro-turn by 10 ms: much less than the latency of a loudspeaker.
@@ -150,11 +150,13 @@ describe.skipIf(chromiumPath === undefined)(`the speaker in a browser${withoutCh
       const peak = samples.subarray(at - Math.round(0.005 * sampleRate), at).reduce((most, x) => Math.max(most, x), 0);
       const expected = turnIndex === 9 ? 0 : 0.04 * (turnIndex + 1);
       checked++;
-      if (Math.abs(peak - expected) > 0.02) wrong.push({ turnIndex, count, peak, expected });
+      if (peak < expected - 0.02) ahead.push({ turnIndex, count, peak, expected });
+      if (peak > expected + 0.02) behind.push({ turnIndex, count, peak, expected });
     }
     expect(checked).toBeGreaterThan(50);
-    // The two readings of the clock are some time apart on a busy machine.
-    expect(wrong.length, JSON.stringify(wrong.slice(0, 5))).toBeLessThan(checked / 20);
+    // Never more than was heard (the two readings of the clock are a moment apart); less while a busy page reads no reports.
+    expect(ahead.length, JSON.stringify(ahead.slice(0, 5))).toBeLessThan(checked / 20);
+    expect(behind.length, JSON.stringify(behind.slice(0, 5))).toBeLessThan(checked / 4);
     const turns = found.map(({ turnIndex }) => turnIndex);
     expect(turns).toEqual([...turns].sort((a, b) => a - b));
     // What the flush cut off was never heard: the last micro-turn before it stops short of its end.

@@ -13,7 +13,8 @@ class CaptureProcessor extends audioThread.AudioWorkletProcessor {
 
   constructor({ processorOptions: { blockSamples, capacity, ring } }: ProcessorOptions<CaptureOptions>) {
     super();
-    const send = (message: CaptureMessage, transfer: Transferable[] = []) => this.port.postMessage(message, transfer);
+    const nothing: Transferable[] = [];
+    const send = (message: CaptureMessage, transfer = nothing) => this.port.postMessage(message, transfer);
     let give: (block: Float32Array<ArrayBuffer>) => void = () => {};
     if (ring === undefined) {
       const sizes = { blockSamples, blocks: Math.max(2, Math.ceil(capacity / blockSamples)) };
