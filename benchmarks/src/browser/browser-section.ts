@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { type BrowserContext, chromium } from "playwright-core";
 import type { BenchContext } from "../model.js";
 import { type BenchSection, inWords, percentiles } from "../report.js";
-import type { Visit, VisitOptions } from "./page.js";
+import type { Visit, VisitOptions } from "./visit.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const folders: Readonly<Record<string, string>> = {

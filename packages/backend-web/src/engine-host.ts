@@ -8,6 +8,7 @@ import {
   failureOf,
   type HostOptions,
   type HostReport,
+  type ModelPlace,
   type ToPage,
   type ToWorker,
 } from "./engine-messages.js";
@@ -16,8 +17,8 @@ import { type Loaded, loadOnFirstThatKeepsUp } from "./load-on-device.js";
 /** Sends a message to the page; what is in `transfer` is handed over. */
 export type Send = (message: ToPage, transfer: Transferable[]) => void;
 
-/** Makes the source of a model from the URL of its folder. */
-export type ReadModel = (base: string) => ModelSource;
+/** Makes the source of a model that lies somewhere. */
+export type ReadModel = (place: ModelPlace, onWarning: (warning: DuplexError) => void) => ModelSource;
 
 /** A file that the page was asked for. */
 interface WaitingFile {
@@ -37,7 +38,7 @@ export class EngineHost {
   #nextFile = 0;
   #loading: Promise<Loaded> | undefined;
 
-  /** @param read - makes the source of a model that has a URL */
+  /** @param read - makes the source of a model that the worker reads itself */
   constructor(send: Send, read: ReadModel) {
     this.#send = send;
     this.#read = read;
@@ -109,8 +110,9 @@ export class EngineHost {
     }
   }
 
-  #source({ modelBase, modelName }: HostOptions): ModelSource {
-    return modelBase === undefined ? this.#fromPage(modelName) : this.#read(modelBase);
+  #source({ modelAt, modelName }: HostOptions): ModelSource {
+    if (modelAt === undefined) return this.#fromPage(modelName);
+    return this.#read(modelAt, (warning) => this.#send({ warning: failureOf(warning) }, []));
   }
 
   /** A source whose files the page reads: those of a source that only exists there. */

@@ -11,14 +11,18 @@ import {
   type WeightType,
 } from "@microturn/core";
 import type { WebDevice } from "./devices.js";
+import type { CachedModelSettings } from "./model/cached-model.js";
 import type { DeviceFailure } from "./web-backend.js";
+
+/** What `cachedModel` makes the same model of in another thread. */
+export type ModelPlace = CachedModelSettings & { readonly base: string };
 
 /** How the worker makes its engine. */
 export interface HostOptions {
   /** Name of the model, for messages. */
   readonly modelName: string;
-  /** URL of the folder with its files; absent: the page reads them. */
-  readonly modelBase?: string;
+  /** Where its files are, and how they are kept; absent: the page reads them. */
+  readonly modelAt?: ModelPlace;
   readonly devices: readonly WebDevice[];
   readonly allowSoftware: boolean;
   readonly acceptSlow: boolean;
@@ -85,6 +89,8 @@ export type ToPage =
   | { readonly id: number; readonly progress: LoadProgress }
   /** Asks for a file of the model. */
   | { readonly file: number; readonly path: string; readonly maxBytes: number | undefined }
+  /** The model loads without being kept. */
+  | { readonly warning: Failure }
   /** The device is gone: whatever needs it fails from now on. */
   | { readonly lost: string };
 

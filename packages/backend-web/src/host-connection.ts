@@ -16,6 +16,17 @@ export interface CallOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
+/** What a worker tells unasked. */
+export interface HostEvents {
+  /**
+   * Called once, before open calls are rejected, when the device is lost or the worker breaks: nothing can be asked any more
+   * but `close`.
+   */
+  onLost(reason: string): void;
+  /** The model loads without being kept. */
+  onWarning(warning: Error): void;
+}
+
 /** Time a worker has to free its device before it is ended, ms. */
 const closeGraceMs = 5000;
 
@@ -23,7 +34,7 @@ const closeGraceMs = 5000;
 export class HostConnection {
   readonly #worker: Worker;
   readonly #model: ModelSource;
-  readonly #onLost: (reason: string) => void;
+  readonly #events: HostEvents;
   readonly #pending = new Map<number, Pending>();
   #next = 0;
   /** The worker has said something: its file is there. */
@@ -33,13 +44,12 @@ export class HostConnection {
 
   /**
    * @param model - whose files the worker may ask for
-   * @param onLost - called once, before open calls are rejected, when the device is lost or the worker breaks: nothing can be asked
-   *   any more but `close`
+   * @param events - what it tells unasked
    */
-  constructor(worker: Worker, model: ModelSource, onLost: (reason: string) => void) {
+  constructor(worker: Worker, model: ModelSource, events: HostEvents) {
     this.#worker = worker;
     this.#model = model;
-    this.#onLost = onLost;
+    this.#events = events;
     worker.addEventListener("message", ({ data }: MessageEvent<ToPage>) => this.#take(data));
     worker.addEventListener("messageerror", () => this.#break("a message of its worker could not be read"));
     worker.addEventListener("error", (event) => {
@@ -100,6 +110,8 @@ export class HostConnection {
     this.#alive = true;
     if ("lost" in message) {
       this.#break(`the device was lost (${message.lost})`);
+    } else if ("warning" in message) {
+      this.#events.onWarning(errorOf(message.warning));
     } else if ("file" in message) {
       void this.#readFile(message.file, message.path, message.maxBytes);
     } else if ("progress" in message) {
@@ -136,7 +148,7 @@ export class HostConnection {
           "BACKEND_UNAVAILABLE",
           `webEngine: its worker does not start (${reason}); serve dist/worker.js of @microturn/backend-web, name it with the option \`worker\`, and allow it in worker-src of the content security policy`,
         );
-    this.#onLost(error.message);
+    this.#events.onLost(error.message);
     this.#fail(error);
   }
 

@@ -12,15 +12,16 @@ import {
   type WeightType,
 } from "@microturn/core";
 import { type WebDevice, webDevices } from "./devices.js";
-import type { HostOptions, HostReport } from "./engine-messages.js";
+import type { HostOptions, HostReport, ModelPlace } from "./engine-messages.js";
 import { HostConnection } from "./host-connection.js";
+import type { CachedModel } from "./model/cached-model.js";
 import { WebSession } from "./web-session.js";
 
 /** Options of {@link webEngine}. */
 export interface WebEngineOptions {
   /**
    * The model, or the URL of the folder that holds its `microturn.json`. A model with a URL is downloaded by the worker and kept in
-   * the browser's cache (`cachedModel`); any other is read by the page.
+   * the browser's cache; `cachedModel` says how. Any other is read by the page.
    */
   readonly model: ModelSource | string | URL;
   /**
@@ -42,6 +43,8 @@ export interface WebEngineOptions {
   readonly runtimeFolder?: string | URL;
   /** Makes the worker; default from `worker.js` in this package's build. For bundlers that do not find it by themselves. */
   readonly worker?: () => Worker;
+  /** Called when the model loads without being kept for the next time; the error says why. */
+  readonly onWarning?: (warning: Error) => void;
   /** Called when the sessions were moved to another device. */
   readonly onDeviceChange?: (change: DeviceChange) => void;
 }
@@ -181,8 +184,11 @@ class WorkerEngine implements WebEngine {
     return new SharedLoad(async (signal, onProgress) => {
       const { worker = defaultWorker } = this.#options;
       let host: Host | undefined;
-      const connection = new HostConnection(worker(), this.#model, (reason) => {
-        if (host !== undefined) void this.#move(host, reason);
+      const connection = new HostConnection(worker(), this.#model, {
+        onLost: (reason) => {
+          if (host !== undefined) void this.#move(host, reason);
+        },
+        onWarning: (warning) => this.#options.onWarning?.(warning),
       });
       try {
         const report = await connection.call(
@@ -208,10 +214,11 @@ class WorkerEngine implements WebEngine {
       runtimeFolder,
       weights,
     } = this.#options;
-    const { name, base } = this.#model;
+    const { name } = this.#model;
+    const place = placeOf(this.#model);
     return {
       ...{ modelName: name, devices, allowSoftware, acceptSlow, maxSessions },
-      ...(base === undefined ? {} : { modelBase: base }),
+      ...(place === undefined ? {} : { modelAt: place }),
       ...(threads === undefined ? {} : { threads }),
       ...(runtimeFolder === undefined ? {} : { runtimeFolder: new URL(runtimeFolder, globalThis.location?.href).href }),
       ...(weights === undefined ? {} : { weights }),
@@ -279,6 +286,13 @@ function atUrl(url: string | URL): ModelSource {
     base: base.href,
     read: (path) => Promise.reject(new DuplexError("MODEL_INVALID", `webEngine: ${path} is read by the worker only`)),
   };
+}
+
+/** Where the worker finds a model by itself, if it can. */
+function placeOf(model: ModelSource): ModelPlace | undefined {
+  const { settings } = model as Partial<CachedModel>;
+  if (settings !== undefined) return settings;
+  return model.base === undefined ? undefined : { name: model.name, base: model.base };
 }
 
 function choiceOf({ device, description, passedOver, calibration }: HostReport): DeviceChoice {

@@ -9,5 +9,8 @@ const scope = globalThis as unknown as {
   addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
 };
 
-const host = new EngineHost((message, transfer) => scope.postMessage(message, transfer), cachedModel);
+const host = new EngineHost(
+  (message, transfer) => scope.postMessage(message, transfer),
+  (place, onWarning) => cachedModel(place.base, { ...place, onWarning }),
+);
 scope.addEventListener("message", ({ data }) => host.take(data));

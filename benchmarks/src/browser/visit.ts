@@ -1,0 +1,25 @@
+// What the page that is timed and the program that times it say to each other.
+
+/** What one visit of the page gave. */
+export interface Visit {
+  readonly device: string;
+  /** From the first line of the page's own code to an open session, ms. */
+  readonly openMs: number;
+  /** Of each micro-turn, ms: everything from the page's step to its output, and the model run in it. */
+  readonly stepMs: readonly number[];
+  readonly runMs: readonly number[];
+  /** Tasks of the page's thread of 50 ms or more, ms each. */
+  readonly longTasks: readonly number[];
+  /** Used JavaScript heap of the page, bytes, at equal distances. */
+  readonly heap: readonly number[];
+  readonly late: number;
+}
+
+/** How the page is used. */
+export interface VisitOptions {
+  readonly threads: number;
+  /** Micro-turns to talk for. */
+  readonly turns: number;
+  /** In real time, as with a microphone; else as fast as it computes. */
+  readonly realtime: boolean;
+}
