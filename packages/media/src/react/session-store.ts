@@ -23,7 +23,7 @@ export interface UseDuplexSessionOptions extends Omit<DuplexSessionOptions, "eng
 export type SessionStateName = "idle" | "loading" | "open" | "closed" | "error";
 
 /** What a component shows. */
-export interface SessionSnapshot {
+export interface DuplexSessionView {
   readonly state: SessionStateName;
   /** While the model loads. */
   readonly progress: LoadProgress | undefined;
@@ -49,7 +49,7 @@ const nothing = {
 
 /** One session at a time. */
 export class SessionStore {
-  #snapshot: SessionSnapshot = { ...nothing, state: "idle", transcript: [], muted: false, error: undefined };
+  #snapshot: DuplexSessionView = { ...nothing, state: "idle", transcript: [], muted: false, error: undefined };
   readonly #listeners = new Set<() => void>();
   #run: { readonly abort: AbortController; readonly done: Promise<void>; readonly opened: Promise<void> } | undefined;
 
@@ -58,7 +58,7 @@ export class SessionStore {
     return () => this.#listeners.delete(listener);
   };
 
-  readonly snapshot = (): SessionSnapshot => this.#snapshot;
+  readonly snapshot = (): DuplexSessionView => this.#snapshot;
 
   /** Opens a session with its devices, unless one is open or opening. Resolves when it is open, or has failed. */
   start(options: UseDuplexSessionOptions): Promise<void> {
@@ -100,7 +100,7 @@ export class SessionStore {
     opened();
   }
 
-  #set(change: Partial<SessionSnapshot>): void {
+  #set(change: Partial<DuplexSessionView>): void {
     this.#snapshot = { ...this.#snapshot, ...change };
     for (const listener of this.#listeners) listener();
   }

@@ -1,10 +1,10 @@
 // The hook: a store per component, watched the way React asks for, closed when the component goes.
 
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
-import { type SessionSnapshot, SessionStore, type UseDuplexSessionOptions } from "./session-store.js";
+import { type DuplexSessionView, SessionStore, type UseDuplexSessionOptions } from "./session-store.js";
 
 /** What {@link useDuplexSession} gives. */
-export interface DuplexSessionControls extends SessionSnapshot {
+export interface DuplexSessionControls extends DuplexSessionView {
   /**
    * Opens the session and its devices. Call it from a click: browsers start sound for a user's gesture only.
    * Resolves when the state is `open` or `error`; never rejects.

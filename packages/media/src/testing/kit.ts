@@ -6,10 +6,15 @@ import * as media from "../index.js";
 import { recordNode } from "./recorder.js";
 import { toText } from "./recordings.js";
 
-const kit = { ...media, core, ...coreTesting, recordNode, toText };
+/** What a page has as `kit`. */
+export type MediaKit = typeof media &
+  typeof coreTesting & {
+    readonly core: typeof core;
+    readonly recordNode: typeof recordNode;
+    readonly toText: typeof toText;
+  };
 
-/** The names above, as a page has them. */
-export type MediaKit = typeof kit;
+const kit: MediaKit = { ...media, core, ...coreTesting, recordNode, toText };
 
 Object.assign(globalThis, { kit });
 console.info("ready");

@@ -27,17 +27,29 @@ describe("RateControl", () => {
       long.observe(ms(73), ms(200));
       short.observe(ms(7), ms(200));
     }
-    expect(long.rate).toBeCloseTo(1.0025, 6);
-    expect(short.rate).toBeCloseTo(0.9975, 6);
+    expect(long.rate).toBeCloseTo(1.0033, 6);
+    expect(short.rate).toBeCloseTo(0.9967, 6);
     for (let i = 0; i < 20; i++) long.observe(ms(800), ms(200));
     expect(long.rate).toBe(1.005);
+  });
+
+  it("ends a correction within its dead band, not at its edge where it would never end", () => {
+    const rate = control();
+    for (let i = 0; i < 20; i++) rate.observe(ms(50), ms(200));
+    expect(rate.excess).toBeCloseTo(ms(10), 6);
+    rate.observe(ms(45), ms(200));
+    expect(rate.excess).toBeCloseTo(ms(5), 6);
+    rate.observe(ms(43.9), ms(200));
+    expect(rate.rate).toBe(1);
+    for (let i = 0; i < 20; i++) rate.observe(ms(47), ms(200));
+    expect(rate.rate).toBe(1);
   });
 
   it("knows what was corrected by other means, and forgets all on reset", () => {
     const rate = control();
     for (let i = 0; i < 20; i++) rate.observe(ms(73), ms(200));
-    expect(rate.excess).toBeCloseTo(ms(25), 6);
-    rate.shift(-ms(25));
+    expect(rate.excess).toBeCloseTo(ms(33), 6);
+    rate.shift(-ms(33));
     expect(rate.excess).toBe(0);
     for (let i = 0; i < 20; i++) rate.observe(ms(73), ms(200));
     rate.reset();

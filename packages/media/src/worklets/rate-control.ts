@@ -9,7 +9,7 @@ export interface RateControlOptions {
   readonly target: number;
   /** Largest correction, as a share of the rate; default 0.005. */
   readonly maxShare?: number;
-  /** A queue that is this much longer or shorter is left alone; default 8 ms. */
+  /** A queue that is this much longer or shorter is left alone, and what is more is corrected to half of it; default 8 ms. */
   readonly deadband?: number;
 }
 
@@ -28,6 +28,7 @@ export class RateControl {
   #least = Number.POSITIVE_INFINITY;
   #leastBefore = Number.POSITIVE_INFINITY;
   #arrived = 0;
+  #correcting = false;
 
   constructor({ sampleRate, target, maxShare = 0.005, deadband = 0.008 * sampleRate }: RateControlOptions) {
     this.#sampleRate = sampleRate;
@@ -45,17 +46,17 @@ export class RateControl {
   observe(left: number, count: number): void {
     this.#least = Math.min(this.#least, left);
     this.#arrived += count;
-    if (this.#arrived < windowSeconds * this.#sampleRate) return;
-    this.#arrived = 0;
-    this.#leastBefore = this.#least;
-    this.#least = Number.POSITIVE_INFINITY;
+    if (this.#arrived >= windowSeconds * this.#sampleRate) {
+      this.#arrived = 0;
+      this.#leastBefore = this.#least;
+      this.#least = Number.POSITIVE_INFINITY;
+    }
+    this.#decide();
   }
 
-  /** How much longer than wanted the queue is, samples; 0 within the dead band and until a whole window was seen. */
+  /** How much longer than wanted the queue is, samples; 0 while nothing is to be done about it. */
   get excess(): number {
-    if (this.#leastBefore === Number.POSITIVE_INFINITY) return 0;
-    const error = Math.min(this.#least, this.#leastBefore) - this.target;
-    return Math.sign(error) * Math.max(0, Math.abs(error) - this.#deadband);
+    return this.#correcting ? this.#error : 0;
   }
 
   /** Input samples per output sample: 1 exactly while nothing is wrong, and never further from it than `maxShare`. */
@@ -68,6 +69,7 @@ export class RateControl {
   shift(samples: number): void {
     this.#least += samples;
     this.#leastBefore += samples;
+    this.#decide();
   }
 
   /** Forgets what it saw: playing starts anew. */
@@ -75,5 +77,17 @@ export class RateControl {
     this.#least = Number.POSITIVE_INFINITY;
     this.#leastBefore = Number.POSITIVE_INFINITY;
     this.#arrived = 0;
+    this.#correcting = false;
+  }
+
+  get #error(): number {
+    return Math.min(this.#least, this.#leastBefore) - this.target;
+  }
+
+  /** Begins beyond the dead band, once a whole window was seen, and ends well within it, so that it does end. */
+  #decide(): void {
+    if (this.#leastBefore === Number.POSITIVE_INFINITY) return;
+    const error = Math.abs(this.#error);
+    this.#correcting = error > (this.#correcting ? this.#deadband / 2 : this.#deadband);
   }
 }

@@ -230,6 +230,25 @@ describe("SpeechBuffer", () => {
     expect(best).toBeLessThan(2e-3);
   });
 
+  it.each([90, 10])("passes samples to the bit again once %i ms of queue have become right", (left) => {
+    const buffer = bufferWith();
+    const output: number[] = [];
+    buffer.push(tone(0, turn));
+    // What is left when the second piece comes decides what is wrong.
+    output.push(...render(buffer, turn + ms(40 - left)));
+    let next = 1;
+    for (; next < 300; next++) {
+      buffer.push(tone(next * turn, turn));
+      output.push(...render(buffer, turn));
+    }
+    expect(buffer.rate).toBe(1);
+    expect(buffer.underruns).toBe(0);
+    // The end is a stretch of the tone as it was sent, sample by sample.
+    const end = Float32Array.from(output.slice(-4800));
+    const from = next * turn - buffer.queued - 4800;
+    expect(differsAt(end, tone(from, 4800))).toBe(-1);
+  });
+
   it("makes the queue shorter at once in silence, where no one hears it", () => {
     const buffer = bufferWith();
     const silence = new Float32Array(turn);

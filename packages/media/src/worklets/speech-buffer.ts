@@ -22,6 +22,8 @@ export interface SpeechBufferOptions {
 const pauseSeconds = 1;
 /** After an underrun the prebuffer is this much longer, s. */
 const prebufferStep = 0.01;
+/** Share of the rate by which it goes on to a whole sample, at least. */
+const settlingShare = 0.001;
 /** After this time without an underrun it is a step shorter, s. */
 const calmSeconds = 30;
 
@@ -172,9 +174,11 @@ export class SpeechBuffer {
       return;
     }
     const { rate } = this.#control;
-    // Once nothing is wrong any more, the last rate goes on until a whole sample is reached; then samples pass as they are.
+    // Once nothing is wrong any more, it goes on to the next whole sample, soon; from there samples pass as they are.
     this.#settling = rate === 1 && this.#fraction !== 0;
     if (!this.#settling) this.#rate = rate;
+    else
+      this.#rate = this.#rate > 1 ? Math.max(this.#rate, 1 + settlingShare) : Math.min(this.#rate, 1 - settlingShare);
   }
 
   #silentFor(count: number): boolean {
