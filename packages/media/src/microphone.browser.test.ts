@@ -206,22 +206,24 @@ describe.skipIf(chromiumPath === undefined)(`whatever becomes of a microphone${w
       tone.connect(gain).connect(out);
       tone.start();
       const microphone = await kit.attachMicrophone(session, { audioContext, stream: out.stream });
-      while (session.turnIndex < 8) await new Promise((resolve) => setTimeout(resolve, 10));
+      while (session.turnIndex < 12) await new Promise((resolve) => setTimeout(resolve, 10));
       await microphone.close();
       await session.close();
       const [track] = out.stream.getTracks();
       const kept = { track: track.readyState, context: audioContext.state };
       await audioContext.close();
-      return { heard: kit.toText(engine.steps[6].audio), kept };
+      return { heard: engine.steps.slice(2).map(({ audio }) => kit.toText(audio)), kept };
     });
     expect(result.kept).toEqual({ track: "live", context: "running" });
-    const heard = listen(result.heard);
-    let crossings = 0;
-    for (let i = 1; i < heard.length; i++) if (heard[i] >= 0 !== heard[i - 1] >= 0) crossings++;
-    expect(Math.abs(crossings - 176)).toBeLessThanOrEqual(1);
+    const heard = result.heard.map(listen);
+    const crossings = heard.map((samples) => samples.filter((x, i) => i > 0 && x >= 0 !== samples[i - 1] >= 0).length);
+    // The middle one of the micro-turns, as a slow machine may stutter: 440 Hz cross zero 176 times in 200 ms.
+    const middle = crossings.sort((a, b) => a - b)[crossings.length >> 1];
+    expect(Math.abs(middle - 176), String(crossings)).toBeLessThanOrEqual(1);
     // Half the amplitude, the way of streams through two channels and back included.
-    expect(Math.max(...heard)).toBeGreaterThan(0.3);
-    expect(Math.max(...heard)).toBeLessThan(0.6);
+    const loudest = Math.max(...heard.map((samples) => Math.max(...samples)));
+    expect(loudest).toBeGreaterThan(0.3);
+    expect(loudest).toBeLessThan(0.6);
   });
 
   it("lets device and context go with the session, and holds nothing of a session that had ended", async () => {
