@@ -73,6 +73,11 @@ export class HeardTrack {
     while (this.#stretches.length > 1 && this.#stretches[1].from < oldest) this.#stretches.shift();
   }
 
+  /** What was heard last once all that was played has left the loudspeaker. */
+  get last(): HeardPosition | undefined {
+    return this.#reports.at(-1)?.position;
+  }
+
   /** What was heard last when `frame` of the context left the loudspeaker; undefined before anything has. */
   at(frame: number): HeardPosition | undefined {
     let next: PlayerReport | undefined;

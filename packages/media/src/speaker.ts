@@ -176,6 +176,8 @@ class SessionSpeaker implements Speaker {
   }
 
   get heard(): HeardPosition | undefined {
+    // The clock of a closed context stands still, some of its sound still under way.
+    if (this.#state === "closed") return this.#track.last;
     const { context } = this.#audio;
     return this.#track.at(audibleSeconds(context) * context.sampleRate);
   }
