@@ -17,7 +17,7 @@ import { formatMessage } from "publint/utils";
 import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const packages = ["core", "backend-node", "media", "mini", "microturn"];
+const packages = ["core", "backend-node", "backend-web", "media", "mini", "microturn"];
 const folder = (name: string) => join(root, "packages", name);
 const unbuilt = packages.filter((name) => !existsSync(join(folder(name), "dist/.built")));
 const built = describe.skipIf(unbuilt.length > 0);
@@ -38,7 +38,11 @@ built(`published packages${reason}`, () => {
       const args = ["--pack", folder(name), "--profile", "esm-only", "--format", "json"];
       const attw = join(root, "node_modules/@arethetypeswrong/cli/dist/index.js");
       // Files that are served, not imported, have no types.
-      const served = { microturn: ["./viewer/page.js"], media: ["./capture-worklet.js", "./player-worklet.js"] };
+      const served = {
+        microturn: ["./viewer/page.js"],
+        "backend-web": ["./worker.js"],
+        media: ["./capture-worklet.js", "./player-worklet.js"],
+      };
       const excluded = served[name as keyof typeof served] ?? [];
       const exclude = excluded.length > 0 ? ["--exclude-entrypoints", ...excluded] : [];
       const { stdout } = await promisify(execFile)(process.execPath, [attw, ...args, ...exclude], {
@@ -91,7 +95,9 @@ built(`core anywhere${reason}`, () => {
 
   it("touches no Node module, and only eventemitter3 from outside", async () => {
     const { metafile } = await build({
-      entryPoints: [join(dist, "index.js"), join(dist, "testing/index.js")],
+      entryPoints: ["index.js", "codecs.js", "local.js", "model.js", "testing/index.js"].map((name) =>
+        join(dist, name),
+      ),
       bundle: true,
       write: false,
       metafile: true,
@@ -114,7 +120,13 @@ built(`core anywhere${reason}`, () => {
     try {
       await writeFile(
         join(folder, "app.ts"),
-        'import { DuplexSession } from "@microturn/core";\nexport const open = DuplexSession.open;\n',
+        [
+          'import { DuplexSession } from "@microturn/core";',
+          'import { encodeDmel } from "@microturn/core/codecs";',
+          'import { localEngine } from "@microturn/core/local";',
+          'import { loadModel } from "@microturn/core/model";',
+          "export const all = [DuplexSession.open, encodeDmel, localEngine, loadModel];",
+        ].join("\n"),
       );
       const compilerOptions = {
         ...{ target: "ES2022", module: "ESNext", moduleResolution: "bundler", lib: ["ES2022", "DOM"], types: [] },
@@ -122,7 +134,10 @@ built(`core anywhere${reason}`, () => {
           strict: true,
           skipLibCheck: false,
           noEmit: true,
-          paths: { "@microturn/core": [join(dist, "index.d.ts")] },
+          paths: {
+            "@microturn/core": [join(dist, "index.d.ts")],
+            "@microturn/core/*": [join(dist, "*.d.ts")],
+          },
         },
         typeRoots: [],
       };
@@ -155,7 +170,7 @@ built(`core anywhere${reason}`, () => {
   it.each([
     [
       "one codec does not drag the rest along",
-      'import { encodeDmel } from "@microturn/core"; console.log(encodeDmel)',
+      'import { encodeDmel } from "@microturn/core/codecs"; console.log(encodeDmel)',
       8.25,
     ],
     [
@@ -163,7 +178,19 @@ built(`core anywhere${reason}`, () => {
       'import { DuplexSession } from "@microturn/core"; console.log(DuplexSession)',
       17.5,
     ],
-    ["everything", 'import * as core from "@microturn/core"; console.log(core)', 65],
+    ["the core entry", 'import * as core from "@microturn/core"; console.log(core)', 30],
+    [
+      "all entries",
+      ["", "/codecs", "/local", "/model"]
+        .map((entry, i) => `import * as core${i} from "@microturn/core${entry}"; console.log(core${i})`)
+        .join("\n"),
+      65,
+    ],
+    [
+      "a page with a session over a model in its worker",
+      'import { DuplexSession } from "@microturn/core"; import { webEngine } from "@microturn/backend-web"; console.log(DuplexSession, webEngine)',
+      24,
+    ],
   ] as const)("weighs what it should: %s (%#)", async (_, program, kibibytes) => {
     expect((await weight(program)) / 1024).toBeLessThan(kibibytes);
   });

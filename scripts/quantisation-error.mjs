@@ -8,7 +8,9 @@
 
 import { readFileSync } from "node:fs";
 import { modelFolder, nodeBackend } from "@microturn/backend-node";
-import { buildDuplexGraph, dmel20, encodeDmel, loadModel, mixToMono, readWav } from "@microturn/core";
+import { mixToMono, readWav } from "@microturn/core";
+import { dmel20, encodeDmel } from "@microturn/core/codecs";
+import { buildDuplexGraph, loadModel } from "@microturn/core/model";
 
 const [folder = "packages/mini", ...given] = process.argv.slice(2);
 const recordings =

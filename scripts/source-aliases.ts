@@ -7,6 +7,9 @@ const source = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta
 /** Longer names first: the first that fits is taken. */
 export const sourceAliases: Readonly<Record<string, string>> = {
   "@microturn/core/testing": source("packages/core/src/testing/index.ts"),
+  "@microturn/core/codecs": source("packages/core/src/codecs.ts"),
+  "@microturn/core/local": source("packages/core/src/local.ts"),
+  "@microturn/core/model": source("packages/core/src/model.ts"),
   "@microturn/core": source("packages/core/src/index.ts"),
   "@microturn/backend-ort": source("packages/backend-ort/src/index.ts"),
   "@microturn/backend-node": source("packages/backend-node/src/index.ts"),

@@ -1,6 +1,7 @@
 // How fast the codecs are on one core, and how good the resampler is: the figures, each measured where it is printed.
 // Every time is the best of many short runs, and what is compared takes turns, so a busy machine does not tilt it.
 
+import { Resampler, resample } from "@microturn/core";
 import {
   DmelEncoder,
   type DmelPreset,
@@ -10,9 +11,7 @@ import {
   type ImagePixels,
   PatchEncoder,
   type PatchOptions,
-  Resampler,
-  resample,
-} from "@microturn/core";
+} from "@microturn/core/codecs";
 import { encodeDmelPlain } from "@microturn/core/testing";
 import type { BenchRow } from "./report.js";
 

@@ -2,7 +2,8 @@
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { DuplexSession, type Engine, localEngine } from "@microturn/core";
+import { DuplexSession, type Engine } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
 import { tinyModel } from "@microturn/core/testing";
 import { type BenchContext, benchEngine } from "./model.js";
 import type { BenchSection } from "./report.js";

@@ -1,16 +1,9 @@
 // The model that is timed: the bundled mini, a folder, or, while there is none, one of the same shape with random weights.
 
 import { modelFolder, nodeBackend, type RunPlace } from "@microturn/backend-node";
-import {
-  type Backend,
-  type Engine,
-  type LoadedModel,
-  localEngine,
-  type ModelSource,
-  manifestPath,
-  miniConfig,
-  type WeightType,
-} from "@microturn/core";
+import type { Backend, Engine, ModelSource, WeightType } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
+import { type LoadedModel, manifestPath, miniConfig } from "@microturn/core/model";
 import { tinyModel } from "@microturn/core/testing";
 import { mini } from "@microturn/mini";
 

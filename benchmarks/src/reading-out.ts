@@ -1,6 +1,7 @@
 // What it costs to say a text that is handed over: the acoustic model in JavaScript, on the thread of the session.
 
-import { AcousticModel, loadModel, spokenForm } from "@microturn/core";
+import { AcousticModel, spokenForm } from "@microturn/core/codecs";
+import { loadModel } from "@microturn/core/model";
 import type { BenchContext } from "./model.js";
 import { type BenchSection, inWords, percentiles } from "./report.js";
 

@@ -1,16 +1,9 @@
 // What the vocoder costs on one core where a browser has no GPU: its network in WebAssembly, its synthesis in JavaScript. In a
 // session the network is part of the model's graph; here it is a graph of its own.
 
-import {
-  DmelEncoder,
-  dmel40,
-  type Graph,
-  type LoadedModel,
-  loadModel,
-  type ModelSource,
-  SourceFilterSynthesis,
-  sourceFilterGeometry,
-} from "@microturn/core";
+import type { Graph, ModelSource } from "@microturn/core";
+import { DmelEncoder, dmel40, SourceFilterSynthesis, sourceFilterGeometry } from "@microturn/core/codecs";
+import { type LoadedModel, loadModel } from "@microturn/core/model";
 import { buildVocoderGraph } from "@microturn/core/testing";
 import * as native from "onnxruntime-node";
 import * as wasm from "onnxruntime-web/wasm";

@@ -4,15 +4,8 @@
 // Choosing experts is not continuous: where two scores are nearly equal, rounding decides. So numbers are compared with
 // the choices pinned (a selection bias larger than any score), and free choices are bounded by how many rows differ.
 
-import {
-  buildDuplexGraph,
-  type Graph,
-  type ModelConfig,
-  positionsPerTurn,
-  type Tensor,
-  tinyConfig,
-  type WeightType,
-} from "@microturn/core";
+import type { Graph, Tensor, WeightType } from "@microturn/core";
+import { buildDuplexGraph, type ModelConfig, positionsPerTurn, tinyConfig } from "@microturn/core/model";
 import { type ReferenceInput, ReferenceModel, type ReferenceOutput, randomWeights } from "@microturn/core/testing";
 import { expect } from "vitest";
 import { type BackendContext, type Check, settles } from "./check.js";

@@ -1,14 +1,8 @@
 // Small graphs that a backend is tested with, each beside the same arithmetic in plain TypeScript. All numbers are small
 // multiples of 1/8, so that every provider must get them exactly.
 
-import {
-  experimental_Emitter as Emitter,
-  type Graph,
-  type StateForm,
-  type StateUpdate,
-  type Tensor,
-  experimental_writeModel as writeModel,
-} from "@microturn/core";
+import type { Graph, StateForm, StateUpdate, Tensor } from "@microturn/core";
+import { experimental_Emitter as Emitter, experimental_writeModel as writeModel } from "@microturn/core/model";
 
 type Ring = Extract<StateUpdate, { kind: "ring" }>;
 

@@ -2,7 +2,8 @@
 
 import { createHash } from "node:crypto";
 import { nodeBackend } from "@microturn/backend-node";
-import { DuplexSession, localEngine, readTrace, replayTrace, type TurnRecord, writeTrace } from "@microturn/core";
+import { DuplexSession, readTrace, replayTrace, type TurnRecord, writeTrace } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
 import { SimulatedUser, tinyAcoustic, tinyModel } from "@microturn/core/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import { describeEngine } from "./engine-suite.js";

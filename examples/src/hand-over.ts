@@ -3,7 +3,8 @@
 
 import { readFile } from "node:fs/promises";
 import { nodeBackend } from "@microturn/backend-node";
-import { DuplexSession, localEngine, mixToMono, readWav } from "@microturn/core";
+import { DuplexSession, mixToMono, readWav } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
 import { mini } from "@microturn/mini";
 
 /** Stands for whatever knows: a weather service, a database, a large language model. */

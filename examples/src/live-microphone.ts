@@ -5,7 +5,8 @@
 
 import { spawn } from "node:child_process";
 import { nodeBackend } from "@microturn/backend-node";
-import { DuplexSession, floatToInt16, int16ToFloat, localEngine } from "@microturn/core";
+import { DuplexSession, floatToInt16, int16ToFloat } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
 import { mini } from "@microturn/mini";
 
 const backend = await nodeBackend();

@@ -2,7 +2,8 @@
 
 import { readFile } from "node:fs/promises";
 import { nodeBackend } from "@microturn/backend-node";
-import { DuplexSession, localEngine, mixToMono, readWav } from "@microturn/core";
+import { DuplexSession, mixToMono, readWav } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
 import { mini } from "@microturn/mini";
 
 const backend = await nodeBackend();

@@ -11,6 +11,7 @@ import { probeGraph } from "@microturn/backend-ort";
 import { DuplexError, type Graph } from "@microturn/core";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sourceAliases } from "../../../scripts/source-aliases.js";
 import { type NodeBackendOptions, nodeBackend, startBackend } from "./node-backend.js";
 import { probeProviders } from "./probe.js";
 import { cudaFilesPresent } from "./providers.js";
@@ -54,7 +55,7 @@ async function bundle(entry: string, name: string): Promise<void> {
     format: "esm",
     target: "node20",
     external: ["onnxruntime-node"],
-    alias: { "@microturn/core": source("../../core/src/index.ts") },
+    alias: { ...sourceAliases },
     banner: {
       js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
     },
@@ -310,7 +311,7 @@ describe("on the caller's thread", () => {
       platform: "node",
       format: "cjs",
       external: ["onnxruntime-node"],
-      alias: { "@microturn/core": source("../../core/src/index.ts") },
+      alias: { ...sourceAliases },
       logLevel: "error",
     });
     const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 30_000 });

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sourceAliases } from "../../../scripts/source-aliases.js";
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -19,7 +20,7 @@ beforeAll(async () => {
     format: "esm",
     outExtension: { ".js": ".mjs" },
     outdir: folder,
-    alias: { "@microturn/core": source("../../core/src/index.ts") },
+    alias: { ...sourceAliases },
     logLevel: "error",
   });
 });

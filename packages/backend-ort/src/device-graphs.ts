@@ -1,7 +1,8 @@
 // The two graphs that handle state on the device: `merge` puts chosen rows of new tensors into old ones, `read` takes one
 // row out. With them an inactive row, a reset or a clone never moves the rest of the state through host memory.
 
-import { type StateSpec, experimental_writeModel as writeModel } from "@microturn/core";
+import type { StateSpec } from "@microturn/core";
+import { experimental_writeModel as writeModel } from "@microturn/core/model";
 
 /** ONNX bytes of both graphs for the pieces of a state that a run renews (all but counters). */
 export function deviceGraphs(state: readonly StateSpec[]): { merge: Uint8Array; read: Uint8Array } {

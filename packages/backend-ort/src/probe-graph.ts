@@ -1,7 +1,7 @@
 // The smallest graph that every provider has a kernel for: c = a x b. Its right answer from the right provider is the
 // proof that a provider works.
 
-import { experimental_writeModel as writeModel } from "@microturn/core";
+import { experimental_writeModel as writeModel } from "@microturn/core/model";
 import type { InferenceSession } from "onnxruntime-common";
 import type { Ort } from "./state-store.js";
 

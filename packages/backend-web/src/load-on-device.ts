@@ -5,11 +5,10 @@ import {
   type Engine,
   type EngineCapabilities,
   type EngineLoadOptions,
-  type LoadedModel,
-  loadModel,
-  localEngine,
   type ModelSource,
 } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
+import { type LoadedModel, loadModel } from "@microturn/core/model";
 import type { WebDevice } from "./devices.js";
 import type { Calibration, HostOptions, HostReport } from "./engine-messages.js";
 import { type DeviceFailure, type WebBackend, webBackend } from "./web-backend.js";

@@ -1,7 +1,8 @@
 // The camera of a session, or its screen: the newest image before each border, small enough for the model's budget.
 // Images are scaled down as they are read, so that the page never holds more than the model looks at.
 
-import { DuplexError, type DuplexSession, PatchEncoder } from "@microturn/core";
+import { DuplexError, type DuplexSession } from "@microturn/core";
+import { PatchEncoder } from "@microturn/core/codecs";
 import { CaptureDevice } from "./capture-device.js";
 import { FrameSlots } from "./frame-slots.js";
 import { type FrameSource, frameSource } from "./frame-source.js";

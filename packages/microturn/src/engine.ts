@@ -1,7 +1,8 @@
 // The engine that a command line asks for: a model, the Node backend, and a word about what was passed over.
 
 import { modelFolder, nodeBackend } from "@microturn/backend-node";
-import { type Engine, localEngine } from "@microturn/core";
+import type { Engine } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
 import { mini } from "@microturn/mini";
 import type { RunOptions } from "./command/command-line.js";
 

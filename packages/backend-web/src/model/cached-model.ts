@@ -1,7 +1,8 @@
 // A model on a server as a source of files that keeps what it read: the next load needs no network.
 // The rules are in docs/model-loading.md.
 
-import { DuplexError, type ModelSource, manifestPath, type ReadOptions } from "@microturn/core";
+import { DuplexError, type ModelSource, type ReadOptions } from "@microturn/core";
+import { manifestPath } from "@microturn/core/model";
 import { requestManifest } from "./manifest-request.js";
 import { ModelStore } from "./model-store.js";
 import { ModelVersion } from "./model-version.js";

@@ -1,6 +1,7 @@
 // Downloads one file of a model to its size and SHA-256, going on by range where it broke off, now or at an earlier time.
 
-import { DuplexError, type ManifestFile, sha256 } from "@microturn/core";
+import { DuplexError } from "@microturn/core";
+import { type ManifestFile, sha256 } from "@microturn/core/model";
 import type { PieceWriter } from "./piece-writer.js";
 import { bodyBytes, kindOf, readAnswer, type Validator, validatorOf } from "./range-answer.js";
 import {

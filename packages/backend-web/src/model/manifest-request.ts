@@ -1,6 +1,6 @@
 // Asks a model's server for its manifest: a small file whose size and hash nobody knows beforehand.
 
-import { manifestPath } from "@microturn/core";
+import { manifestPath } from "@microturn/core/model";
 import { kindOf, readAnswer } from "./range-answer.js";
 import { fileUrl, invalidFile, type ModelServer, networkFailed, Watch, waitForTry } from "./request.js";
 

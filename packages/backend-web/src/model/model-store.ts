@@ -1,7 +1,7 @@
 // What is kept of models in the Cache API: files under their SHA-256, in pieces, so that a new version never meets an old
 // file and two models share one; and, by model, its manifest and its claims to files.
 
-import type { ManifestFile } from "@microturn/core";
+import type { ManifestFile } from "@microturn/core/model";
 import { type ExclusiveOptions, exclusive } from "./exclusive.js";
 import type { Validator } from "./range-answer.js";
 

@@ -1,6 +1,7 @@
 // One version of a model, as a manifest names it: reads its files from what is kept, or brings them and keeps them.
 
-import { DuplexError, type ManifestFile, manifestPath, parseManifest, type ReadOptions, sha256 } from "@microturn/core";
+import { DuplexError, type ReadOptions } from "@microturn/core";
+import { type ManifestFile, manifestPath, parseManifest, sha256 } from "@microturn/core/model";
 import { download } from "./download.js";
 import type { ModelStore } from "./model-store.js";
 import { PieceWriter } from "./piece-writer.js";

@@ -1,7 +1,7 @@
 // Keeps a file piece by piece while it arrives, one write under way at a time; what cannot be kept ends the keeping, not
 // the download.
 
-import type { ManifestFile } from "@microturn/core";
+import type { ManifestFile } from "@microturn/core/model";
 import type { ModelStore } from "./model-store.js";
 import type { Validator } from "./range-answer.js";
 

@@ -1,6 +1,7 @@
 // The command line of `microturn`: what may be asked, and the help that says so.
 
-import { spokenForm, type WeightType } from "@microturn/core";
+import type { WeightType } from "@microturn/core";
+import { spokenForm } from "@microturn/core/codecs";
 import { choiceFlag, type Flags, flagHelp, numberFlag, readFlags } from "./flags.js";
 import { nearest } from "./nearest.js";
 import { UsageError } from "./usage-error.js";

@@ -3,7 +3,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
-import type { ModelManifest } from "@microturn/core";
+import type { ModelManifest } from "@microturn/core/model";
 import { tinyModel } from "@microturn/core/testing";
 
 /** One request for a file of the model. */

@@ -1,6 +1,7 @@
 // What browser tests of model loading call in a page or a worker: reads whole models and reports what happened.
 
-import { DuplexError, loadModel, sha256 } from "@microturn/core";
+import { DuplexError } from "@microturn/core";
+import { loadModel, sha256 } from "@microturn/core/model";
 import { type CachedModel, type CachedModelSettings, cachedModel } from "../cached-model.js";
 import { exclusive } from "../exclusive.js";
 

@@ -1,7 +1,7 @@
 // The size of picture that the model looks at, from its manifest: images are made small before anything else sees them.
 
 import { cachedModel } from "@microturn/backend-web";
-import { manifestPath, parseManifest } from "@microturn/core";
+import { manifestPath, parseManifest } from "@microturn/core/model";
 
 /** Width and height in pixels; undefined if the model does not say. */
 export async function modelPicture(): Promise<{ readonly width: number; readonly height: number } | undefined> {
