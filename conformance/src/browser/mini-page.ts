@@ -2,14 +2,15 @@
 
 import { type DeviceChoice, type WebEngineOptions, webEngine } from "@microturn/backend-web";
 import { DuplexSession, mixToMono, readWav } from "@microturn/core";
+import { projections } from "./projections.js";
 
 /** What became of one micro-turn. */
 export interface PlayedTurn {
   readonly decision: string;
   readonly text: string;
   readonly heard: string;
-  /** SHA-256 of its samples, hex; "" for silence. */
-  readonly speech: string;
+  /** What its samples have in common with four made-up sounds; 0 for silence. */
+  readonly speech: readonly number[];
   readonly stepMs: number;
   readonly runMs: number;
 }
@@ -37,17 +38,10 @@ const page: MiniPage = {
     });
     await using session = await DuplexSession.open({ engine, pace: "as-fast-as-input", sampleRate: 16_000 });
     const loadMs = performance.now() - startMs;
-    const turns: Promise<PlayedTurn>[] = [];
+    const turns: PlayedTurn[] = [];
     session.on("turn-end", ({ turn: { output, timing } }) => {
       const { decision, text, heard, speech } = output;
-      const silent = speech.every((sample) => sample === 0);
-      turns.push(
-        (async () => ({
-          ...{ decision, text, heard },
-          speech: silent ? "" : await hex(speech),
-          ...{ stepMs: timing.stepMs, runMs: timing.runMs },
-        }))(),
-      );
+      turns.push({ decision, text, heard, speech: projections(speech), stepMs: timing.stepMs, runMs: timing.runMs });
     });
     for (const recording of recordings) {
       const { channels } = readWav(new Uint8Array(await (await fetch(recording)).arrayBuffer()));
@@ -55,13 +49,8 @@ const page: MiniPage = {
     }
     await session.finish();
     if (engine.choice === undefined) throw new Error("nothing was chosen");
-    return { choice: engine.choice, loadMs, turns: await Promise.all(turns) };
+    return { choice: engine.choice, loadMs, turns };
   },
 };
-
-async function hex(samples: Float32Array): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", samples.slice()));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 Object.assign(window, { page });
