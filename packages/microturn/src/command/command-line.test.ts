@@ -42,6 +42,21 @@ describe("readCommandLine", () => {
     });
   });
 
+  it("reads a demo", () => {
+    expect(readCommandLine(["demo"])).toEqual({
+      name: "demo",
+      options: { open: true, isolated: true, verbose: false },
+    });
+    expect(readCommandLine("demo --port 0 --model ./m --no-open --isolated off --verbose".split(" "))).toEqual({
+      name: "demo",
+      options: { port: 0, model: "./m", open: false, isolated: false, verbose: true },
+    });
+    expect(failure("demo", "--port", "65536")).toBe('--port must be a whole number from 0 to 65535, got "65536"');
+    expect(failure("demo", "--isolated", "maybe")).toBe('--isolated must be one of on, off, got "maybe"');
+    expect(failure("demo", "page.html")).toContain("demo takes no input");
+    expect(failure("dmeo")).toContain("did you mean microturn demo?");
+  });
+
   it("leaves time for what is to be said", () => {
     const say = "it is twelve degrees in oslo";
     const tail = (...args: string[]) => {

@@ -13,13 +13,12 @@ h2 { font-size: 14px; font-weight: 650; margin-bottom: 10px; }
 h2.later { margin-top: 20px; }
 .muted { color: var(--muted); }
 header { display: flex; gap: 14px; align-items: center; margin-bottom: 16px; }
-header p { max-width: 76ch; }
 .card { background: var(--surface); border: 1px solid var(--border); border-radius: 12px; }
 .toolbar { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; padding: 12px 14px; border-bottom: 1px solid var(--border); }
 button { font: inherit; color: inherit; background: var(--surface); border: 1px solid var(--border); border-radius: 9px; padding: 7px 14px; cursor: pointer; }
 button:hover:enabled { border-color: var(--muted); }
 button:disabled { color: var(--muted); opacity: 0.65; cursor: default; }
-button[data-on="true"] { border-color: var(--select); box-shadow: inset 0 0 0 1px var(--select); }
+button[data-on="true"]::before { content: ""; display: inline-block; width: 8px; height: 8px; margin-right: 8px; border-radius: 50%; background: var(--user); }
 button.primary { background: var(--text); color: var(--surface); border-color: var(--text); font-weight: 600; padding: 8px 20px; }
 button.primary:hover { opacity: 0.88; }
 :focus-visible { outline: 2px solid var(--select); outline-offset: 2px; }
@@ -41,6 +40,7 @@ button.primary:hover { opacity: 0.88; }
 .lane-user strong, .lane-heard strong { color: var(--user); }
 .lane-assistant strong, .lane-said strong { color: var(--assistant); }
 .lane-heard strong, .lane-said strong { font-weight: 500; font-size: 12px; }
+.lane-label:not(.lane-ruler, .lane-heard, .lane-said) { border-top: 1px solid var(--grid-strong); }
 .canvases { position: relative; min-width: 0; overflow: hidden; border-radius: 0 0 12px 0; }
 .canvases canvas { display: block; }
 #welcome, #loading { position: absolute; inset: 0; display: none; flex-direction: column; align-items: center; justify-content: center; gap: 8px; padding: 20px; text-align: center; background: color-mix(in srgb, var(--surface) 84%, transparent); }
@@ -58,6 +58,8 @@ progress { width: min(380px, 80%); height: 10px; accent-color: var(--user); }
 .said .who { font-weight: 600; }
 .said .how, .said .time { color: var(--muted); font-variant-numeric: tabular-nums; }
 .said .words { display: inline-block; margin-top: 2px; padding: 6px 12px; border-radius: 4px 12px 12px 12px; background: var(--page); overflow-wrap: anywhere; border-left: 3px solid currentColor; }
+.yields { display: block; font-size: 12px; color: var(--late); }
+.yields::before { content: "↩ "; }
 .said.user .who, .said.typed .who { color: var(--user); }
 .said.assistant .who { color: var(--assistant); }
 .said.user .words, .said.typed .words { border-left-color: var(--user); }
@@ -79,7 +81,7 @@ progress { width: min(380px, 80%); height: 10px; accent-color: var(--user); }
 .suggestions q { font-weight: 600; margin-right: 8px; }
 .suggestions .muted { font-size: 13px; }
 footer { margin-top: 18px; font-size: 13px; }
-a { color: var(--user); }
+a { color: inherit; }
 .visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 @media (max-width: 860px) {
   .wrap { padding: 14px 12px 28px; }

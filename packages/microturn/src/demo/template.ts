@@ -7,7 +7,7 @@ const suggestions = [
   ["what is seven plus eight", "and any sum of two digits"],
   ["tell me a story", "then “stop”, or “uh huh”, in the middle of it"],
   ["count to nine", "and break in: “what is your name”"],
-  ["what color do you see", "with the camera on; “tell me when the color changes”"],
+  ["what color do you see", "with the camera on, or “tell me when it turns blue”"],
   ["how long did that take", "it keeps time, and waits when you ask it to"],
 ] as const;
 

@@ -51,9 +51,10 @@ export class ConversationLog {
     if (follow) this.#element.scrollTop = this.#element.scrollHeight;
   }
 
-  /** The speaker's next words begin a line. */
-  endLine(speaker: Speaker): void {
-    this.#last.delete(speaker);
+  /** The assistant gave up the floor: its line ends here, and says so. */
+  yield(): void {
+    this.#last.get("assistant")?.words.append(make("span", "yields", "stops: you broke in"));
+    this.#last.delete("assistant");
   }
 
   #newLine(speaker: Speaker, text: string, turnIndex: number): HTMLElement {

@@ -26,9 +26,9 @@ const lanes = {
   heard: { id: "heard", label: "heard", hint: "", height: 24 },
   assistant: { id: "assistant", label: "mini", hint: "", height: 72 },
   said: { id: "said", label: "says", hint: "", height: 24 },
-  decision: { id: "decision", label: "Decision", hint: "thin: listen, thick: speak", height: 34 },
-  slack: { id: "slack", label: "Slack", hint: "time left; below: late", height: 52 },
-  experts: { id: "experts", label: "Experts", hint: "who computes, per layer", height: 112 },
+  decision: { id: "decision", label: "Decision", hint: "thick: it speaks", height: 38 },
+  slack: { id: "slack", label: "Slack", hint: "down: too late", height: 54 },
+  experts: { id: "experts", label: "Experts", hint: "load, by layer", height: 112 },
 } as const satisfies Record<string, Lane>;
 
 const order: readonly Lane[] = Object.values(lanes);
@@ -74,7 +74,8 @@ export class LiveTimeline {
     if (still && this.#drawnTurns === this.#history.turns) return;
     this.#drawnTurns = this.#history.turns;
     const end = still ? (Math.floor((nowMs + aheadMs) / pageMs) + 1) * pageMs : nowMs + aheadMs;
-    this.#paint(end - spanMs, nowMs);
+    // It fills from the left before it moves.
+    this.#paint(Math.max(0, end - spanMs), nowMs);
   }
 
   /** Draws again, whatever has been drawn. */
@@ -104,6 +105,7 @@ export class LiveTimeline {
     g.fillStyle = colour.surface;
     g.fillRect(0, 0, this.#width, height);
     this.#grid(startMs, scale);
+    this.#borders();
     let y = lanes.ruler.height;
     this.#voice(y, lanes.user.height, colour.user, x, startMs, (bar) => this.#history.userBar(bar));
     y += lanes.user.height;
@@ -144,6 +146,17 @@ export class LiveTimeline {
         g.fillStyle = colour.muted;
         g.fillText(formatTime(turn * turnMs, true), at + 4, lanes.ruler.height / 2);
       }
+    }
+  }
+
+  /** Lines between the groups of lanes: each voice with its words, and what the model did. */
+  #borders(): void {
+    const g = this.#g;
+    g.fillStyle = this.#theme.colour["grid-strong"];
+    let y = 0;
+    for (const lane of order) {
+      if (lane.id !== "ruler" && lane.id !== "heard" && lane.id !== "said") g.fillRect(0, y, this.#width, 1);
+      y += lane.height;
     }
   }
 
@@ -197,8 +210,8 @@ export class LiveTimeline {
       if (which === decisions.none) continue;
       const speaks = which === decisions.speak;
       g.fillStyle = speaks ? colour.assistant : colour.listen;
-      if (which === decisions.skipped) g.fillRect(x(turn * turnMs) + width / 2 - 1, top + 16, 2, 2);
-      else g.fillRect(x(turn * turnMs), top + (speaks ? 7 : 14), width, speaks ? 20 : 6);
+      if (which === decisions.skipped) g.fillRect(x(turn * turnMs) + width / 2 - 1, top + 18, 2, 2);
+      else g.fillRect(x(turn * turnMs), top + (speaks ? 9 : 16), width, speaks ? 20 : 6);
     }
   }
 
@@ -219,7 +232,7 @@ export class LiveTimeline {
       if (size >= 0) g.fillRect(x(turn * turnMs), base - size, width, Math.max(1, size));
       else g.fillRect(x(turn * turnMs), base, width, Math.max(2, -size));
     }
-    g.fillStyle = colour.muted;
+    g.fillStyle = colour["grid-strong"];
     g.fillRect(0, base, this.#width, 1);
   }
 

@@ -37,7 +37,7 @@ const talk = new Talk({
   onSaid: (text, turnIndex) => log.add("assistant", text, turnIndex),
   onYield: (turnIndex) => {
     history.markYield(turnIndex);
-    log.endLine("assistant");
+    log.yield();
   },
   onDelegation: (task) => log.add("note", `mini hands over a question: ${task}`, history.turns),
   onChange: showControls,
@@ -182,7 +182,8 @@ function showControls(): void {
   const open = talk.phase === "open";
   const { microphone, camera: seen } = talk;
   mute.disabled = !open;
-  mute.textContent = microphone === undefined ? "Turn microphone on" : microphone.muted ? "Unmute" : "Mute";
+  mute.textContent =
+    microphone === undefined ? (open ? "Turn microphone on" : "Mute") : microphone.muted ? "Unmute" : "Mute";
   mute.dataset.on = String(microphone !== undefined && !microphone.muted);
   camera.disabled = !open || !talk.sees;
   camera.textContent = seen === undefined ? "Share camera" : "Stop camera";
