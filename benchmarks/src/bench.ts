@@ -4,7 +4,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { browserSection } from "./browser/browser-section.js";
+import { browserLiveSection, browserMemorySection, browserSection } from "./browser/browser-section.js";
 import { codecsSection } from "./codec-section.js";
 import { machineSection } from "./machine.js";
 import { longMemorySection, memorySection, workerMemorySection } from "./memory.js";
@@ -30,6 +30,8 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   "worker-memory": workerMemorySection,
   "long-memory": longMemorySection,
   browser: browserSection,
+  "browser-live": browserLiveSection,
+  "browser-memory": browserMemorySection,
 };
 
 const sectionNames = Object.keys(sections).filter((name) => name !== "machine");

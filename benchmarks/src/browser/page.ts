@@ -7,19 +7,28 @@ import type { Visit, VisitOptions } from "./visit.js";
 /** Micro-turns between two looks at the heap. */
 const heapEvery = 50;
 
-async function visit({ threads, turns, realtime }: VisitOptions): Promise<Visit> {
+async function visit({ threads, turns, realtime, memoryEvery, breakAt }: VisitOptions): Promise<Visit> {
   const longTasks: number[] = [];
   const observer = new PerformanceObserver((list) =>
     longTasks.push(...list.getEntries().map(({ duration }) => duration)),
   );
   observer.observe({ entryTypes: ["longtask"] });
   const startMs = performance.now();
+  const workers: Worker[] = [];
+  let gapMs: number | undefined;
   const engine = webEngine({
     model: "/mini/",
     devices: ["wasm"],
     threads,
     runtimeFolder: "/runtime/ort/",
-    worker: () => new Worker("/runtime/worker.js", { type: "module" }),
+    worker() {
+      const worker = new Worker("/runtime/worker.js", { type: "module" });
+      workers.push(worker);
+      return worker;
+    },
+    onDeviceChange: (change) => {
+      gapMs = change.gapMs;
+    },
   });
   const session = await DuplexSession.open({
     engine,
@@ -27,7 +36,7 @@ async function visit({ threads, turns, realtime }: VisitOptions): Promise<Visit>
     sampleRate: 16_000,
   });
   const openMs = performance.now() - startMs;
-  const [stepMs, runMs, heap]: number[][] = [[], [], []];
+  const [stepMs, runMs, heap, memory]: number[][] = [[], [], [], []];
   let late = 0;
   const done = new Promise<void>((resolve) => {
     session.on("turn-end", ({ turn: { timing } }) => {
@@ -54,18 +63,28 @@ async function visit({ threads, turns, realtime }: VisitOptions): Promise<Visit>
       if (sent === turns) clearInterval(timer);
     }, 20);
   } else {
-    for (let turn = 0; turn < turns; turn++) await send();
+    for (let turn = 0; turn < turns; turn++) {
+      if (turn === breakAt) workers[0].dispatchEvent(new ErrorEvent("error", { message: "told to break" }));
+      if (memoryEvery !== undefined && turn % memoryEvery === 0) memory.push(await usedMemory());
+      await send();
+    }
   }
   await done;
   const device = engine.choice?.description ?? "";
   await session.close();
   await engine.close();
   observer.disconnect();
-  return { device, openMs, stepMs, runMs, longTasks, heap, late };
+  return { device, openMs, stepMs, runMs, longTasks, heap, late, memory, gapMs };
 }
 
 function usedHeap(): number {
   return (performance as unknown as { memory?: { usedJSHeapSize: number } }).memory?.usedJSHeapSize ?? 0;
+}
+
+/** Everything that page and worker use, bytes. */
+async function usedMemory(): Promise<number> {
+  const measure = performance as unknown as { measureUserAgentSpecificMemory(): Promise<{ bytes: number }> };
+  return (await measure.measureUserAgentSpecificMemory()).bytes;
 }
 
 Object.assign(window, { visit });

@@ -13,6 +13,10 @@ export interface Visit {
   /** Used JavaScript heap of the page, bytes, at equal distances. */
   readonly heap: readonly number[];
   readonly late: number;
+  /** Everything that page and worker use, bytes, at equal distances; empty unless asked for. */
+  readonly memory: readonly number[];
+  /** From a break of the worker to the moment that the session was in another one, ms; undefined if none was made. */
+  readonly gapMs: number | undefined;
 }
 
 /** How the page is used. */
@@ -22,4 +26,8 @@ export interface VisitOptions {
   readonly turns: number;
   /** In real time, as with a microphone; else as fast as it computes. */
   readonly realtime: boolean;
+  /** Micro-turns between two readings of the memory of page and worker; only in an isolated page. */
+  readonly memoryEvery?: number;
+  /** The worker breaks after this many micro-turns. */
+  readonly breakAt?: number;
 }

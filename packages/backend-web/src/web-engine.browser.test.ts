@@ -223,6 +223,23 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
     ]);
   });
 
+  it("goes on after its page was frozen, as when a laptop sleeps (rule 3)", async () => {
+    const tab = await visit(plain);
+    await tab.evaluate(async () => {
+      const engine = page.makeEngine({ devices: ["wasm"] });
+      await engine.load();
+      Object.assign(window, { live: page.talkLive(engine, 25).finally(() => engine.close()) });
+    });
+    const lifecycle = await tab.context().newCDPSession(tab);
+    await lifecycle.send("Page.setWebLifecycleState", { state: "frozen" });
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await lifecycle.send("Page.setWebLifecycleState", { state: "active" });
+    const { turns } = await tab.evaluate(
+      () => (window as unknown as { live: Promise<{ turns: number; lateEvents: number }> }).live,
+    );
+    expect(turns).toBe(25);
+  });
+
   it("runs two engines in one page, each in its own worker", async () => {
     const tab = await visit(plain);
     const [alone, one, other] = await tab.evaluate(async () => {

@@ -17,6 +17,8 @@ export interface EnginePage {
    * @returns what each micro-turn gave: decision, words, and a digest of its sound; and the error that ended the session, if one did
    */
   talk(engine: WebEngine, turns: number, breaks?: Readonly<Record<number, "gpu" | "worker">>): Promise<string[]>;
+  /** Talks in real time until it has had a number of micro-turns. @returns micro-turns, and those that were skipped or late */
+  talkLive(engine: WebEngine, turns: number): Promise<{ turns: number; lateEvents: number }>;
 }
 
 const page: EnginePage = {
@@ -64,6 +66,19 @@ const page: EnginePage = {
       [decision, text, heard, speech.reduce((sum, sample, i) => sum + sample * ((i % 7) + 1), 0)].join(" "),
     );
     return ended === undefined ? said : [...said, ended];
+  },
+  async talkLive(engine, turns) {
+    const session = await DuplexSession.open({ engine });
+    let lateEvents = 0;
+    session.on("turn-late", () => {
+      lateEvents++;
+    });
+    const source = setInterval(() => void session.writeAudio(new Float32Array(320)), 20);
+    let had = 0;
+    for await (const _ of session) if (++had === turns) break;
+    clearInterval(source);
+    await session.close();
+    return { turns: had, lateEvents };
   },
 };
 
