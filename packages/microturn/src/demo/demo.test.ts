@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -7,7 +8,7 @@ import { tinyModelFiles } from "@microturn/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DemoOptions } from "../command/command-line.js";
 import { runDemo } from "./demo.js";
-import type { DemoFolders } from "./demo-files.js";
+import { type DemoFolders, installedFolders } from "./demo-files.js";
 
 let folder = "";
 let folders: DemoFolders;
@@ -157,5 +158,24 @@ describe("microturn demo", () => {
     await expect(withDemo({ model: join(folder, "nothing") }, async () => {})).rejects.toThrow(
       /no folder or installed package/,
     );
+  });
+});
+
+const builtFiles = () => {
+  const { page, viewer, engine, runtime, media } = installedFolders();
+  return [
+    ...["page.js", "save-worker.js", "service-worker.js"].map((name) => join(page, name)),
+    ...[join(viewer, "page.js"), join(engine, "worker.js"), join(runtime, "ort-wasm-simd-threaded.wasm")],
+    ...[join(media, "capture-worklet.js"), join(media, "player-worklet.js")],
+  ];
+};
+const unbuilt = ["microturn", "backend-web", "media"].filter(
+  (name) => !existsSync(new URL(`../../../${name}/dist/.built`, import.meta.url)),
+);
+const reason = unbuilt.length > 0 ? ` (skipped: ${unbuilt.join(", ")} not built; run npm run build)` : "";
+
+describe.skipIf(unbuilt.length > 0)(`the builds of the packages${reason}`, () => {
+  it("hold everything that the demo serves", () => {
+    expect(builtFiles().filter((path) => !existsSync(path))).toEqual([]);
   });
 });

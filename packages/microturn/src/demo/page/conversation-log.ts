@@ -23,9 +23,16 @@ export class ConversationLog {
   readonly #element: HTMLElement;
   readonly #last = new Map<Speaker, Line>();
   #turnMs = 200;
+  /** Whoever has scrolled up to read is left there. */
+  #followsEnd = true;
+  #scrolls = false;
 
   constructor(element: HTMLElement) {
     this.#element = element;
+    element.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = element;
+      this.#followsEnd = scrollHeight - scrollTop - clientHeight < 60;
+    });
   }
 
   /** Forgets everything, for a new session. */
@@ -39,7 +46,6 @@ export class ConversationLog {
   add(speaker: Speaker, text: string, turnIndex: number): void {
     if (text.trim() === "") return;
     const last = this.#last.get(speaker);
-    const follow = this.#followsEnd();
     if (last !== undefined && speaker !== "typed" && speaker !== "note" && turnIndex - last.lastTurn <= pauseTurns) {
       const before = last.words.textContent ?? "";
       // A new node for new words: what was there is not read out again.
@@ -48,7 +54,7 @@ export class ConversationLog {
     } else {
       this.#last.set(speaker, { words: this.#newLine(speaker, text, turnIndex), lastTurn: turnIndex });
     }
-    if (follow) this.#element.scrollTop = this.#element.scrollHeight;
+    this.#scrollToEnd();
   }
 
   /** The assistant gave up the floor: its line ends here, and says so. */
@@ -67,9 +73,13 @@ export class ConversationLog {
     return words;
   }
 
-  /** Whoever has scrolled up to read is left there. */
-  #followsEnd(): boolean {
-    const { scrollHeight, scrollTop, clientHeight } = this.#element;
-    return scrollHeight - scrollTop - clientHeight < 60;
+  /** With the next frame: where the end is costs a layout. */
+  #scrollToEnd(): void {
+    if (!this.#followsEnd || this.#scrolls) return;
+    this.#scrolls = true;
+    requestAnimationFrame(() => {
+      this.#scrolls = false;
+      this.#element.scrollTop = this.#element.scrollHeight;
+    });
   }
 }

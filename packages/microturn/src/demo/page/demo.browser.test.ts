@@ -53,9 +53,9 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
 
   async function visit(
     flags: readonly string[],
-    contextOptions: Parameters<Browser["newContext"]>[0] = {},
+    { isolated = true, ...contextOptions }: Parameters<Browser["newContext"]>[0] & { readonly isolated?: boolean } = {},
   ): Promise<Visit> {
-    const server = await startFileServer({ places, headers: demoHeaders(true), port: 0 });
+    const server = await startFileServer({ places, headers: demoHeaders(isolated), port: 0 });
     open.push(server);
     const browser = await openChromium(flags);
     open.push(browser);
@@ -172,11 +172,13 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     expect(problems).toEqual([]);
   });
 
-  it("draws without motion where none is wanted, and fits a phone", async () => {
+  it("draws without motion where none is wanted, fits a phone, and needs no isolation", async () => {
     const { page, problems } = await visit([], {
-      ...{ reducedMotion: "reduce", viewport: { width: 390, height: 844 } },
+      ...{ reducedMotion: "reduce", viewport: { width: 390, height: 844 }, isolated: false },
     });
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
     await start(page);
+    expect(await page.textContent("#device")).toContain("WebAssembly, 1 thread");
     await answers(page, "count to three", /one two three/);
     expect(await paintedLane(page, "mini")).toBe(true);
     const [content, shown] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
@@ -197,6 +199,38 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     await context.unroute("**/model/tokenizer.json");
     await start(page);
     expect(await page.textContent("#problem")).toBe("");
+    await page.click("#start");
+    await page.waitForFunction(() => document.body.dataset.phase === "ended");
+    expect(await page.textContent("#start")).toBe("Start again");
+    await start(page);
+  });
+
+  it("keeps the files of one version, and those of the next one once they are all there", async () => {
+    const { page, server } = await visit([]);
+    const version = async () => {
+      const { pathname } = new URL(page.url());
+      await page.waitForFunction(() => navigator.serviceWorker.controller?.state === "activated");
+      const kept = await page.evaluate(async () => (await caches.keys()).filter((name) => name.includes("page")));
+      return [pathname, ...kept];
+    };
+    const [, first, ...others] = await version();
+    expect([first, others]).toEqual([expect.stringMatching(/^microturn-demo-page-[0-9a-f]{16}$/), []]);
+    const [script, home] = [places["/service-worker.js"], places["/"]] as { body: string; type: string }[];
+    try {
+      const next = { ...home, body: home.body.replace("Talk with mini</h1>", "Talk with mini, the next</h1>") };
+      places["/"] = next;
+      const changed = first.slice(-16).replace(/./g, "f");
+      places["/service-worker.js"] = { ...script, body: script.body.replace(first.slice(-16), changed) };
+      await page.reload();
+      expect(await page.textContent("h1")).toBe("Talk with mini, the next");
+      await expect.poll(version, { timeout: 30_000 }).toEqual(["/", `microturn-demo-page-${changed}`]);
+      await server.close();
+      await page.reload();
+      expect(await page.textContent("h1")).toBe("Talk with mini, the next");
+    } finally {
+      places["/service-worker.js"] = script;
+      places["/"] = home;
+    }
   });
 });
 
@@ -282,17 +316,29 @@ async function savedSession(page: Page): Promise<SessionTrace> {
   return readTrace(html);
 }
 
-/** How much what the loudspeaker got is like what the session said: the best match of one second of it. */
+const pieceTurns = 3;
+
+/**
+ * How much what the loudspeaker got is like what the session said: the best match of a piece of it. A machine with other work is late
+ * now and then, and the sound has gaps there.
+ */
 function likeness(heard: Float32Array, sampleRate: number, { header, turns }: SessionTrace): number {
   const { outputSampleRate, turnDurationMs } = header;
   const samples = (outputSampleRate * turnDurationMs) / 1000;
-  const first = turns.findIndex((_, i) => turns.slice(i, i + 5).every(({ output }) => output.speech !== undefined));
-  const second = new Float32Array(5 * samples);
-  turns.slice(first, first + 5).forEach(({ output }, i) => {
-    if (output.speech !== undefined) second.set(traceAudio(output.speech, samples), i * samples);
-  });
-  const part = resample(second, { inputRate: outputSampleRate, outputRate: 16_000 });
-  return bestMatch(resample(heard, { inputRate: sampleRate, outputRate: 16_000 }), part).correlation;
+  const recording = resample(heard, { inputRate: sampleRate, outputRate: 16_000 });
+  let best = -1;
+  for (let first = 0; first + pieceTurns <= turns.length && best < 0.95; first++) {
+    const sounds = turns.slice(first, first + pieceTurns).map(({ output }) => output.speech);
+    if (sounds.includes(undefined)) continue;
+    const piece = new Float32Array(pieceTurns * samples);
+    sounds.forEach((sound, i) => {
+      if (sound !== undefined) piece.set(traceAudio(sound, samples), i * samples);
+    });
+    first += pieceTurns - 1;
+    const { correlation } = bestMatch(recording, resample(piece, { inputRate: outputSampleRate, outputRate: 16_000 }));
+    best = Math.max(best, correlation);
+  }
+  return best;
 }
 
 /** Runs in the page before its script: records what goes to the loudspeaker. */

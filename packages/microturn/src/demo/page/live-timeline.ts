@@ -25,7 +25,7 @@ const lanes = {
   user: { id: "user", label: "You", hint: "", height: 72 },
   heard: { id: "heard", label: "heard", hint: "", height: 24 },
   assistant: { id: "assistant", label: "mini", hint: "", height: 72 },
-  said: { id: "said", label: "says", hint: "", height: 24 },
+  said: { id: "said", label: "says", hint: "", height: 42 },
   decision: { id: "decision", label: "Decision", hint: "thick: it speaks", height: 38 },
   slack: { id: "slack", label: "Slack", hint: "down: too late", height: 54 },
   experts: { id: "experts", label: "Experts", hint: "load, by layer", height: 112 },
@@ -109,12 +109,12 @@ export class LiveTimeline {
     let y = lanes.ruler.height;
     this.#voice(y, lanes.user.height, colour.user, x, startMs, (bar) => this.#history.userBar(bar));
     y += lanes.user.height;
-    this.#words(y, this.#history.heard, colour.user, x);
+    this.#words(y, this.#history.heard, colour.user, x, 1);
     y += lanes.heard.height;
     this.#voice(y, lanes.assistant.height, colour.assistant, x, startMs, (bar) => this.#history.assistantBar(bar));
     const voiceTop = y;
     y += lanes.assistant.height;
-    this.#words(y, this.#history.said, colour.assistant, x);
+    this.#words(y, this.#history.said, colour.assistant, x, 2);
     y += lanes.said.height;
     this.#decisions(y, x, scale);
     y += lanes.decision.height;
@@ -188,15 +188,16 @@ export class LiveTimeline {
     }
   }
 
-  #words(top: number, list: LiveHistory["heard"], colour: string, x: (timeMs: number) => number): void {
+  #words(top: number, list: LiveHistory["heard"], colour: string, x: (timeMs: number) => number, rows: number): void {
     const g = this.#g;
     g.font = this.#theme.textFont;
     g.textBaseline = "middle";
-    for (const piece of placePhrases(phrases(list), x, this.#measure, { rows: 1, width: this.#width })) {
+    for (const piece of placePhrases(phrases(list), x, this.#measure, { rows, width: this.#width })) {
+      const y = top + 11 + 19 * piece.row;
       g.fillStyle = colour;
-      g.fillRect(piece.x, top + 4, 2, 14);
+      g.fillRect(piece.x, y - 7, 2, 14);
       g.fillStyle = this.#theme.colour.text;
-      g.fillText(piece.text, piece.x + 6, top + 11);
+      g.fillText(piece.text, piece.x + 6, y);
     }
   }
 

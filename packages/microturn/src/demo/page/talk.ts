@@ -234,7 +234,7 @@ export class Talk {
 }
 
 /** Longest wait for a service worker; without one the page works, but not without its server, ms. */
-const longestWaitMs = 5000;
+const longestWaitMs = 3000;
 
 function whenOfflineReady(): Promise<unknown> {
   const { serviceWorker } = navigator;
