@@ -45,6 +45,8 @@ export class Talk {
   #camera: Camera | undefined;
   #audio: AudioContext | undefined;
   #stopSilence: () => void = () => {};
+  /** Devices that were asked for: a second press changes nothing. */
+  readonly #asked = new Set<"microphone" | "camera">();
   #phase: Phase = "idle";
 
   constructor(events: TalkEvents) {
@@ -97,6 +99,7 @@ export class Talk {
       }
     } finally {
       this.#stopSilence();
+      await this.#session?.close();
       this.#microphone = undefined;
       this.#camera = undefined;
       await audio.close().catch(() => {});
@@ -126,6 +129,8 @@ export class Talk {
   async openMicrophone(): Promise<void> {
     const session = this.#openSession();
     if (session === undefined || this.#audio === undefined || this.#microphone !== undefined) return;
+    if (this.#asked.has("microphone")) return;
+    this.#asked.add("microphone");
     try {
       const microphone = await attachMicrophone(session, {
         audioContext: this.#audio,
@@ -142,6 +147,8 @@ export class Talk {
       });
     } catch (error) {
       if (!session.closed) this.#events.onNotice(error);
+    } finally {
+      this.#asked.delete("microphone");
     }
     this.#events.onChange();
   }
@@ -149,11 +156,12 @@ export class Talk {
   /** Opens the camera, or closes it. */
   async toggleCamera(): Promise<void> {
     const session = this.#openSession();
-    if (session === undefined) return;
+    if (session === undefined || this.#asked.has("camera")) return;
     if (this.#camera !== undefined) {
       await this.#camera.close();
       return;
     }
+    this.#asked.add("camera");
     try {
       const size = await modelPicture();
       const camera = await attachCamera(session, {
@@ -167,6 +175,8 @@ export class Talk {
       });
     } catch (error) {
       if (!session.closed) this.#events.onNotice(error);
+    } finally {
+      this.#asked.delete("camera");
     }
     this.#events.onChange();
   }
