@@ -149,9 +149,9 @@ export interface TextInput {
   readonly delivery?: number;
 }
 
-/** A text that was given up. */
+/** A text that was given up: of the background, not to be said, or of the user, not to be heard. */
 export interface UnsaidText {
-  /** {@link TextInput.delivery} of it. */
+  /** {@link TextInput.delivery} of it; absent for text that the user typed. */
   readonly delivery?: number;
   /** The words that were not heard to begin, in their spoken form; of a text that cannot be said, the text. */
   readonly words: string;
@@ -172,7 +172,10 @@ export interface TurnOutput {
   readonly text: string;
   /** What was understood of the user, in words new in this micro-turn; "" if none. */
   readonly heard: string;
-  /** Texts that it was told to say and gives up here: the user broke in, it was silenced, or there is nothing in them that it can say. */
+  /**
+   * Texts that it was told to say and gives up here: the user broke in, it was silenced, or there is nothing in them that it can say.
+   * And texts that the user typed which it cannot hear: nothing in them can be spoken, or too much waits.
+   */
   readonly unsaid?: readonly UnsaidText[];
   /** Present when the model hands work to the background. */
   readonly delegation?: { readonly task: string };

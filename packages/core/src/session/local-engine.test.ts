@@ -475,6 +475,26 @@ describe("localEngine", () => {
       expect(merged.inside?.dmel).toEqual(single[4]);
     });
 
+    it("enters a merged step with its last micro-turn", async () => {
+      const { engine } = await engineOf(() => ({}), { model: tellingModel });
+      const merged = await engine.open();
+      const audio = new Float32Array(3 * 3200);
+      const last = await merged.step({ ...silent(2, typed("one two")), turns: 3, audio });
+      await merged.close();
+      const single = await engine.open();
+      await single.step(silent(0));
+      await single.step(silent(1));
+      expect(last.inside?.dmel).toEqual((await single.step(silent(2, typed("one two")))).inside?.dmel);
+      expect(sounds(last)).toBe(true);
+    });
+
+    it("tells what is too much to wait for", async () => {
+      const { engine } = await engineOf(() => ({}), { model: tellingModel });
+      const session = await engine.open();
+      const many = Array.from({ length: 257 }, () => typed("one"));
+      expect((await session.step(silent(0, ...many))).unsaid).toEqual([{ words: "one" }]);
+    });
+
     it("hands over the words as they were typed, not as they were understood", async () => {
       const script = ({ turn }: ScriptedRow): ScriptedOutputs =>
         turn === 3 ? { control: [delegate, listen, listen, listen] } : turn === 2 ? { heard: [three, 0, 0, 0] } : {};
@@ -489,7 +509,9 @@ describe("localEngine", () => {
     it("takes text in which there is nothing to say, and refuses what is only to be known", async () => {
       const { engine } = await engineOf(() => ({}), { model: tellingModel });
       const session = await engine.open();
-      expect(sounds(await session.step(silent(0, typed("…"))))).toBe(false);
+      const nothing = await session.step(silent(0, typed("…"), typed("你好")));
+      expect(sounds(nothing)).toBe(false);
+      expect(nothing.unsaid).toEqual([{ words: "…" }, { words: "你好" }]);
       const toKnow = { source: "user", text: "one", silent: true } as const;
       await expect(session.step(silent(1, toKnow))).rejects.toMatchObject({ code: "UNSUPPORTED" });
     });

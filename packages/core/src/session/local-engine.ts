@@ -224,10 +224,13 @@ function earVoice(acoustic: AcousticModel, weights: Weights): EarVoice {
   };
 }
 
+/** Of what a session remembers; rises when a field is added. */
+const snapshotFormat = 1;
+
 /** What makes a model this one: its files by their hashes, and how they are put to use. */
 function keyOf({ manifest: { name, version, files, codecs }, config }: LoadedModel): string {
   const hashes = [...files.weights, files.tokenizer].map(({ sha256 }) => sha256);
-  return JSON.stringify([name, version, hashes, codecs, config]);
+  return JSON.stringify([snapshotFormat, name, version, hashes, codecs, config]);
 }
 
 /** What this engine needs of a model beyond what loading has checked. */

@@ -27,7 +27,7 @@ import { checkTurnInput } from "./check-turn-input.js";
 import { SeededRandom } from "./random.js";
 import type { RowBatch, RowJob, Tensors } from "./row-batch.js";
 import { type ToldPlace, type ToldPosition, ToldSpeech } from "./told-speech.js";
-import { type EarVoice, TypedSpeech } from "./typed-speech.js";
+import { type EarVoice, type TypedPlace, TypedSpeech } from "./typed-speech.js";
 import { WordStream } from "./word-stream.js";
 
 /** What all sessions of an engine share. */
@@ -53,6 +53,8 @@ const maxWaitingTokens = 4096;
 const maxToldLength = 16_384;
 /** Characters that may wait to be heard; a text that would go beyond is left out. */
 const maxTypedLength = 65_536;
+/** Texts that may wait to be heard. */
+const maxTypedTexts = 256;
 /** Micro-turns in which the model may still write down what was typed, after the last of it was heard. */
 const typedEchoTurns = 5;
 /** Characters of the user's last words that a delegation carries as its task. */
@@ -72,8 +74,8 @@ interface Memory {
   readonly floor: Floor;
   readonly waitingTokens: readonly number[];
   readonly told: readonly ToldMemory[];
-  /** Text that the user typed, and the samples of it that were heard. */
-  readonly typed: readonly { readonly text: string; readonly position: number }[];
+  /** Text that the user typed, and how far it is. */
+  readonly typed: readonly { readonly text: string; readonly place: TypedPlace | undefined }[];
   readonly typedUntil: number;
 }
 
@@ -149,10 +151,11 @@ export class LocalSession implements EngineSession {
     checkTurnInput(input, this.capabilities);
     const startedMs = performance.now();
     const patches = this.#encodeImages(input);
+    const typedBefore = this.#typed.length;
     const unsaid = this.#takeText(input);
     const levels = input.turns * this.#levelsPerTurn;
     if (this.#levels.length < levels) this.#levels = new Uint8Array(levels);
-    this.#encoder.push(this.#withTyped(input), this.#levels.subarray(0, levels));
+    this.#encoder.push(this.#withTyped(input, typedBefore), this.#levels.subarray(0, levels));
     const encodeMs = performance.now() - startedMs;
     return new Promise((resolve, reject) => {
       const step: Step = {
@@ -199,7 +202,7 @@ export class LocalSession implements EngineSession {
       floor: this.#floor,
       waitingTokens: [...this.#waitingTokens],
       told: this.#told.map(({ text, delivery, place }) => ({ text, delivery, place })),
-      typed: this.#typed.map(({ text, position }) => ({ text, position })),
+      typed: this.#typed.map(({ text, place }) => ({ text, place })),
       typedUntil: this.#typedUntil,
     };
     const state = await this.#move(this.#model.batch.state.read(this.#row));
@@ -229,7 +232,7 @@ export class LocalSession implements EngineSession {
     this.#told = told.flatMap(({ text, delivery, place }) => this.#tell(text, delivery, place));
     this.#resumes = false;
     this.#typed = [];
-    for (const { text, position } of typed) this.#hear(text, position);
+    for (const { text, place } of typed) this.#hear(text, place);
     this.#typedUntil = typedUntil;
   }
 
@@ -295,34 +298,49 @@ export class LocalSession implements EngineSession {
         const told = this.#tell(words, delivery);
         if (told.length === 0) unsaid.push(unsaidText(delivery, words));
         this.#told.push(...told);
-      } else if (this.#model.layout.textSlots === 0) this.#hear(words);
-      else this.#waitingTokens.push(...this.#model.tokenizer.encode(words));
+      } else if (this.#model.layout.textSlots === 0) {
+        if (!this.#hear(words)) unsaid.push(unsaidText(undefined, words));
+      } else this.#waitingTokens.push(...this.#model.tokenizer.encode(words));
     }
     if (text.length > 0) this.#waitingTokens = this.#waitingTokens.slice(-maxWaitingTokens);
     return unsaid;
   }
 
-  /** Queues a text to be heard, unless it is too much beside what waits. */
-  #hear(text: string, position = 0): void {
+  /** Queues a text to be heard. @returns false if nothing in it can be spoken, or it is too much beside what waits */
+  #hear(text: string, place?: TypedPlace): boolean {
     const { ear } = this.#model;
-    const waiting = this.#typed.reduce((sum, { text }) => sum + text.length, text.length);
-    if (ear !== undefined && waiting <= maxTypedLength) this.#typed.push(new TypedSpeech(ear, text, position));
+    const waiting = this.#typed.reduce((sum, one) => sum + one.text.length, text.length);
+    if (ear === undefined || waiting > maxTypedLength || this.#typed.length >= maxTypedTexts) return false;
+    const typed = new TypedSpeech(ear, text, place);
+    if (!typed.done) this.#typed.push(typed);
+    return !typed.done;
   }
 
-  /** The samples of a step, with what was typed spoken into them. */
-  #withTyped({ audio, index }: TurnInput): Float32Array {
+  /**
+   * The samples of a step, with what was typed spoken into them.
+   *
+   * @param before - texts that waited before this step; what it brought itself enters a merged step with its last micro-turn
+   */
+  #withTyped({ audio, index, turns }: TurnInput, before: number): Float32Array {
     if (this.#typed.length === 0) return audio;
     const mixed = audio.slice();
-    for (let at = 0; at < mixed.length && this.#typed.length > 0; ) {
+    const last = audio.length - audio.length / turns;
+    const earlier = this.#speakTyped(mixed.subarray(0, last), before);
+    const spoken = earlier + this.#speakTyped(mixed.subarray(last), this.#typed.length);
+    if (spoken > 0) this.#typedUntil = index + typedEchoTurns;
+    return mixed;
+  }
+
+  /** Speaks the first `count` texts that wait into samples. @returns samples spoken */
+  #speakTyped(audio: Float32Array, count: number): number {
+    let at = 0;
+    for (let left = count; at < audio.length && left > 0; left--) {
       const [first] = this.#typed;
-      if (first.position === 0) this.#ask(first.text);
-      const before = first.position;
-      first.addTo(mixed.subarray(at));
-      at += first.position - before;
+      if (!first.begun) this.#ask(first.text);
+      at += first.addTo(audio.subarray(at));
       if (first.done) this.#typed.shift();
     }
-    this.#typedUntil = index + typedEchoTurns;
-    return mixed;
+    return at;
   }
 
   /** Adds to what the user asked for. */

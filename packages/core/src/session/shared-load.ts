@@ -6,10 +6,13 @@ import { callListener } from "./call-listener.js";
 
 /** One load that several callers wait for; it is given up when none of them waits any more. */
 export class SharedLoad<Result> {
+  /** What the load gives; rejects with what it throws, or with the reason for which it was given up. */
   readonly result: Promise<Result>;
   /** Rejects when it is given up, however long `result` takes to notice. */
   readonly #givenUp: Promise<never>;
+  /** It has given its result. */
   done = false;
+  /** It has thrown, or nobody waits for it any more: the next who wants it begins anew. */
   failed = false;
   readonly #controller = new AbortController();
   readonly #listeners = new Set<(progress: LoadProgress) => void>();
@@ -37,7 +40,14 @@ export class SharedLoad<Result> {
     if (!this.done) this.#controller.abort(reason);
   }
 
-  /** @throws DuplexError `ABORTED` by the caller's own signal, and whatever the load throws */
+  /**
+   * Waits for the result.
+   *
+   * @param operation - of the caller, for messages
+   * @param signal - gives up waiting; the last to do so gives up the load
+   * @param onProgress - called while this caller waits
+   * @throws DuplexError `ABORTED` by the caller's own signal, and whatever the load throws
+   */
   wait(
     operation: string,
     signal: AbortSignal | undefined,
