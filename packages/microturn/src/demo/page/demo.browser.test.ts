@@ -24,7 +24,7 @@ const patienceMs = 150_000;
 /** What the recorder of a page offers. */
 declare const recorded: () => Promise<{ readonly base64: string; readonly sampleRate: number }>;
 
-describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, { timeout: 240_000 }, () => {
+describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, { timeout: 240_000, retry: 1 }, () => {
   let built: Awaited<ReturnType<typeof bundledDemo>>;
   let places: Record<string, Served>;
   let axe = "";
@@ -112,7 +112,7 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
   it("gives up what it says when it is interrupted, and turns to what is asked", async () => {
     const { page, problems } = await visit([...fakeDevices, `--use-file-for-fake-audio-capture=${speech("barge-in")}`]);
     await start(page);
-    await said(page, /^one two(?!.*nine).*you broke in/);
+    await said(page, /^one(?!.*nine).*you broke in/);
     await said(page, /my name is mini/);
     expect(problems).toEqual([]);
   });
@@ -276,14 +276,13 @@ function focused(page: Page): Promise<string | undefined> {
   return page.evaluate(() => document.activeElement?.id);
 }
 
-/** What breaks the accessibility rules, seriously. */
+/** What breaks the accessibility rules. */
 async function violations(page: Page, axe: string): Promise<string[]> {
   // From the test, not from the page: its policy allows no script but its own.
   return page.evaluate(`(async () => {
     if (typeof window.axe !== "object") { ${axe} }
     const { violations } = await window.axe.run();
     return violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
       .map(({ id, nodes }) => id + ": " + nodes.map(({ html, failureSummary }) => html + " " + failureSummary).join("; "));
   })()`);
 }
