@@ -131,6 +131,8 @@ function answer(routes: Readonly<Record<string, Route>>, request: IncomingMessag
     response.writeHead(404, { "Content-Type": "text/plain" }).end(`nothing at ${path}`);
     return;
   }
-  const type = types[extname(path)] ?? (path.endsWith("/") ? types[".html"] : "application/octet-stream");
+  // A page that answers for all below it is a page there too.
+  const name = typeof route === "string" || route instanceof Uint8Array ? found : path;
+  const type = types[extname(name)] ?? (name.endsWith("/") ? types[".html"] : "application/octet-stream");
   response.writeHead(200, { "Content-Type": type, "Content-Length": Buffer.byteLength(body) }).end(body);
 }

@@ -117,10 +117,11 @@ async function probeWebgpu(allowSoftware: boolean): Promise<DeviceReport> {
   }
   if (adapter === null)
     return missing("there is no adapter", "turn hardware acceleration on, update the GPU driver, or use WASM");
-  const { info, limits, features } = adapter;
-  const software =
-    info.isFallbackAdapter === true ||
-    /swiftshader|llvmpipe|basic render/i.test(`${info.architecture} ${info.description}`);
+  const { limits, features } = adapter;
+  // Browsers got it later than WebGPU.
+  const info: Partial<GPUAdapterInfo> = adapter.info ?? {};
+  const words = [info.vendor, info.architecture, info.description].filter((word) => word !== undefined && word !== "");
+  const software = info.isFallbackAdapter === true || /swiftshader|llvmpipe|basic render/i.test(words.join(" "));
   const more = {
     software,
     shaderF16: features.has("shader-f16"),
@@ -140,7 +141,7 @@ async function probeWebgpu(allowSoftware: boolean): Promise<DeviceReport> {
       more,
     );
   }
-  const name = [info.vendor, info.architecture, info.description].filter((word) => word !== "").join(" ");
+  const name = words.join(" ");
   return {
     device: "webgpu",
     works: true,

@@ -20,6 +20,12 @@ export type Send = (message: ToPage, transfer: Transferable[]) => void;
 /** Makes the source of a model that lies somewhere. */
 export type ReadModel = (place: ModelPlace, onWarning: (warning: DuplexError) => void) => ModelSource;
 
+/** Whether a run has left the runtime in pieces: out of memory, or a trap. Nothing can be run in this worker any more. */
+function isBroken(error: unknown): boolean {
+  const signs = /out of memory|bad_alloc|memory access out of bounds|unreachable|table index|Aborted\(|RuntimeError/i;
+  return DuplexError.is(error, "BACKEND_FAILED") && signs.test(error.message);
+}
+
 /** A file that the page was asked for. */
 interface WaitingFile {
   resolve(bytes: Uint8Array): void;
@@ -60,7 +66,9 @@ export class EngineHost {
       const transfer = call.kind === "step" ? [(value as CallAnswers["step"]).speech.buffer] : [];
       this.#send({ id, value }, transfer);
     } catch (error) {
-      this.#send({ id, failure: failureOf(error) }, []);
+      // The answer of a call that broke the runtime would end the session; the loss moves it.
+      if (isBroken(error)) this.#send({ lost: (error as Error).message }, []);
+      else this.#send({ id, failure: failureOf(error) }, []);
     } finally {
       this.#aborts.delete(id);
     }

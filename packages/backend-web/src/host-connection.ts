@@ -101,7 +101,13 @@ export class HostConnection {
     const id = this.#next++;
     const answer = new Promise<CallAnswers[C["kind"]]>((resolve, reject) => {
       this.#pending.set(id, { resolve, reject, onProgress });
-      this.#post({ id, call });
+      try {
+        this.#post({ id, call });
+      } catch (cause) {
+        this.#pending.delete(id);
+        const message = `${call.kind}: what was passed in cannot be sent to a worker; pass plain data`;
+        reject(new DuplexError("UNSUPPORTED", message, { cause }));
+      }
     });
     return { id, answer };
   }
@@ -142,23 +148,31 @@ export class HostConnection {
 
   #break(reason: string): void {
     if (this.broken) return;
-    const error = this.#alive
-      ? new DuplexError("BACKEND_FAILED", `webEngine: ${reason}`)
-      : new DuplexError(
-          "BACKEND_UNAVAILABLE",
-          `webEngine: its worker does not start (${reason}); serve dist/worker.js of @microturn/backend-web, name it with the option \`worker\`, and allow it in worker-src of the content security policy`,
-        );
-    this.#events.onLost(error.message);
-    this.#fail(error);
+    const error = this.#alive ? new DuplexError("BACKEND_FAILED", `webEngine: ${reason}`) : noWorker(reason);
+    this.#failure = error;
+    this.#events.onLost(reason);
+    this.#rejectAll(error);
   }
 
   /** The first failure stays; everything open is rejected with it. */
   #fail(error: DuplexError): void {
-    if (this.#failure !== undefined) return;
+    if (this.broken) return;
     this.#failure = error;
+    this.#rejectAll(error);
+  }
+
+  #rejectAll(error: DuplexError): void {
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
   }
+}
+
+/** The error for a worker that never said anything. */
+export function noWorker(reason: string): DuplexError {
+  return new DuplexError(
+    "BACKEND_UNAVAILABLE",
+    `webEngine: its worker does not start (${reason}); serve dist/worker.js of @microturn/backend-web from the page's own origin, name it with the option \`worker\`, and allow it in worker-src of the content security policy`,
+  );
 }
 
 /** Waits until a promise settles, or for a time. */

@@ -26,8 +26,8 @@ const calibrationTurns = 5;
 const budgetShare = 0.8;
 
 /**
- * Devices are tried in the order of `options.devices`. One that is missing is passed over; so is one that does not keep up, as long as
- * another follows. If none keeps up, the fastest of those tried is used, and its report says so.
+ * Devices are tried in the order of `options.devices`. One that is missing, or fails while it loads, is passed over; so is one that does
+ * not keep up, as long as another follows. If none keeps up, the fastest of those tried is used, and its report says so.
  *
  * @throws DuplexError `BACKEND_UNAVAILABLE` if no device is there; whatever loading the model throws
  */
@@ -39,40 +39,49 @@ export async function loadOnFirstThatKeepsUp(
   // Read and checked once, whatever is tried.
   const model = await loadModel(source, load);
   const passedOver: DeviceFailure[] = [];
-  const slow: { readonly device: WebDevice; readonly turnMs: number }[] = [];
+  let fastest: Loaded | undefined;
   for (const device of options.devices) {
-    const tried = await loadOn(device, model, options, load, passedOver);
-    if (tried === undefined) continue;
-    const { calibration } = tried.report;
-    if (calibration.keepsUp || options.acceptSlow) return tried;
-    await close(tried);
-    slow.push({ device, turnMs: calibration.turnMs });
-    passedOver.push({
-      device,
-      reason: `a micro-turn takes ${calibration.turnMs.toFixed(0)} ms of ${tried.report.capabilities.turnDurationMs}`,
-      fix: "use a smaller model, or a faster machine",
-    });
+    const tried = await loadOn(device, model, options, load);
+    if ("reason" in tried) {
+      passedOver.push(tried);
+      continue;
+    }
+    const keepsUp = tried.report.calibration.keepsUp || options.acceptSlow;
+    const faster = fastest === undefined || turnMsOf(tried) < turnMsOf(fastest);
+    const left = keepsUp || faster ? fastest : tried;
+    if (left !== undefined) {
+      passedOver.push(tooSlow(left));
+      await close(left);
+    }
+    if (keepsUp || faster) fastest = tried;
+    if (keepsUp) break;
   }
-  slow.sort((one, other) => one.turnMs - other.turnMs);
-  if (slow.length > 0) {
-    const others = passedOver.filter(({ device }) => device !== slow[0].device);
-    const fastest = await loadOn(slow[0].device, model, options, load, others);
-    if (fastest !== undefined) return fastest;
-  }
+  if (fastest !== undefined) return { ...fastest, report: { ...fastest.report, passedOver } };
   const lines = passedOver.map(({ device, reason, fix }) => `${device}: ${reason}; to get it, ${fix}`);
   throw new DuplexError("BACKEND_UNAVAILABLE", `webEngine: no device works here.\n${lines.join("\n")}`, {
     details: { devices: passedOver },
   });
 }
 
-/** @returns undefined if the device is not there; `passedOver` then says why */
+function turnMsOf({ report }: Loaded): number {
+  return report.calibration.turnMs;
+}
+
+function tooSlow({ report }: Loaded): DeviceFailure {
+  return {
+    device: report.device,
+    reason: `a micro-turn takes ${report.calibration.turnMs.toFixed(0)} ms of ${report.capabilities.turnDurationMs}`,
+    fix: "use a smaller model, or a faster machine",
+  };
+}
+
+/** @returns why it was not, if the device is not there or fails */
 async function loadOn(
   device: WebDevice,
   model: LoadedModel,
   { allowSoftware, threads, runtimeFolder, weights, maxSessions }: HostOptions,
-  load: EngineLoadOptions,
-  passedOver: DeviceFailure[],
-): Promise<Loaded | undefined> {
+  load: EngineLoadOptions & { readonly signal: AbortSignal },
+): Promise<Loaded | DeviceFailure> {
   let backend: WebBackend;
   try {
     backend = await webBackend({
@@ -83,24 +92,22 @@ async function loadOn(
     });
   } catch (error) {
     if (!DuplexError.is(error, "BACKEND_UNAVAILABLE")) throw error;
-    passedOver.push(...(error.details.devices as readonly DeviceFailure[]));
-    return undefined;
+    return (error.details.devices as readonly DeviceFailure[])[0];
   }
   const engine = localEngine({ model, backend, maxSessions, ...(weights === undefined ? {} : { weights }) });
   try {
     const capabilities = await engine.load(load);
-    const report: HostReport = {
-      capabilities,
-      device,
-      description: backend.capabilities.device,
-      passedOver: [...passedOver],
-      calibration: await calibrate(engine, capabilities),
-    };
+    const calibration = await calibrate(engine, capabilities);
+    const report = { capabilities, device, description: backend.capabilities.device, passedOver: [], calibration };
     return { engine, backend, report };
   } catch (error) {
-    await engine.close();
-    await backend.close();
-    throw error;
+    const lost = await Promise.race([backend.lost, Promise.resolve(undefined)]);
+    await close({ engine, backend });
+    // What is wrong with the model is wrong on every device; what a device fails at need not be.
+    const ofDevice = lost !== undefined || DuplexError.is(error, "BACKEND_FAILED");
+    if (load.signal.aborted || !ofDevice) throw error;
+    const reason = lost ?? (error instanceof Error ? error.message : String(error));
+    return { device, reason: `it failed while it was tried (${reason})`, fix: "update browser and GPU driver" };
   }
 }
 
@@ -126,7 +133,7 @@ async function calibrate(
   }
 }
 
-async function close({ engine, backend }: Loaded): Promise<void> {
+async function close({ engine, backend }: Pick<Loaded, "engine" | "backend">): Promise<void> {
   await engine.close();
   await backend.close();
 }

@@ -1,6 +1,6 @@
 // Puts onnxruntime-web on a device, and proves that it computes there.
 
-import { Fault, firstLine, type Ort, probeGraph, Runtime, runProbe } from "@microturn/backend-ort";
+import { firstLine, type Ort, probeGraph, Runtime, runProbe } from "@microturn/backend-ort";
 import type { InferenceSession } from "onnxruntime-common";
 import type { WebDevice } from "./devices.js";
 import { buildFor, importBuild, runtimeFiles } from "./runtime-files.js";
@@ -13,6 +13,20 @@ export interface StartOptions {
   /** URL of the folder with the runtime's files. */
   readonly runtimeFolder: string | undefined;
 }
+
+/** Why the runtime does not start on a device, and what to do. */
+export class StartFailure extends Error {
+  constructor(
+    message: string,
+    readonly fix: string,
+  ) {
+    super(message);
+  }
+}
+
+const deviceFix = "update browser and GPU driver, or use another device";
+const filesFix =
+  "serve the folder dist/ort of @microturn/backend-web with your app (.mjs as text/javascript), and name its URL in runtimeFolder if it lies elsewhere";
 
 /** A runtime on a device. */
 export interface StartedRuntime {
@@ -31,7 +45,7 @@ export interface StartedRuntime {
  */
 const started = new Map<string, Promise<Ort>>();
 
-/** @throws Fault `BACKEND_UNAVAILABLE` if the runtime's files cannot be had or do not work here */
+/** @throws StartFailure if the runtime's files cannot be had or do not work here */
 export async function startRuntime({ device, threads, runtimeFolder }: StartOptions): Promise<StartedRuntime> {
   const build = buildFor(device);
   const files = runtimeFiles(build, runtimeFolder);
@@ -44,25 +58,31 @@ export async function startRuntime({ device, threads, runtimeFolder }: StartOpti
       return ort;
     });
   started.set(build, loading);
+  let session: InferenceSession | undefined;
   try {
     const ort = await loading;
     const options = sessionOptions(device);
-    const session = await ort.InferenceSession.create(probeGraph(), options);
-    const wrong = await runProbe(ort, session);
-    if (wrong !== undefined) {
-      await session.release();
-      throw new Error(wrong);
-    }
+    const probe = await ort.InferenceSession.create(probeGraph(), options);
+    session = probe;
+    const wrong = await runProbe(ort, probe);
+    if (wrong !== undefined) throw new Error(wrong);
     return {
       runtime: new Runtime(ort, options),
       threads: ort.env.wasm.numThreads ?? threads,
       lost: device === "webgpu" ? lossOf(ort) : undefined,
       // The runtime lets its GPU device go with its last session, so this one stays as long as the backend.
-      release: () => session.release(),
+      release: () => probe.release(),
     };
   } catch (error) {
     started.delete(build);
-    throw new Fault("BACKEND_UNAVAILABLE", `onnxruntime-web does not start from ${files.wasm}: ${firstLine(error)}`);
+    await session?.release().catch(() => {});
+    const there = await fetch(files.wasm, { method: "HEAD" }).then(
+      // Some servers give a page of theirs for whatever they do not have.
+      ({ ok, headers }) => ok && !headers.get("Content-Type")?.includes("html"),
+      () => false,
+    );
+    const reason = there ? "does not work on this device" : `cannot be had from ${files.wasm}`;
+    throw new StartFailure(`onnxruntime-web ${reason}: ${firstLine(error)}`, there ? deviceFix : filesFix);
   }
 }
 

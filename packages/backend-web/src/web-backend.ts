@@ -4,7 +4,7 @@
 import { DirectConnection, OrtBackend } from "@microturn/backend-ort";
 import { type Backend, type BackendCapabilities, DuplexError, type GraphTarget } from "@microturn/core";
 import { availableThreads, type DeviceReport, probeDevices, targets, type WebDevice, webDevices } from "./devices.js";
-import { type StartedRuntime, startRuntime } from "./start-runtime.js";
+import { type StartedRuntime, StartFailure, startRuntime } from "./start-runtime.js";
 
 /** Options of {@link webBackend}. */
 export interface WebBackendOptions {
@@ -82,8 +82,8 @@ export async function webBackend(options: WebBackendOptions = {}): Promise<WebBa
       const runtimeFolder = options.runtimeFolder === undefined ? undefined : String(options.runtimeFolder);
       started = await startRuntime({ device, threads: report.threads === 1 ? 1 : threads, runtimeFolder });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      passedOver.push({ device, reason, fix: startFix });
+      if (!(error instanceof StartFailure)) throw error;
+      passedOver.push({ device, reason: error.message, fix: error.fix });
       continue;
     }
     const capabilities: BackendCapabilities = {
@@ -100,9 +100,6 @@ export async function webBackend(options: WebBackendOptions = {}): Promise<WebBa
     details: { devices: passedOver },
   });
 }
-
-const startFix =
-  "serve the folder dist/ort of @microturn/backend-web with your app (.mjs as text/javascript), and name its URL in runtimeFolder if it lies elsewhere";
 
 class OnnxruntimeWeb extends OrtBackend implements WebBackend {
   readonly lost: Promise<string>;

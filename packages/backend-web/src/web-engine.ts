@@ -13,7 +13,7 @@ import {
 } from "@microturn/core";
 import { type WebDevice, webDevices } from "./devices.js";
 import type { HostOptions, HostReport, ModelPlace } from "./engine-messages.js";
-import { HostConnection } from "./host-connection.js";
+import { HostConnection, noWorker } from "./host-connection.js";
 import type { CachedModel } from "./model/cached-model.js";
 import { WebSession } from "./web-session.js";
 
@@ -37,7 +37,7 @@ export interface WebEngineOptions {
   readonly threads?: number;
   /** Storage of the large matrices; default what runs best on the device. */
   readonly weights?: WeightType;
-  /** Sessions that can be open at once; default 1. Each run computes all of them. */
+  /** Sessions that can be open at once, 1 to 64; default 1. Each run computes all of them. */
   readonly maxSessions?: number;
   /** URL of the folder with the files of onnxruntime-web; default the one in this package's build. */
   readonly runtimeFolder?: string | URL;
@@ -64,7 +64,7 @@ export interface DeviceChoice {
 export interface DeviceChange {
   readonly from: DeviceChoice;
   readonly to: DeviceChoice;
-  /** What the browser said of the loss. */
+  /** Why it was lost, as far as the browser tells. */
   readonly reason: string;
   /** From the loss to the moment that every session was where it had been, ms. */
   readonly gapMs: number;
@@ -86,7 +86,7 @@ const movesWindowMs = 60_000;
  * Makes an engine that runs a model in a worker of this page. Nothing is loaded before `load` or the first `open`.
  *
  * @throws RangeError for an option outside its range
- * @throws TypeError if `model` is a string that is no URL
+ * @throws TypeError if `model` is a string or URL that is none of a folder
  * @example
  * const engine = webEngine({ model: mini });
  * const session = await DuplexSession.open({ engine });
@@ -99,7 +99,7 @@ export function webEngine(options: WebEngineOptions): WebEngine {
       throw new RangeError(`webEngine: unknown device "${device}"; known are ${webDevices.join(", ")}`);
     }
   }
-  checkInteger("maxSessions", maxSessions, 1, 4096);
+  checkInteger("maxSessions", maxSessions, 1, 64);
   if (threads !== undefined) checkInteger("threads", threads, 1, 64);
   return new WorkerEngine(options, devices);
 }
@@ -137,11 +137,23 @@ class WorkerEngine implements WebEngine {
   }
 
   async open(options: EngineOpenOptions = {}): Promise<EngineSession> {
+    for (;;) {
+      const { connection } = await this.#load("open", options);
+      try {
+        return await this.#openIn(connection, options);
+      } catch (error) {
+        // The worker was lost on the way: there is another, or the engine has given up.
+        if (!connection.broken || this.#loading === undefined) throw error;
+      }
+    }
+  }
+
+  async #openIn(connection: HostConnection, options: EngineOpenOptions): Promise<EngineSession> {
     const { seed = 0, temperature = 0, signal } = options;
-    const { connection } = await this.#load("open", options);
     const number = this.#nextSession++;
     try {
       const capabilities = await connection.call({ kind: "open", session: number, seed, temperature }, { signal });
+      this.#requireOpen("open");
       const session = new WebSession(capabilities, connection, {
         ...{ number, seed, temperature },
         onClose: (closed) => this.#sessions.delete(closed),
@@ -175,16 +187,20 @@ class WorkerEngine implements WebEngine {
   }
 
   async #load(operation: string, { signal, onProgress }: EngineLoadOptions): Promise<Host> {
-    if (this.#closed !== undefined) throw new DuplexError("SESSION_CLOSED", `${operation}: the engine is closed`);
+    this.#requireOpen(operation);
     if (this.#loading === undefined || this.#loading.failed) this.#loading = this.#start(this.#devices);
     return this.#loading.wait(operation, signal, onProgress);
+  }
+
+  #requireOpen(operation: string): void {
+    if (this.#closed !== undefined) throw new DuplexError("SESSION_CLOSED", `${operation}: the engine is closed`);
   }
 
   #start(devices: readonly WebDevice[]): SharedLoad<Host> {
     return new SharedLoad(async (signal, onProgress) => {
       const { worker = defaultWorker } = this.#options;
       let host: Host | undefined;
-      const connection = new HostConnection(worker(), this.#model, {
+      const connection = new HostConnection(makeWorker(worker), this.#model, {
         onLost: (reason) => {
           if (host !== undefined) void this.#move(host, reason);
         },
@@ -239,19 +255,24 @@ class WorkerEngine implements WebEngine {
     void connection.close();
     const to = await next.catch(() => undefined);
     await Promise.all(moved);
-    if (to === undefined) return;
-    this.#options.onDeviceChange?.({
-      from: choiceOf(report),
-      to: choiceOf(to.report),
-      reason,
-      gapMs: performance.now() - lostMs,
-      sessions: sessions.length,
-    });
+    // Lost again before they were there: that move will tell.
+    if (to === undefined || to.connection.broken) return;
+    const gapMs = performance.now() - lostMs;
+    const change = { from: choiceOf(report), to: choiceOf(to.report), reason, gapMs, sessions: sessions.length };
+    try {
+      this.#options.onDeviceChange?.(change);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   /** @throws DuplexError `BACKEND_FAILED` if it is lost too often, and whatever loading throws */
   async #restart(lost: WebDevice, reason: string): Promise<Host> {
     if (this.#moves.length > mostMoves) {
+      this.#loading = undefined;
+      this.#choice = undefined;
       const times = `lost ${this.#moves.length} times in a minute`;
       throw new DuplexError("BACKEND_FAILED", `webEngine: ${times}; the last time, ${reason}`);
     }
@@ -262,7 +283,7 @@ class WorkerEngine implements WebEngine {
       return await this.#reload(this.#devices);
     } catch (error) {
       // Lost again while it loads.
-      if (others.length === 0 || !DuplexError.is(error, "BACKEND_FAILED")) throw error;
+      if (others.length === 0 || this.#closed !== undefined) throw error;
       return this.#reload(others);
     }
   }
@@ -273,13 +294,25 @@ class WorkerEngine implements WebEngine {
   }
 }
 
+/** @throws DuplexError `BACKEND_UNAVAILABLE` if it cannot be made, for example from another origin */
+function makeWorker(make: () => Worker): Worker {
+  try {
+    return make();
+  } catch (error) {
+    throw noWorker(error instanceof Error ? error.message : String(error));
+  }
+}
+
 function defaultWorker(): Worker {
   return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "microturn" });
 }
 
 /** A model that the worker reads by itself. */
 function atUrl(url: string | URL): ModelSource {
-  const base = new URL(url, globalThis.location?.href);
+  const base = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href);
+  if (base.search !== "" || base.hash !== "") {
+    throw new TypeError(`webEngine: expected the URL of a folder, without query and fragment, got ${base.href}`);
+  }
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   return {
     name: base.href,

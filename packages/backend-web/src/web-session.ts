@@ -13,6 +13,9 @@ import type { HostConnection } from "./host-connection.js";
 /** Steps between two checkpoints: what has to be computed again when a device is lost is at most this. */
 const checkpointSteps = 25;
 
+/** Steps that are remembered where no checkpoint can be taken: more than any model of ours looks back. */
+const mostSteps = 256;
+
 /** How a session was opened. */
 export interface WebSessionOptions {
   readonly number: number;
@@ -35,6 +38,7 @@ export class WebSession implements EngineSession {
   #checkpoint: EngineSnapshot | undefined;
   /** Inputs since the checkpoint. */
   #since: TurnInput[] = [];
+  #moving = false;
   #closed: Promise<void> | undefined;
 
   constructor(capabilities: EngineCapabilities, home: HostConnection, options: WebSessionOptions) {
@@ -47,8 +51,7 @@ export class WebSession implements EngineSession {
     const startMs = performance.now();
     const output = await this.#inTurn("step", async (home) => {
       const output = await home.call({ kind: "step", session: this.#options.number, input });
-      // The caller may do what it likes with its samples after the step.
-      this.#since.push({ ...input, audio: input.audio.slice() });
+      this.#remember(input);
       return output;
     });
     if (this.#since.length >= checkpointSteps && this.capabilities.snapshots) void this.#takeCheckpoint();
@@ -77,6 +80,8 @@ export class WebSession implements EngineSession {
 
   async #close(): Promise<void> {
     this.#options.onClose(this);
+    // One that is on its way is let go by `move`; nobody waits for that.
+    if (this.#moving) return;
     const home = await this.#home.catch(() => undefined);
     await home?.call({ kind: "close-session", session: this.#options.number }).catch(() => {});
   }
@@ -88,22 +93,32 @@ export class WebSession implements EngineSession {
    * @returns settles when this session lives there
    */
   move(next: Promise<HostConnection>): Promise<void> {
-    this.#home = next.then(async (home) => {
-      const { number: session, seed, temperature } = this.#options;
-      await home.call({ kind: "open", session, seed, temperature });
-      if (this.#checkpoint !== undefined) {
-        await home.call({ kind: "restore", session, snapshot: this.#checkpoint });
-      }
-      for (const input of this.#since) await home.call({ kind: "step", session, input });
-      return home;
-    });
-    return this.#home.then(
+    this.#moving = true;
+    const home = this.#settleIn(next);
+    this.#home = home;
+    return home.then(
       () => {},
       () => {},
     );
   }
 
-  /** Calls come one after the other. One whose worker is lost on the way is repeated in the next. */
+  async #settleIn(next: Promise<HostConnection>): Promise<HostConnection> {
+    const home = await next;
+    const { number: session, seed, temperature } = this.#options;
+    if (this.#closed === undefined) {
+      await home.call({ kind: "open", session, seed, temperature });
+      if (this.#checkpoint !== undefined) await home.call({ kind: "restore", session, snapshot: this.#checkpoint });
+      for (const input of this.#since) {
+        if (this.#closed !== undefined) break;
+        await home.call({ kind: "step", session, input });
+      }
+    }
+    this.#moving = false;
+    if (this.#closed !== undefined) home.call({ kind: "close-session", session }).catch(() => {});
+    return home;
+  }
+
+  /** Calls come one after the other. One whose worker is lost on the way is repeated in the next, if there is a next. */
   async #inTurn<Result>(operation: string, call: (home: HostConnection) => Promise<Result>): Promise<Result> {
     const before = this.#tail;
     const result = (async () => {
@@ -112,16 +127,24 @@ export class WebSession implements EngineSession {
         if (this.#closed !== undefined) {
           throw new DuplexError("SESSION_CLOSED", `${operation}: the session was closed`);
         }
-        const home = await this.#home;
+        const place = this.#home;
         try {
-          return await call(home);
+          return await call(await place);
         } catch (error) {
-          if (!home.broken || this.#closed !== undefined) throw error;
+          // The same home, working or not: the call itself has failed, or nobody moves this session any more.
+          if (this.#home === place) throw error;
         }
       }
     })();
     this.#tail = result.catch(() => {});
     return result;
+  }
+
+  /** Keeps an input of the last steps. The caller may do what it likes with its samples and pixels after the step. */
+  #remember(input: TurnInput): void {
+    const images = input.images.map((image) => ({ ...image, data: image.data.slice() }));
+    this.#since.push({ ...input, audio: input.audio.slice(), images });
+    if (this.#since.length > mostSteps) this.#since.shift();
   }
 
   async #takeCheckpoint(): Promise<void> {
