@@ -139,6 +139,11 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     expect(await lines(page, "typed")).toContainEqual(expect.stringContaining(hostile));
     expect(await page.locator("#conversation img").count()).toBe(0);
     expect(await page.evaluate(() => "hacked" in window)).toBe(false);
+    await page.fill("#text", "漢字");
+    await page.keyboard.press("Enter");
+    await expect
+      .poll(() => lines(page, "note"), { timeout: 30_000 })
+      .toEqual([expect.stringMatching(/cannot hear.*漢字/)]);
     expect(problems).toEqual([]);
 
     await server.close();

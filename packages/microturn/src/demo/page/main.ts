@@ -161,6 +161,10 @@ function showDeviceInUse(choice: DeviceChoice, change?: DeviceChange): void {
 function takeTurn(turn: TurnRecord): void {
   history.push(turn);
   setState(turn.output.decision);
+  for (const { delivery, words } of turn.output.unsaid ?? []) {
+    if (delivery === undefined)
+      log.add("note", `mini cannot hear this, only Latin letters and digits: ${words}`, turn.index);
+  }
   if (turn.timing.late) lateTurns++;
   if (turn.index === 0) lateTurns = Number(turn.timing.late);
   const perSecond = Math.round(1000 / history.turnMs);
