@@ -66,8 +66,9 @@ built(`published packages${reason}`, () => {
 describe("packages that use each other", () => {
   it("name the version that is here: an installation would look for any other outside", () => {
     const read = (path: string) => JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"));
-    const versions = new Map(packages.map((name) => [read(`packages/${name}`).name, read(`packages/${name}`).version]));
-    const users = [...packages.map((name) => `packages/${name}`), "benchmarks", "conformance", "examples"];
+    const named = [...packages, "backend-ort"];
+    const versions = new Map(named.map((name) => [read(`packages/${name}`).name, read(`packages/${name}`).version]));
+    const users = [...named.map((name) => `packages/${name}`), "benchmarks", "conformance", "examples"];
     const locked = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
     for (const user of users) {
       const { version, dependencies = {}, devDependencies = {} } = read(user);
@@ -125,11 +126,19 @@ built(`core anywhere${reason}`, () => {
           'import { encodeDmel } from "@microturn/core/codecs";',
           'import { localEngine } from "@microturn/core/local";',
           'import { loadModel } from "@microturn/core/model";',
-          "export const all = [DuplexSession.open, encodeDmel, localEngine, loadModel];",
+          'import { webEngine } from "@microturn/backend-web";',
+          'import { attachSpeaker } from "@microturn/media";',
+          "export const all = [DuplexSession.open, encodeDmel, localEngine, loadModel, webEngine, attachSpeaker];",
         ].join("\n"),
       );
       const compilerOptions = {
-        ...{ target: "ES2022", module: "ESNext", moduleResolution: "bundler", lib: ["ES2022", "DOM"], types: [] },
+        ...{
+          target: "ES2022",
+          module: "ESNext",
+          moduleResolution: "bundler",
+          lib: ["ES2022", "DOM", "DOM.Iterable"],
+          types: [],
+        },
         ...{
           strict: true,
           skipLibCheck: false,
@@ -137,6 +146,8 @@ built(`core anywhere${reason}`, () => {
           paths: {
             "@microturn/core": [join(dist, "index.d.ts")],
             "@microturn/core/*": [join(dist, "*.d.ts")],
+            "@microturn/backend-web": [join(root, "packages/backend-web/dist/index.d.ts")],
+            "@microturn/media": [join(root, "packages/media/dist/index.d.ts")],
           },
         },
         typeRoots: [],
