@@ -1,6 +1,7 @@
 // The public names of @microturn/backend-web, written by hand: adding one is a decision.
 
 export { type DeviceReport, type ProbeDevicesOptions, probeDevices, type WebDevice } from "./devices.js";
+export type { Calibration } from "./engine-messages.js";
 export {
   type CachedModel,
   type CachedModelOptions,

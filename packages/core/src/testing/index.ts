@@ -1,7 +1,7 @@
 // Test doubles and small models for tests of applications and of this project.
 
 export { encodeDmelPlain, logMelPlain } from "../audio/dmel-plain.js";
-export { type ReferenceInput, ReferenceModel, type ReferenceOutput } from "../graph/reference.js";
+export { type ReferenceInput, ReferenceModel, type ReferenceOutput, type ReferenceYield } from "../graph/reference.js";
 export { buildVocoderGraph } from "../graph/vocoder-graph.js";
 export { codeOf } from "./code-of.js";
 export { FakeClock, settled } from "./fake-clock.js";
