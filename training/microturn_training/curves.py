@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 PANELS = {
-    "loss (nats)": ["text", "heard", "control", "speech", "color", "shape", "jumped", "glance", "spoken", "phone"],
-    "share right, teacher-forced": ["text_right", "heard_right", "spoken_right", "phone_right", "glance_right", "switch_right"],
+    "loss (nats)": ["text", "heard", "control", "speech", "color", "shape", "jumped", "moved", "going_on", "glance", "spoken", "phone"],
+    "share right, teacher-forced": ["text_right", "heard_right", "spoken_right", "phone_right", "glance_right", "jumped_right", "switch_right"],
     "choices that fell on the busiest and idlest expert": ["max_load", "min_load"],
 }
 

@@ -46,6 +46,7 @@ class Dialogue:
     control: np.ndarray = field(init=False)
     speech: np.ndarray = field(init=False)    # [outputs, 160]
     weight: np.ndarray = field(init=False)    # [outputs] extra loss weight on text and control
+    going_on: np.ndarray = field(init=False)  # [outputs] what was asked for and is not over, for a probe: a place in domain.GOING_ON; -1 where nobody answers
     told: np.ndarray = field(init=False)      # [outputs] whether text and speech are what the assistant was told to say, not its own
     color: np.ndarray = field(init=False)     # [turns] of what fills the picture
     shape: np.ndarray = field(init=False)     # [turns] what is in it: 0 for nothing, else 1 + its number
@@ -62,6 +63,7 @@ class Dialogue:
         self.speech = np.zeros((n, 160), np.uint8)
         self.weight = np.ones(n, np.float32)
         self.told = np.zeros(n, bool)
+        self.going_on = np.zeros(n, np.int64)
         self.color, self.shape = np.zeros(self.turns, np.int64), np.zeros(self.turns, np.int64)
         self.place = np.zeros((self.turns, 2, 2), np.int64)
 
@@ -215,6 +217,12 @@ class Generator:
         """The user says `key` at sample `start`, the assistant replies, perhaps something happens meanwhile.
 
         `interrupt` is `none`, `corrected`, or what may happen during a long reply (the recipe's `interrupts`); `None` draws one. Returns the sample at which all is over."""
+        n = len(d.events)
+        over = self._exchange(d, key, start, gain, interrupt, depth)
+        went_on(d, key, d.events[n:])
+        return over
+
+    def _exchange(self, d: Dialogue, key: str, start: int, gain: float, interrupt: str | None, depth: int) -> int:
         r = self.random
         intent = key.partition(":")[0]
         if intent in SCENES:
@@ -256,11 +264,14 @@ class Generator:
 
     def _interrupted(self, d: Dialogue, items: list, what: str, t: int, gain: float, depth: int) -> int:
         if what == "back":
-            onset, e = self.user.say(d, "back", t, gain)
-            d.events[-1]["during"] = True
             over = (self.reply(d, items) + OUTPUTS) * POSITION
-            d.decide(stop_turn(onset, e), yield_turn(onset), yield_turn(onset) + 1)
-            return max(over, e)
+            while True:
+                onset, e = self.user.say(d, "back", t, gain)
+                d.events[-1]["during"] = True
+                d.decide(stop_turn(onset, e), *range(yield_turn(onset), reply_turn(e) + 1), yield_turn(onset) + 1)
+                t = e + int(self.random.uniform(0.6, 2.5) * RATE)
+                if self.random.random() < 0.6 or t > min(over, len(d.user) - RATE // 2) - RATE // 2:
+                    return max(over, e)
         if what in ("aside", "cough"):
             if what == "aside":
                 onset, e = self.user.somebody_else(d, t, gain * 10 ** (self.random.uniform(-20, -9) / 20))
@@ -319,7 +330,9 @@ class Generator:
     def lesson(self) -> Dialogue:
         """A dialogue in which many voices say anything one after the other, and what the assistant does is not told: so
         64 % of the positions hear a word that is to be learnt, in the others 31 %."""
-        r, d = self.random, Dialogue(self.turns, False)
+        r, d = self.random, Dialogue(self.turns, bool(self.random.random() < RECIPE.dialogue.watching))
+        if d.camera:
+            sights.lively(self, d)
         d.level = 10 ** (r.uniform(-15, 4) / 20) if self.mix.augment else 1.0
         intents: dict[str, list[str]] = {}
         for key in self.bank.by_key:
@@ -329,6 +342,7 @@ class Generator:
             _, end = self.user.say(d, str(r.choice(intents[str(r.choice(names))])), t, d.level * 10 ** (r.uniform(-3, 3) / 20))
             t = end + int(r.uniform(0.15, 0.6) * RATE)
         d.weight[:] = 0
+        d.going_on[:] = -1
         return d
 
     # ---- batches ------------------------------------------------------------------------------------------------
@@ -339,7 +353,7 @@ class Generator:
                 "weight": d.weight, "told": d.told, "camera": np.array(d.camera),
                 "color": np.repeat(d.color, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.COLORS)),
                 "shape": np.repeat(d.shape, OUTPUTS) if d.camera else np.full(len(d.text), len(domain.SHAPES) + 1),
-                "jumped": np.repeat(self.jumped(d), OUTPUTS)}
+                "jumped": np.repeat(self.jumped(d), OUTPUTS), "moved": np.repeat(self.moved(d), OUTPUTS, 0), "going_on": d.going_on}
 
     @staticmethod
     def jumped(d: Dialogue) -> np.ndarray:
@@ -349,6 +363,12 @@ class Generator:
             moved[1:] = (d.place[1:, 1] != d.place[:-1, 1]).any(-1) & (d.shape[1:] > 0) & (d.shape[:-1] > 0)
         return moved
 
+    def moved(self, d: Dialogue) -> np.ndarray:
+        """How far a shape is from where it was in the micro-turn before, `[turns, 2]` pixels down and to the right."""
+        far = np.zeros((d.turns, 2), np.int64)
+        far[1:] = np.diff(d.place[:, 1], axis=0)
+        return far * self.jumped(d)[:, None]
+
     def batch(self, size: int) -> dict[str, np.ndarray]:
         """`size` dialogues, stacked, some of them lessons; `images` holds only those with a camera, in order. `glances` are images apart."""
         dialogues = [self.lesson() if self.random.random() < RECIPE.dialogue.lessons else self.dialogue() for _ in range(size)]
@@ -357,6 +377,18 @@ class Generator:
         seen = [self.camera.images(d) for d in dialogues if d.camera]
         out["images"] = np.stack(seen) if seen else np.zeros((0, self.turns, 2, *IMAGE), np.uint8)
         return out | sights.glances(self, RECIPE.dialogue.glances * size)
+
+
+ENDS = ("okay", "fin", "time", "now", "there", "elapsed")   # replies after which nothing goes on, if they are not the first
+
+
+def went_on(d: Dialogue, key: str, events: list[dict]) -> None:
+    """Labels what an exchange about `key` was about as going on, from the first word of its first reply to that of its last, or for good if it did not end."""
+    key = next((e["corrects"] for e in events if "corrects" in e), key)
+    replies = [e for e in events if e["type"] == "reply"]
+    if key in domain.GOING_ON and replies and replies[0]["keys"] == ["okay"]:
+        over = len(replies) > 1 and replies[-1]["keys"][0].partition(":")[0] in ENDS
+        d.going_on[replies[0]["start"]:replies[-1]["start"] if over else None] = domain.GOING_ON.index(key)
 
 
 def folder_of(argument: str | None = None) -> Path:

@@ -23,6 +23,10 @@ WAIT_SECONDS = range(2, 6)
 EVERY_SECONDS = range(2, 5)
 ELAPSED_SECONDS = range(2, 10)
 
+# Requests that are not over with a first "okay": what is awaited, timed, repeated or listened to. None is 0.
+GOING_ON = ["", *(f"watch:{i}" for i in range(len(COLORS))), *(f"spot:{i}" for i in range(len(SHAPES))), "jumps", "tale", "echo", "clock",
+            *(f"every:{n}" for n in EVERY_SECONDS), *(f"wait:{n}" for n in WAIT_SECONDS)]
+
 # What may come before or after any request in training, without changing it.
 OPENERS = ["um", "so", "well", "now", "okay", "mini", "hey mini", "okay mini", "uh", "and"]
 CLOSERS = ["mini", "please", "now", "then"]

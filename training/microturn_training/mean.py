@@ -6,6 +6,7 @@ by what the mean does, Wortsman et al. 2022, "Robust fine-tuning of zero-shot mo
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,17 +14,23 @@ import torch
 from .checkpoint import different
 
 
-def mean(checkpoints: list[tuple[dict, float]]) -> dict:
-    """The last checkpoint with the mean of all weights, by shares; the memory of its optimisers is of other weights, and left out. Raises ValueError
-    if the shares do not add up to 1, or if sizes or words differ."""
+def mean(checkpoints: list[tuple[dict, float]], last_of: Sequence[str] = ()) -> dict:
+    """The last checkpoint with the mean of all weights, by shares, but for those with one of `last_of` in their names; the memory of its optimisers is of
+    other weights, and left out. Raises ValueError if the shares do not add up to 1, if sizes or words differ, or if no weight has such a name."""
     if abs(sum(share for _, share in checkpoints) - 1) > 1e-6:
         raise ValueError(f"shares must add up to 1, got {', '.join(str(share) for _, share in checkpoints)}")
     last, _ = checkpoints[-1]
     for saved, _ in checkpoints:
         if different(saved["config"], last["config"]) or saved["vocabulary"] != last["vocabulary"]:
             raise ValueError("checkpoints of other sizes or with other words have no mean: go on from one of them first")
-    net = {name: sum(share * saved["net"][name].float() for saved, share in checkpoints).to(value.dtype) if value.is_floating_point() else value
-           for name, value in last["net"].items()}
+    for part in last_of:
+        if not any(part in name for name in last["net"]):
+            raise ValueError(f"no weight has {part!r} in its name")
+    def averaged(name: str, value: torch.Tensor) -> torch.Tensor:
+        if not value.is_floating_point() or any(part in name for part in last_of):
+            return value
+        return sum(share * saved["net"][name].float() for saved, share in checkpoints).to(value.dtype)
+    net = {name: averaged(name, value) for name, value in last["net"].items()}
     return {key: value for key, value in last.items() if key not in ("optimizer", "muon")} | {"net": net}
 
 
@@ -40,9 +47,10 @@ def main() -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("checkpoints", nargs="+", type=part, metavar="FILE=SHARE")
     a.add_argument("out", type=Path)
+    a.add_argument("--last-of", action="append", default=[], metavar="NAME", help="weights with this in their names are those of the last checkpoint: heard")
     args = a.parse_args()
     try:
-        torch.save(mean([(torch.load(file, map_location="cpu"), share) for file, share in args.checkpoints]), args.out)
+        torch.save(mean([(torch.load(file, map_location="cpu"), share) for file, share in args.checkpoints], args.last_of), args.out)
     except (ValueError, OSError) as error:   # also a file that is not there
         a.error(str(error))
 

@@ -36,6 +36,8 @@ class Loss:
     color: float         # probe: the colour seen
     shape: float         # probe: the shape seen
     jumped: float        # probe: whether it is somewhere else than before
+    moved: float         # probe: how far it is from where it was before
+    going_on: float      # probe: what was asked for that is not over yet
     glance: float        # probe of the vision tower alone: colour, shape and place in images that belong to no dialogue
     spoken: float        # probe: the word being said
     phone: float         # probe: the phone being said
@@ -66,6 +68,7 @@ class DialogueShares:
     late: list[float]               # how often a reply starts 0, 1, ... micro-turns after it could
     late_yield: list[float]         # the same for silence when the user breaks in
     bare_digits: float              # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
+    watching: float                 # of the lessons have a camera, before which the world changes all the time
     hesitates: float                # of the requests without a pause of their own are cut in the middle
     corrects: float                 # of the requests with a number have it put right
     television: float               # share of dialogues in which somebody else speaks all the time
@@ -160,7 +163,7 @@ def _problems(r: Recipe):
         yield "[dialogue.requests] must not be negative, nor all 0"
     if any(not 0 <= times < 100 or times % 1 for times in d.copies.values()):
         yield f"[dialogue.copies] must be whole numbers from 0 to 99, got {d.copies}"
-    shares = [("dialogue", d, name) for name in ("camera", "shapes", "lessons", "bare_digits", "hesitates", "corrects", "television")]
+    shares = [("dialogue", d, name) for name in ("camera", "shapes", "lessons", "watching", "bare_digits", "hesitates", "corrects", "television")]
     shares += [("microphone", m, name) for name in ("echo", "telephone", "room", "near", "warped", "masked", "quiet", "faint")]
     for table, part, name in shares:
         if not 0 <= getattr(part, name) <= 1:

@@ -65,7 +65,7 @@ def tale(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     voice = d.events[-1]["voice"]
     aloud = OUTPUTS * g.late(d, reply_turn(end), RECIPE.dialogue.late)
     t = sample_of(g.reply(d, [("okay", aloud)])) + int(r.uniform(0.1, 1.2) * RATE)
-    for _ in range(r.integers(2, 6)):
+    for _ in range(r.integers(2, 7)):
         if not room(d, t):
             return t
         _, end = g.user.say(d, "line", t, gain, like=voice)
@@ -158,7 +158,7 @@ def told(g: Generator, d: Dialogue, start: int, gain: float) -> int:
     for key in r.choice(g.assistant.told, int(r.integers(1, 3))):
         items.append((str(key), at))
         at += g.assistant.length(str(key)) - 1 + STORY_GAP
-    over = g.long_reply(d, items, gain)
+    over = g.long_reply(d, items, gain, "back" if r.random() < 0.2 else None)
     return over if over is not None else sample_of(g.reply(d, items))
 
 

@@ -68,6 +68,22 @@ def world(g: Generator, d: Dialogue) -> None:
                 jump(r, d, turn)
 
 
+def lively(g: Generator, d: Dialogue) -> None:
+    """A world that changes all the time, for those who only watch: every second or two there is another colour or shape, or a jump."""
+    r = g.random
+    world(g, d)
+    for turn in np.cumsum(r.integers(3, 12, d.turns // 3)):
+        if turn >= d.turns:
+            return
+        what = r.random()
+        if what < 0.2:
+            d.color[turn:] = r.integers(len(domain.COLORS))
+        elif what < 0.5 or not d.shape[turn]:
+            d.shape[turn:] = r.integers(0, len(domain.SHAPES) + 1)
+        else:
+            jump(r, d, turn)
+
+
 def before(g: Generator, d: Dialogue, key: str, turn: int) -> None:
     """The world may change a little before a request, but not while the last reply began: it told what was to be seen then."""
     r, intent = g.random, key.partition(":")[0]
@@ -80,15 +96,15 @@ def before(g: Generator, d: Dialogue, key: str, turn: int) -> None:
 
 
 def awaited(g: Generator, d: Dialogue, what: np.ndarray, value: int, others: list[int], answer: str, over: int) -> int:
-    """`what` (a row of the world) becomes `value` after a while, sometimes something else before, and the assistant says so at once."""
+    """`what` (a row of the world) becomes `value` after a while, mostly something else before, and the assistant says so at once."""
     r = g.random
     first = over // OUTPUTS + 3
     change = first + int(r.integers(*DELAY))
-    now = what[min(first, d.turns - 1)]
-    if change - first > 6 and r.random() < 0.5:
-        decoy = int(r.integers(first, change - 5))
-        what[decoy:] = r.choice([o for o in others if o not in (value, now)])
+    decoy = first + int(r.integers(0, 6))
+    while decoy < min(change - 5, d.turns) and r.random() < 0.7:
+        what[decoy:] = r.choice([o for o in others if o not in (value, what[decoy])])
         d.decide(decoy, decoy + 1)
+        decoy += int(r.integers(5, 10))
     if change >= d.turns - 1:
         return len(d.user)
     what[change:] = value
@@ -128,9 +144,9 @@ def jumps(g: Generator, d: Dialogue, start: int, gain: float) -> int:
         jump(r, d, turn)
         over = g.reply(d, [(f"number:{count}", OUTPUTS * turn)])
         d.events[-1]["jump"] = turn
-        turn += int(r.integers(4, 14))
-        if r.random() < 0.3:
-            d.decide(turn - 1)
+        quiet = range(turn + 2, turn + int(r.integers(4, 14)))
+        d.decide(*(at for at in quiet if r.random() < 0.3))   # where nothing jumps, nothing is counted
+        turn = quiet.stop
     t = sample_of(over) + int(r.uniform(0.2, 1.5) * RATE)
     if not room(d, t):
         return len(d.user)

@@ -32,7 +32,7 @@ import torch.nn.functional as F  # noqa: E402
 from .bank import bank_files  # noqa: E402
 from .checkpoint import Training, initial_weights  # noqa: E402
 from .dialogue import Generator  # noqa: E402
-from .domain import COLORS, SHAPES, VOCABULARY  # noqa: E402
+from .domain import COLORS, GOING_ON, SHAPES, VOCABULARY  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts, patches_of  # noqa: E402
 from .phones import PHONES  # noqa: E402
 from .recipe import RECIPE  # noqa: E402
@@ -50,6 +50,7 @@ def arguments() -> argparse.Namespace:
     a.add_argument("--rate", type=float, default=RECIPE.training.rate)
     a.add_argument("--muon-rate", type=float, default=RECIPE.training.muon_rate, help="learning rate of the hidden matrices")
     a.add_argument("--warmup", type=int, default=RECIPE.training.warmup)
+    a.add_argument("--probes-first", type=int, default=0, help="so many steps in which only the probes learn: beside weights from elsewhere (--initial) they know nothing yet, and would teach it")
     a.add_argument("--steps", type=int, default=10**9)
     a.add_argument("--threads", type=int, default=1)
     a.add_argument("--seed", type=int, default=RECIPE.training.seed)
@@ -105,6 +106,8 @@ class Probes(torch.nn.Module):
         self.color = torch.nn.Linear(hidden_size, len(COLORS) + 1)   # at output positions: the colour seen; the last class is "no camera"
         self.shape = torch.nn.Linear(hidden_size, len(SHAPES) + 2)   # the shape seen; 0 is none, the last class "no camera"
         self.jumped = torch.nn.Linear(hidden_size, 2)                # whether it is somewhere else than in the micro-turn before
+        self.moved = torch.nn.Linear(hidden_size, 2)                 # how far, down and to the right: the difference of what the tower tells, where whether it has is none
+        self.going_on = torch.nn.Linear(hidden_size, len(GOING_ON))  # what was asked for and is not over
         self.glance = torch.nn.Linear(hidden_size, len(COLORS) + len(SHAPES) + 1 + 4)   # of what the vision tower yields: colour, shape, and both places
         self.spoken = torch.nn.Linear(hidden_size, vocabulary)       # at audio positions: the word being said
         self.phone = torch.nn.Linear(hidden_size, len(PHONES))       # there too: the phone being said
@@ -127,6 +130,13 @@ def glance_loss(net: Duplex, probes: Probes, batch: dict) -> tuple[torch.Tensor,
     return loss, (shape.argmax(-1) == batch["glance_shape"])[there].float().mean().detach()
 
 
+def moved_loss(moved: torch.Tensor, batch: dict) -> torch.Tensor:
+    """How wrong it is how far the shape that is seen has moved; moments at which it has weigh more, as they are few."""
+    off = F.smooth_l1_loss(moved, batch["moved"] / ROOM[0], reduction="none").mean(-1)
+    weight = torch.where(batch["jumped"] > 0, JUMPED, 1.0) * ((batch["shape"] > 0) & (batch["shape"] <= len(SHAPES)))
+    return (off * weight).sum() / weight.sum().clamp(min=1)
+
+
 def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: float) -> dict[str, torch.Tensor]:
     text, heard, control, weight = batch["text"], batch["heard"], batch["control"], batch["weight"]
     lt, lh, lc = (z.float() for z in net.heads(h))
@@ -139,6 +149,8 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
     out["color"] = F.cross_entropy(probes.color(h).float().flatten(0, 1), batch["color"].flatten())
     out["shape"] = F.cross_entropy(probes.shape(h).float().flatten(0, 1), batch["shape"].flatten())
     out["jumped"] = F.cross_entropy(probes.jumped(h).float().flatten(0, 1), batch["jumped"].flatten(), weight=torch.tensor([1.0, JUMPED]))
+    out["moved"] = moved_loss(probes.moved(h).float(), batch)
+    out["going_on"] = known(probes.going_on(h).float().flatten(0, 1), batch["going_on"].flatten())
     out["glance"], glance_right = glance_loss(net, probes, batch)
     asked = probes.spoken(audio).float()
     out["spoken"] = known(asked.flatten(0, 1), batch["spoken"].flatten())
@@ -150,6 +162,7 @@ def losses(net: Duplex, probes: Probes, audio, h, batch: dict, speech_share: flo
     out["speech"] = known(logits.flatten(0, 1), batch["speech"][chosen].flatten().long())
     with torch.no_grad():
         out["glance_right"] = glance_right
+        out["jumped_right"] = (probes.jumped(h).argmax(-1) == batch["jumped"])[batch["jumped"] > 0].float().mean()
         out["text_right"] = (lt.argmax(-1) == text)[(text > 0) & own].float().mean()
         out["spoken_right"] = (asked.argmax(-1) == batch["spoken"])[batch["spoken"] > 0].float().mean()
         out["phone_right"] = (phone.argmax(-1) == batch["phone"])[batch["phone"] > 0].float().mean()
@@ -178,6 +191,13 @@ def synchronise(net: Duplex, probes: torch.nn.Module, metrics: torch.Tensor, cou
     return flat[at:] / count
 
 
+def rates(a: argparse.Namespace, step: int, minutes: float) -> tuple[float, float]:
+    """The rates of AdamW for the model and for the probes."""
+    cosine = a.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, minutes / a.minutes))))
+    warm = min(1, max(0, step + 1 - a.probes_first) / a.warmup)
+    return cosine * warm, cosine if a.probes_first else cosine * warm
+
+
 def next_batch(queue, mixing) -> dict[str, torch.Tensor]:
     """The next batch. Without the process that mixes them there would be none to wait for."""
     while True:
@@ -203,7 +223,7 @@ def sizes() -> Config:
 
 JUMPED = 10.0   # weight of the few positions at which something jumped
 
-METRICS = ["loss", "text", "heard", "control", "speech", "color", "shape", "jumped", "glance", "spoken", "phone", "text_right", "heard_right", "spoken_right", "phone_right", "glance_right", "switch_right"]
+METRICS = ["loss", "text", "heard", "control", "speech", "color", "shape", "jumped", "moved", "going_on", "glance", "spoken", "phone", "text_right", "heard_right", "spoken_right", "phone_right", "glance_right", "jumped_right", "switch_right"]
 
 
 def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) -> None:
@@ -249,9 +269,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
 
     while True:
         if rank == 0:
-            warm = min(1, (step + 1) / a.warmup)
-            shared[0] = a.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, minutes() / a.minutes))))
-            shared[1] = float(minutes() >= a.minutes or step + 1 >= a.steps)
+            shared[:] = [*rates(a, step, minutes()), float(minutes() >= a.minutes or step + 1 >= a.steps)]
         metrics = torch.zeros(len(METRICS))
         optimizer.zero_grad(set_to_none=True)
         load = [torch.zeros(config.num_experts) for _ in routers]
@@ -266,7 +284,8 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
                 part = losses(net, probes, audio, h, batch, speech_share=0.5)
                 w = RECIPE.loss
                 part["loss"] = (w.text * part["text"] + w.heard * part["heard"] + w.speech * part["speech"] + w.control * part["control"]
-                                + w.color * part["color"] + w.shape * part["shape"] + w.jumped * part["jumped"] + w.glance * part["glance"] + w.spoken * part["spoken"] + w.phone * part["phone"])
+                                + w.color * part["color"] + w.shape * part["shape"] + w.jumped * part["jumped"]
+                                + w.moved * part["moved"] + w.going_on * part["going_on"] + w.glance * part["glance"] + w.spoken * part["spoken"] + w.phone * part["phone"])
             part["loss"].backward()
             # a part without a word, or without a switch, has no share of right ones
             metrics += torch.stack([part[m].detach().float().nan_to_num() if m.endswith("_right") else part[m].detach().float() for m in METRICS])
@@ -275,14 +294,14 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
         for total, r in zip(load, routers):
             r.load = total
         metrics = synchronise(net, probes, metrics, a.parts)
-        for group in optimizer.param_groups:
-            group["lr"] = shared[0]
+        for group, rate in zip(optimizer.param_groups, (shared[0], shared[0], shared[1]), strict=True):
+            group["lr"] = rate
         norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         if not torch.isfinite(norm):   # every process sees the same norm, and none saves what it would make of the weights
             raise FloatingPointError(f"step {step}: the gradient is {norm}; the checkpoint is of an earlier step, go on from it with a lower --rate")
         optimizer.step()
         muon.step(a.muon_rate / a.rate * shared[0])
-        last = bool(shared[1])
+        last = bool(shared[2])
         step += 1
         if rank == 0:
             window.append(torch.cat([metrics, norm[None]]))
@@ -316,7 +335,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rendezvous").unlink(missing_ok=True)
     context = multiprocessing.get_context("spawn")
-    queue, ticket, shared = context.Queue(2 * a.parts), context.Value("l", 0), context.Array("d", 2)
+    queue, ticket, shared = context.Queue(2 * a.parts), context.Value("l", 0), context.Array("d", 3)
     mixing = context.Process(target=mixer, args=(queue, a.work, int(time.time()) if (folder / "checkpoint.pt").exists() else a.seed, a.part), daemon=True)
     mixing.start()
     others = [context.Process(target=run, args=(r, a, queue, ticket, shared, mixing.pid), daemon=True) for r in range(1, a.processes)]

@@ -10,7 +10,7 @@ from .bank import Bank
 from .recipe import RECIPE
 from .sound import TAIL, audible
 from .synthesis import pause_points
-from .timeline import OUTPUTS, PHONE_AFTER, POSITION, RATE, REPLY_AFTER, SPOKEN_AFTER, TURN, heard_turn, reply_turn
+from .timeline import OUTPUTS, PHONE_AFTER, POSITION, RATE, REPLY_AFTER, SPOKEN_AFTER, TURN, heard_turn, reply_turn, yield_turn
 
 if TYPE_CHECKING:
     from .dialogue import Dialogue
@@ -178,6 +178,9 @@ class User:
         t = int(self.random.uniform(-2, 3) * RATE)
         probes = d.spoken.copy(), d.phone.copy()
         while t < len(d.user):
-            _, t = self.somebody_else(d, max(t, 0), gain)
+            onset, t = self.somebody_else(d, max(t, 0), gain)
+            for turn in (yield_turn(onset), yield_turn(onset) + 1, reply_turn(t)):   # at which a user would be answered, or given way to
+                if (d.weight[OUTPUTS * turn:OUTPUTS * turn + 1] == 1).all():
+                    d.decide(turn)
             t += int(self.random.uniform(0.1, 1.5) * RATE)
         d.spoken[:], d.phone[:] = probes   # the user's words are still to be heard

@@ -16,6 +16,15 @@ def test_weights_are_averaged_by_shares_and_everything_else_is_the_last_ones():
     assert both["step"] == 5 and "optimizer" not in both and "muon" not in both
 
 
+def test_some_weights_may_be_those_of_the_last():
+    def two(value: float) -> dict:
+        return checkpoint(value) | {"net": {"heard.a": torch.full((2,), float(value)), "said.a": torch.full((2,), float(value))}}
+    both = mean([(two(1), 0.5), (two(5), 0.5)], ["heard"])["net"]
+    assert both["heard.a"].tolist() == [5, 5] and both["said.a"].tolist() == [3, 3]
+    with pytest.raises(ValueError, match="'seen' in its name"):
+        mean([(two(1), 0.5), (two(5), 0.5)], ["seen"])
+
+
 def test_what_has_no_mean_is_refused():
     with pytest.raises(ValueError, match="add up to 1, got 0.5, 0.6"):
         mean([(checkpoint(1), 0.5), (checkpoint(2), 0.6)])

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from microturn_training.dialogue import DELEGATE, LISTEN, SPEAK, Generator, Mix
-from microturn_training.domain import END, TOKEN, VOCABULARY
+from microturn_training.dialogue import DECISION, DELEGATE, LISTEN, SPEAK, Generator, Mix
+from microturn_training.domain import END, GOING_ON, TOKEN, VOCABULARY
 from microturn_training.scenes import ALOUD_EVERY, AUDIBLE, sample_of
 from microturn_training.senses import cough
 from microturn_training.timeline import OUTPUTS, RATE, TURN, reply_turn, stop_turn, yield_turn
@@ -123,6 +123,46 @@ def test_a_television_is_heard_and_neither_transcribed_nor_asked_about(bank):
     generator.user.television(d, 0.1)
     assert (d.heard == heard).all() and (d.spoken == spoken).all()
     assert (np.abs(d.user - before).reshape(-1, TURN).max(1) > 0).mean() > 0.2
+
+
+def test_no_sentence_of_a_television_is_a_moment_without_weight(bank):
+    generator = Generator(bank, 0, turns=80, mix=Mix(augment=False, snr_db=None, echo=0, late=False))
+    d = generator.dialogue([("told", "none")], camera=False)
+    before = d.weight.copy()
+    generator.user.television(d, 0.1)
+    assert (d.weight != before).sum() > 10
+    assert (before[d.weight != before] == 1).all()   # what told already how much it weighs still does: nobody decides that a text begins
+
+
+@pytest.mark.parametrize("key, over", [("tale", "fin"), ("echo", "okay"), ("every:3", "okay"), ("wait:2", "time"), ("clock", "elapsed"), ("greet", None)])
+def test_what_goes_on_is_labelled_from_its_okay_to_its_end(play, key, over):
+    ended = 0
+    for _ in range(DRAWS):
+        d = play(key)
+        replies = [e for e in d.events if e["type"] == "reply"]
+        if over is None:
+            assert not d.going_on.any()
+            continue
+        going = np.flatnonzero(d.going_on)
+        assert GOING_ON[int(d.going_on[going[0]])] == key and len(set(d.going_on[going])) == 1
+        assert going[0] == replies[0]["start"] and len(going) == going[-1] - going[0] + 1
+        if replies[-1]["keys"][0].startswith(over) and len(replies) > 1:
+            ended += 1
+            assert going[-1] == replies[-1]["start"] - 1
+        else:
+            assert going[-1] == len(d.text) - 1
+    assert over is None or ended > DRAWS // 2
+
+
+def test_uh_huh_may_come_more_than_once_and_what_is_told_goes_on(play):
+    counts = set()
+    for _ in range(2 * DRAWS):
+        d = play("story", "back")
+        backs = [e for e in users(d) if e["key"] == "back"]
+        assert said(d)[-1] == "night" and all(e.get("during") for e in backs)
+        assert all(d.weight[OUTPUTS * yield_turn(e["onset"])] == d.weight[OUTPUTS * reply_turn(e["end"])] == DECISION for e in backs)
+        counts.add(len(backs))
+    assert {1, 2} <= counts
 
 
 def test_a_cough_is_short_and_about_as_loud_as_speech():

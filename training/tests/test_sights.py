@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from microturn_training import domain, sights
-from microturn_training.dialogue import SPEAK, Generator, Mix
+from microturn_training.dialogue import SPEAK, Dialogue, Generator, Mix
 from microturn_training.domain import TOKEN, VOCABULARY
 from microturn_training.recipe import RECIPE
 from microturn_training.senses import IMAGE, inside
@@ -55,6 +55,36 @@ def test_a_shape_is_named_and_an_awaited_one_is_told_in_the_micro_turn_that_show
             continue
         assert d.shape[change] == 2 and not (d.shape[change - 12:change] == 2).any()
         assert said(d, OUTPUTS * change) == ["there", "is", "a", "square"]
+
+
+def test_something_else_may_come_several_times_before_what_is_awaited_and_is_not_told(generator):
+    others = set()
+    for d in seen(generator, "watch:3"):
+        change = next((e["turn"] for e in d.events if e["type"] == "change"), None)
+        asked = next(e for e in d.events if e["type"] == "user")["end"] // 3200
+        if change is not None and d.color[asked] != 3:
+            others.add(int((np.diff(d.color[asked:change]) != 0).sum()))
+            assert not (d.color[asked:change] == 3).any() and said(d) == ["okay", "now", "it", "is", "yellow"]
+            assert said(d, OUTPUTS * change) == said(d)[1:]
+    assert {0, 1, 2} <= others
+
+
+def test_how_far_a_shape_has_moved_is_known_where_it_jumped(generator):
+    d = generator.dialogue([("jumps", "none")], camera=True)
+    moved, jumped = generator.moved(d), generator.jumped(d)
+    assert ((np.abs(moved).max(1) >= sights.FAR) == (jumped > 0)).all() and jumped.any()
+    turn = int(np.flatnonzero(jumped)[0])
+    assert (moved[turn] == d.place[turn, 1] - d.place[turn - 1, 1]).all()
+
+
+def test_a_world_that_changes_all_the_time_has_everything_in_it(generator):
+    worlds = [Dialogue(150, True) for _ in range(6)]
+    for d in worlds:
+        sights.lively(generator, d)
+        changes = (np.diff(d.color) != 0) | (np.diff(d.shape) != 0) | (generator.jumped(d)[1:] > 0)
+        assert 8 < changes.sum() < 50
+        assert (d.place[generator.jumped(d) == 0][1:, 1] == d.place[:-1][generator.jumped(d)[1:] == 0, 1])[d.shape[1:][generator.jumped(d)[1:] == 0] > 0].all()
+    assert {int(s) for d in worlds for s in d.shape} == {0, 1, 2, 3} and len({int(c) for d in worlds for c in d.color}) == len(domain.COLORS)
 
 
 def test_without_a_camera_nothing_is_seen(generator):

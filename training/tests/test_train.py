@@ -66,6 +66,28 @@ def test_the_loss_of_glances_falls_to_nothing_when_the_tower_tells_all():
     assert loss(told.roll(1, 0))[1] < 1
 
 
+def test_how_far_something_moved_counts_most_where_it_did_and_not_where_nothing_is():
+    jumped, shape = torch.tensor([[0, 1, 0, 0]]), torch.tensor([[1, 2, 3, 0]])
+    right = torch.tensor([[[0, 0], [7, -7], [0, 0], [0, 0]]])
+    batch = {"moved": right, "jumped": jumped, "shape": shape}
+
+    def loss(position):
+        said = right / train.ROOM[0]
+        if position is not None:
+            said[0, position] += 2
+        return float(train.moved_loss(said, batch))
+    assert loss(None) == loss(3) == 0
+    assert loss(1) == pytest.approx(train.JUMPED * loss(0)) and loss(0) > 0
+
+
+def test_probes_may_learn_before_the_model_does():
+    a = SimpleNamespace(rate=1.0, warmup=10, probes_first=0, minutes=60)
+    assert train.rates(a, 4, 0) == (0.5, 0.5) and train.rates(a, 30, 0) == (1, 1)
+    a.probes_first = 20
+    assert train.rates(a, 4, 0) == (0, 1) and train.rates(a, 24, 0) == (0.5, 1)
+    assert train.rates(a, 500, 60) == pytest.approx((0.02, 0.02))
+
+
 def test_a_batch_of_lessons_alone_has_a_loss(bank):
     """Nothing is said in it, so some parts of the loss are of no position at all."""
     generator = Generator(bank, 0, turns=10)
@@ -78,5 +100,5 @@ def test_a_batch_of_lessons_alone_has_a_loss(bank):
     audio, h = net(batch["audio"], batch["camera"], torch.zeros(0, 10, 2, 40, 39, 3, dtype=torch.uint8), **train.fed_back(batch))
     parts = train.losses(net, probes, audio, h, batch, speech_share=0.5)
     assert all(torch.isfinite(parts[name]) for name in ("text", "heard", "control", "speech", "spoken", "phone", "glance"))
-    assert parts["text"] == parts["control"] == parts["speech"] == 0
+    assert parts["text"] == parts["control"] == parts["speech"] == parts["going_on"] == 0
     assert parts["heard"] > 0 and parts["spoken"] > 0
