@@ -87,7 +87,7 @@ export function browserSection({ quick, say }: BenchContext): Promise<BenchSecti
           value: seconds(cold.openMs),
           note: "model and runtime from this machine",
         },
-        { name: "to an open session, model in the cache", value: seconds(one.openMs) },
+        { name: "to an open session, model in the cache", value: seconds(one.openMs), note: stagesOf(one) },
         {
           name: "whole micro-turn, one thread",
           value: inWords(stepOne),
@@ -127,6 +127,13 @@ export function browserSection({ quick, say }: BenchContext): Promise<BenchSecti
       figures: { cold, one, two, broken },
     };
   });
+}
+
+/** When each stage began: `read 0.12, check 0.41, …` */
+function stagesOf({ stages }: Visit): string {
+  return `from ${Object.entries(stages)
+    .map(([stage, ms]) => `${stage} ${(ms / 1000).toFixed(2)}`)
+    .join(", ")} s on`;
 }
 
 /** Five minutes in real time: late micro-turns, long tasks of the page, and its heap. */

@@ -30,8 +30,12 @@ async function visit({ threads, turns, realtime, memoryEvery, breakAt }: VisitOp
       gapMs = change.gapMs;
     },
   });
+  const stages: Record<string, number> = {};
   const session = await DuplexSession.open({
     engine,
+    onProgress: ({ stage }) => {
+      stages[stage] ??= performance.now() - startMs;
+    },
     pace: realtime ? "realtime" : "as-fast-as-input",
     sampleRate: 16_000,
   });
@@ -74,7 +78,7 @@ async function visit({ threads, turns, realtime, memoryEvery, breakAt }: VisitOp
   await session.close();
   await engine.close();
   observer.disconnect();
-  return { device, openMs, stepMs, runMs, longTasks, heap, late, memory, gapMs };
+  return { device, openMs, stages, stepMs, runMs, longTasks, heap, late, memory, gapMs };
 }
 
 function usedHeap(): number {

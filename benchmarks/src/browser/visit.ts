@@ -5,6 +5,8 @@ export interface Visit {
   readonly device: string;
   /** From the first line of the page's own code to an open session, ms. */
   readonly openMs: number;
+  /** When each stage of loading began, ms from the same moment. */
+  readonly stages: Readonly<Record<string, number>>;
   /** Of each micro-turn, ms: everything from the page's step to its output, and the model run in it. */
   readonly stepMs: readonly number[];
   readonly runMs: readonly number[];

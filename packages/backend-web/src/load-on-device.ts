@@ -21,7 +21,7 @@ export interface Loaded {
 }
 
 /** Micro-turns of a calibration; the median counts. */
-const calibrationTurns = 5;
+const calibrationTurns = 3;
 /** Share of a micro-turn that its computation may take. */
 const budgetShare = 0.8;
 
@@ -36,12 +36,20 @@ export async function loadOnFirstThatKeepsUp(
   source: ModelSource,
   load: EngineLoadOptions & { readonly signal: AbortSignal },
 ): Promise<Loaded> {
+  const [firstDevice, ...others] = options.devices;
+  // The runtime of the first device starts while the model is read; most of both is waiting.
+  const first = startDevice(firstDevice, options);
+  first.catch(() => {});
   // Read and checked once, whatever is tried.
-  const model = await loadModel(source, load);
+  const model = await loadModel(source, load).catch(async (error) => {
+    await (await first.catch(() => undefined))?.close();
+    throw error;
+  });
   const passedOver: DeviceFailure[] = [];
   let fastest: Loaded | undefined;
-  for (const device of options.devices) {
-    const tried = await loadOn(device, model, options, load);
+  for (const device of [firstDevice, ...others]) {
+    const started = device === firstDevice ? first : startDevice(device, options);
+    const tried = await loadOn(device, started, model, options, load);
     if ("reason" in tried) {
       passedOver.push(tried);
       continue;
@@ -75,21 +83,26 @@ function tooSlow({ report }: Loaded): DeviceFailure {
   };
 }
 
+function startDevice(device: WebDevice, { allowSoftware, threads, runtimeFolder }: HostOptions): Promise<WebBackend> {
+  return webBackend({
+    devices: [device],
+    allowSoftware,
+    ...(threads === undefined ? {} : { threads }),
+    ...(runtimeFolder === undefined ? {} : { runtimeFolder }),
+  });
+}
+
 /** @returns why it was not, if the device is not there or fails */
 async function loadOn(
   device: WebDevice,
+  started: Promise<WebBackend>,
   model: LoadedModel,
-  { allowSoftware, threads, runtimeFolder, weights, maxSessions }: HostOptions,
+  { weights, maxSessions }: HostOptions,
   load: EngineLoadOptions & { readonly signal: AbortSignal },
 ): Promise<Loaded | DeviceFailure> {
   let backend: WebBackend;
   try {
-    backend = await webBackend({
-      devices: [device],
-      allowSoftware,
-      ...(threads === undefined ? {} : { threads }),
-      ...(runtimeFolder === undefined ? {} : { runtimeFolder }),
-    });
+    backend = await started;
   } catch (error) {
     if (!DuplexError.is(error, "BACKEND_UNAVAILABLE")) throw error;
     return (error.details.devices as readonly DeviceFailure[])[0];
