@@ -28,6 +28,10 @@ export interface EngineCapabilities {
   readonly snapshots: boolean;
   /** Whether the same inputs and seed give the same bits again. */
   readonly deterministic: boolean;
+  /** Whether what the model remembers of its own reply is cut where {@link TurnInput.played} says that it stopped being heard. */
+  readonly truncates: boolean;
+  /** Name of the dMel preset in which `step` also takes the input, already encoded ({@link TurnInput.dmel}); absent if it takes PCM only. */
+  readonly dmel?: string;
   /** Sessions that can be open at once. */
   readonly maxSessions: number;
   /** What runs, in words and hashes: for traces, logs and reports, never for decisions. */
@@ -129,14 +133,32 @@ export interface TurnInput {
   readonly index: number;
   /** Micro-turns in this step, at least 1. The output of all but the last is silence, and the model is told so. */
   readonly turns: number;
-  /** Mono PCM, `turns` x samples per micro-turn, at `inputSampleRate`. */
+  /** Mono PCM, `turns` x samples per micro-turn, at `inputSampleRate`; empty with `dmel`. */
   readonly audio: Float32Array;
+  /**
+   * Packed dMel levels of these micro-turns instead of `audio`: high nibble first, frame-major, as {@link TurnInside.dmel}.
+   * Only for engines with the capability `dmel`, in the preset that it names.
+   */
+  readonly dmel?: Uint8Array;
   /** Images captured in these micro-turns, oldest first. */
   readonly images: readonly ImageFrame[];
   /** Text that enters here: typed by the user, or delivered by the background. */
   readonly text: readonly TextInput[];
   /** The model must not speak in this micro-turn (its output was cut or skipped). */
   readonly forceListen?: boolean;
+  /**
+   * How far the assistant's sound had been heard when this step began, if the player tells. It never falls, except by a
+   * rewind. Only engines with the capability `truncates` use it.
+   */
+  readonly played?: PlaybackPosition;
+}
+
+/** How far the assistant's sound has left the loudspeaker. */
+export interface PlaybackPosition {
+  /** The micro-turn whose sound was last heard. */
+  readonly turnIndex: number;
+  /** Samples of it that were heard, at `outputSampleRate`; 0 … samples per micro-turn. */
+  readonly samples: number;
 }
 
 /** A piece of text that enters a micro-turn. */

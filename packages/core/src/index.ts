@@ -35,6 +35,7 @@ export type {
   EngineTiming,
   ImageFrame,
   LoadProgress,
+  PlaybackPosition,
   TextInput,
   TurnInput,
   TurnInside,

@@ -18,6 +18,7 @@ export const capabilities: EngineCapabilities = {
   delegation: false,
   snapshots: true,
   deterministic: true,
+  truncates: false,
   maxSessions: 4,
 };
 

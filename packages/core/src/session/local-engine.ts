@@ -317,6 +317,7 @@ function engineCapabilities(
     delegation: layout.delegates ?? (reads || layout.acoustic !== undefined),
     snapshots: canCloneState,
     deterministic,
+    truncates: false,
     maxSessions,
     identity: {
       model: `${name} ${version}`,

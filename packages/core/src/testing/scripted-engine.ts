@@ -80,6 +80,7 @@ export function scriptedEngine(options: ScriptedEngineOptions = {}): ScriptedEng
     delegation: true,
     snapshots: true,
     deterministic: true,
+    truncates: false,
     maxSessions: 8,
     identity: { model: "scripted", backend: "none" },
     ...options.capabilities,
