@@ -17,6 +17,12 @@ export type DuplexErrorCode =
   | "MODEL_INVALID"
   /** A server cannot be reached, broke off or cannot answer now, and nothing of it is kept here. */
   | "NETWORK_FAILED"
+  /** A peer does not keep to the protocol: a message that cannot be read, is too large, or comes in the wrong state. */
+  | "PROTOCOL_VIOLATION"
+  /** A key, token or origin is not accepted, or has expired. */
+  | "ACCESS_DENIED"
+  /** A server has no room now, or a limit of use is reached; `details.retryAfterMs` where it is known. */
+  | "SERVER_BUSY"
   /** The browser cannot keep a model: no room, or no cache here. */
   | "STORAGE_UNAVAILABLE"
   /** The engine, model or backend in use does not offer what was asked for. */

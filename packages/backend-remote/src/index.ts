@@ -1,0 +1,12 @@
+// The public names of @microturn/backend-remote, written by hand: adding one is a decision.
+
+export type { ConnectionOptions } from "./paced/paced-engine.js";
+export type {
+  MessageSocket,
+  OpenSocket,
+  SocketEnd,
+  SocketHandlers,
+  SocketMessage,
+  SocketRequest,
+} from "./socket/message-socket.js";
+export type { WireDelegation, WireNote } from "./wire.js";
