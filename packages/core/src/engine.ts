@@ -169,6 +169,8 @@ export interface TextInput {
   readonly silent?: boolean;
   /** The result of the background that it is, by the number that the session gave it. */
   readonly delivery?: number;
+  /** {@link Delegation.id} of the work that it is the result of, if it is of one. */
+  readonly delegation?: string;
 }
 
 /** A text that was given up: of the background, not to be said, or of the user, not to be heard. */
@@ -177,6 +179,18 @@ export interface UnsaidText {
   readonly delivery?: number;
   /** The words that were not heard to begin, in their spoken form; of a text that cannot be said, the text. */
   readonly words: string;
+}
+
+/** Work that the model hands to the background. */
+export interface Delegation {
+  /** What is asked for, in words. */
+  readonly task: string;
+  /** Tells it from others of the session, where several may be under way; its result names it. */
+  readonly id?: string;
+  /** Of the function that is called, where the engine calls functions. */
+  readonly name?: string;
+  /** Its arguments, as the model gave them; not checked against their schema. */
+  readonly arguments?: unknown;
 }
 
 /** Output of one micro-turn. */
@@ -200,7 +214,7 @@ export interface TurnOutput {
    */
   readonly unsaid?: readonly UnsaidText[];
   /** Present when the model hands work to the background. */
-  readonly delegation?: { readonly task: string };
+  readonly delegation?: Delegation;
   readonly timing: EngineTiming;
   /** For traces and viewers: whatever the engine can show of its inside. */
   readonly inside?: TurnInside;

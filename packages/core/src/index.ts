@@ -25,6 +25,7 @@ export type {
   WeightType,
 } from "./backend.js";
 export type {
+  Delegation,
   Engine,
   EngineCapabilities,
   EngineIdentity,

@@ -18,6 +18,8 @@ export interface PendingDelivery {
   readonly id: number;
   readonly text: string;
   readonly policy: DeliveryPolicy;
+  /** The delegation whose result it is. */
+  readonly delegation?: string;
   /** When it was handed over, on the session clock. */
   readonly sinceMs: number;
   /** It entered before, was given up at once, and waits to enter again, once; whoever handed it over has been told. */
@@ -55,7 +57,11 @@ export function planDeliveries(pending: readonly PendingDelivery[], nowMs: numbe
 
 /** The text that a delivery puts into a micro-turn. */
 export function deliveryText(delivery: PendingDelivery): TextInput {
-  const text: TextInput = { source: "background", text: delivery.text, delivery: delivery.id };
+  const { id, delegation } = delivery;
+  const text: TextInput = {
+    ...{ source: "background", text: delivery.text, delivery: id },
+    ...(delegation === undefined ? {} : { delegation }),
+  };
   return delivery.policy === "silent" ? { ...text, silent: true } : text;
 }
 

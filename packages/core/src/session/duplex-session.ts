@@ -321,15 +321,22 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    * stands, until the user breaks in; others give it to the model to read.
    *
    * @param policy - when it enters; default `when-quiet`
+   * @param options.delegation - `id` of the `delegation` event that it is the result of, if that had one
    * @returns what became of it: the micro-turn it entered, or why it never will
    * @throws DuplexError `UNSUPPORTED` if the engine takes no text, or says it and does not read it and the policy is `silent`; `INPUT_OVERFLOW` beyond 256 waiting, `SESSION_CLOSED`
    */
-  deliver(result: string, policy: DeliveryPolicy = "when-quiet"): Promise<DeliveryOutcome> {
+  deliver(
+    result: string,
+    policy: DeliveryPolicy = "when-quiet",
+    { delegation }: { readonly delegation?: string } = {},
+  ): Promise<DeliveryOutcome> {
     this.#requireOpen("deliver");
     if (policy === "silent" || !this.capabilities.saysText) this.#requireInput("deliver", "text");
     checkDeliveryPolicy(policy);
     if (typeof result !== "string" || result === "")
       throw new TypeError("deliver: result must be a string that is not empty");
+    if (delegation !== undefined && typeof delegation !== "string")
+      throw new TypeError("deliver: delegation must be the id of a delegation event");
     if (result.length > maxPendingText || this.#state.deliveries.length >= maxPendingDeliveries) {
       throw new DuplexError(
         "INPUT_OVERFLOW",
@@ -339,7 +346,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     const id = this.#nextDelivery++;
     return new Promise((resolve) => {
       this.#deliveries.set(id, resolve);
-      this.#dispatch({ type: "deliver", id, text: result, policy });
+      const of = delegation === undefined ? {} : { delegation };
+      this.#dispatch({ type: "deliver", id, text: result, policy, ...of });
     });
   }
 

@@ -1,6 +1,6 @@
 // Everything a session tells its listeners: one union, discriminated by `type`.
 
-import type { EngineCapabilities } from "../engine.js";
+import type { Delegation, EngineCapabilities } from "../engine.js";
 import type { DuplexError } from "../errors.js";
 import type { TurnRecord } from "./turn.js";
 
@@ -97,10 +97,8 @@ export interface ConversationEntry {
 }
 
 /** The model hands work to the background, with the conversation so far (rule 6). */
-export interface DelegationEvent extends SessionEventBase {
+export interface DelegationEvent extends SessionEventBase, Delegation {
   readonly type: "delegation";
-  /** What the user asked for, as far as the model could tell. */
-  readonly task: string;
   /** The last words of both sides, oldest first, in at most 256 stretches. */
   readonly conversation: readonly ConversationEntry[];
 }

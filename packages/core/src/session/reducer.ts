@@ -33,6 +33,7 @@ export function reduce(state: SessionState, input: SessionInput): Reduction {
         id: input.id,
         text: input.text,
         policy: input.policy,
+        ...(input.delegation === undefined ? {} : { delegation: input.delegation }),
         // In the tail, time goes on without input.
         sinceMs: Math.max(state.received / turnSamples, state.next) * turnDurationMs,
       };
@@ -195,7 +196,7 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
 
   const conversation = converse(state.conversation, plan, output);
   if (output.delegation !== undefined) {
-    effects.push(emit({ type: "delegation", ...at, task: output.delegation.task, conversation }));
+    effects.push(emit({ type: "delegation", ...at, ...output.delegation, conversation }));
   }
   for (const turn of records) {
     effects.push(

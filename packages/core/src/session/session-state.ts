@@ -99,7 +99,13 @@ export type SessionInput =
   | { readonly type: "audio"; readonly samples: number; readonly nowMs: number }
   | { readonly type: "image"; readonly image: ImageFrame }
   | { readonly type: "text"; readonly text: string }
-  | { readonly type: "deliver"; readonly id: number; readonly text: string; readonly policy: DeliveryPolicy }
+  | {
+      readonly type: "deliver";
+      readonly id: number;
+      readonly text: string;
+      readonly policy: DeliveryPolicy;
+      readonly delegation?: string;
+    }
   | { readonly type: "interrupt" }
   | { readonly type: "finish"; readonly tailTurns: number; readonly nowMs: number }
   | { readonly type: "hold" }

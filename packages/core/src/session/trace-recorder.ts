@@ -113,8 +113,8 @@ function traceTurn({ index, startMs, input, output, timing, inside }: TurnRecord
       ...(audio === undefined ? {} : { audio }),
       paddedSamples: input.paddedSamples,
       images: images ? input.images : [],
-      // Numbers of results belong to the session, and say nothing to another.
-      text: input.text.map(({ delivery: _, ...text }) => text),
+      // Numbers of results and names of delegations belong to the session, and say nothing to another.
+      text: input.text.map(({ delivery: _, delegation: __, ...text }) => text),
       forceListen: input.forceListen,
     },
     output: {

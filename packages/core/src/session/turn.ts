@@ -1,6 +1,6 @@
 // The record of one micro-turn: what came in and what went out, in one place (rule 2).
 
-import type { EngineTiming, ImageFrame, TextInput, TurnInside, UnsaidText } from "../engine.js";
+import type { Delegation, EngineTiming, ImageFrame, TextInput, TurnInside, UnsaidText } from "../engine.js";
 
 /**
  * One micro-turn of a session, both directions in it. All who read it get the same record: copy its PCM before you change or
@@ -41,7 +41,7 @@ export interface TurnRecordOutput {
   readonly heard: string;
   /** What it was told to say and gave up here (rule 6). */
   readonly unsaid?: readonly UnsaidText[];
-  readonly delegation?: { readonly task: string };
+  readonly delegation?: Delegation;
   /** The assistant gave up the floor in mid-reply here (rule 5). */
   readonly yielded: boolean;
   /** Sound of this micro-turn with a lower fence than the session's present one must not be played (rule 5). */

@@ -1,6 +1,7 @@
 // An engine without a model: a script decides what each micro-turn gives. It keeps the contract of engine.ts.
 
 import type {
+  Delegation,
   Engine,
   EngineCapabilities,
   EngineLoadOptions,
@@ -24,7 +25,7 @@ export interface ScriptedTurn {
   readonly text?: string;
   readonly heard?: string;
   readonly unsaid?: readonly UnsaidText[];
-  readonly delegation?: { readonly task: string };
+  readonly delegation?: Delegation;
 }
 
 /** Decides one micro-turn. `memory` belongs to the session, starts as `{}`, and is what a snapshot copies. */
