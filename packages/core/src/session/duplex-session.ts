@@ -328,7 +328,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   deliver(
     result: string,
     policy: DeliveryPolicy = "when-quiet",
-    { delegation }: { readonly delegation?: string } = {},
+    { delegation }: { readonly delegation?: string | undefined } = {},
   ): Promise<DeliveryOutcome> {
     this.#requireOpen("deliver");
     if (policy === "silent" || !this.capabilities.saysText) this.#requireInput("deliver", "text");
