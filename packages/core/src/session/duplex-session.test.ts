@@ -613,6 +613,63 @@ describe("DuplexSession, settling (rule 9)", () => {
   });
 });
 
+describe("DuplexSession, what was heard (rule 4)", () => {
+  const words = ["one", "two", "three", "four", "five", "six"];
+  const script: Script = ({ index, forceListen }) =>
+    forceListen === true || index >= words.length ? {} : { decision: "speak", speech: 0.1, text: words[index] };
+
+  it("tells the engine with every step how far its sound was heard, and cuts a snapshot's conversation", async () => {
+    const engine = scriptedEngine({ script });
+    const session = await offline({ engine, tailMs: 0 });
+    const flushes: string[] = [];
+    session.on("flush", ({ unheard }) => flushes.push(unheard));
+    session.on("speech", (_, { turnIndex, fence }) => {
+      // A player that is two micro-turns and a half late.
+      if (turnIndex >= 2) session.played({ turnIndex: turnIndex - 2, samples: 1600, fence });
+    });
+    await session.writeAudio(new Float32Array(5 * 3200));
+    for (let i = 0; i < 5; i++) await settled();
+    session.interrupt();
+    expect(flushes).toEqual(["four five"]);
+    expect((await session.snapshot()).conversation).toEqual([
+      { speaker: "assistant", text: "one two three", turnIndex: 0 },
+    ]);
+    await session.writeAudio(new Float32Array(3200));
+    await session.finish();
+    expect(engine.steps.map(({ played }) => played?.turnIndex)).toEqual([undefined, undefined, undefined, 0, 1, 2]);
+    expect(engine.steps[3].played).toEqual({ turnIndex: 0, samples: 1600 });
+  });
+
+  it("refuses positions in sound that has not come, and ignores those in sound that is gone, or after the end", async () => {
+    const engine = scriptedEngine({ script });
+    const session = await offline({ engine, rewindMs: 10_000 });
+    expect(() => session.played({ turnIndex: 0, samples: 0, fence: 0 })).toThrow(RangeError);
+    await session.writeAudio(new Float32Array(3 * 3200));
+    for (let i = 0; i < 5; i++) await settled();
+    const wild = [
+      { turnIndex: 3, samples: 0, fence: 0 },
+      { turnIndex: -1, samples: 0, fence: 0 },
+      { turnIndex: 0.5, samples: 0, fence: 0 },
+      { turnIndex: Number.NaN, samples: 0, fence: 0 },
+      { turnIndex: 1, samples: 3201, fence: 0 },
+      { turnIndex: 1, samples: -1, fence: 0 },
+      { turnIndex: 1, samples: 0.5, fence: 0 },
+      { turnIndex: 1, samples: 0, fence: 1 },
+      { turnIndex: 1, samples: 0, fence: -1 },
+      { turnIndex: 1, samples: 0, fence: Number.NaN },
+    ];
+    for (const position of wild) expect(() => session.played(position), JSON.stringify(position)).toThrow(RangeError);
+    await session.rewind(1);
+    // That player has not noticed the rewind yet: its sound is of a time that never was.
+    session.played({ turnIndex: 2, samples: 3200, fence: 0 });
+    await session.writeAudio(new Float32Array(2 * 3200));
+    for (let i = 0; i < 5; i++) await settled();
+    expect(engine.steps.every(({ played }) => played === undefined)).toBe(true);
+    await session.close();
+    session.played({ turnIndex: 1, samples: 0, fence: 1 });
+  });
+});
+
 describe("DuplexSession, state (rule 10)", () => {
   const words = Array.from({ length: 30 }, (_, i) => `word${i}`);
   const user = new SimulatedUser({ segments: [{ atMs: 200, sound: 600 }] });
@@ -691,6 +748,34 @@ describe("DuplexSession, state (rule 10)", () => {
     await session.writeAudio(new Float32Array(3200).fill(0.5));
     await session.finish();
     expect(said).toEqual(["0.5", "1.0", "1.5", "2.0"]);
+  });
+
+  it("takes the same way again though its records' images were changed or transferred meanwhile", async () => {
+    const script: Script = ({ images }, memory) => {
+      memory.sum = Number(memory.sum ?? 0) + images.reduce((sum, { data }) => sum + data[0], 0);
+      return { text: String(memory.sum) };
+    };
+    const session = await offline({ engine: scriptedEngine({ script }), rewindMs: 10_000, tailMs: 0, trace: true });
+    const said: string[] = [];
+    session.on("turn-end", ({ turn }) => {
+      said[turn.index] = turn.output.text;
+      for (const { data } of turn.input.images) {
+        data.fill(99);
+        if (turn.index > 0) structuredClone(data, { transfer: [data.buffer as ArrayBuffer] });
+      }
+    });
+    for (let turn = 0; turn < 4; turn++) {
+      session.writeImage({ data: new Uint8Array(3).fill(turn + 1), width: 1, height: 1, timeMs: 200 * turn });
+    }
+    await session.writeAudio(new Float32Array(4 * 3200));
+    for (let i = 0; i < 5; i++) await settled();
+    await session.rewind(3);
+    session.writeImage({ data: new Uint8Array(3).fill(4), width: 1, height: 1, timeMs: 600 });
+    await session.writeAudio(new Float32Array(3200));
+    await session.finish();
+    expect(said).toEqual(["1", "3", "6", "10"]);
+    // Nor does the trace notice.
+    expect(session.trace().turns.map(({ input }) => input.images[0].data[0])).toEqual([1, 2, 3, 4]);
   });
 
   it("takes no snapshot of the time that a rewind undoes meanwhile", async () => {

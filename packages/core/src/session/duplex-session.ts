@@ -2,11 +2,12 @@
 // What a session does, and why, is in reducer.ts; the rules are numbered in docs/session-rules.md.
 
 import { EventEmitter } from "eventemitter3";
-import type { EngineCapabilities, EngineSession, ImageFrame, TurnInput } from "../engine.js";
+import type { EngineCapabilities, EngineSession, ImageFrame, PlaybackPosition, TurnInput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { AudioInput } from "./audio-input.js";
 import { callListener } from "./call-listener.js";
-import { checkImageFrame } from "./check-turn-input.js";
+import { checkImageFrame, checkPlaybackPosition } from "./check-turn-input.js";
+import { heardConversation } from "./conversation.js";
 import { checkDeliveryPolicy, type DeliveryPolicy } from "./delivery.js";
 import type { DeliveryOutcome, SessionEndReason, SessionEvent, SessionHandlers } from "./events.js";
 import { closeQuietly, openEngine } from "./open-engine.js";
@@ -351,6 +352,26 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     });
   }
 
+  /**
+   * Tells how far the assistant's sound has been heard (rule 4): a player calls it a few times per micro-turn, such as that of
+   * `@microturn/media` does. By the last position before a flush it is decided what was said and not heard. Positions
+   * in sound that was flushed meanwhile, or behind one that was told, change nothing; nor does any after the end.
+   *
+   * @param position - micro-turn and samples of its `speech`, with the fence that this sound came with
+   * @throws RangeError if there is no such sound: a micro-turn or a fence that has not come yet, more samples than it has
+   */
+  played(position: PlaybackPosition & { readonly fence: number }): void {
+    const { fence, running, next } = this.#state;
+    if (!(Number.isInteger(position.fence) && position.fence >= 0 && position.fence <= fence)) {
+      throw new RangeError(`played: expected the fence of sound that has come, 0 to ${fence}, got ${position.fence}`);
+    }
+    // A rewind may have taken the micro-turns that older sound was of.
+    const soundless = running === undefined ? next : running.plan.index - running.plan.turns + 1;
+    const turn = position.fence < fence ? Number.POSITIVE_INFINITY : soundless;
+    checkPlaybackPosition("played", position, turn, this.capabilities);
+    this.#dispatch({ type: "played", position, fence: position.fence });
+  }
+
   /** Silences the assistant: queued sound is flushed now, and the next micro-turn listens. */
   interrupt(): void {
     this.#requireOpen("interrupt");
@@ -423,8 +444,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
 
   async #snapshot(): Promise<SessionSnapshot> {
     const engine = await this.#engine.snapshot();
-    const { next, fence, conversation } = this.#state;
-    return { turn: next, engine, fence, conversation };
+    const { next, fence } = this.#state;
+    return { turn: next, engine, fence, conversation: heardConversation(this.#state) };
   }
 
   /**
@@ -535,9 +556,12 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   }
 
   async #step(plan: StepPlan): Promise<void> {
-    const { index, turns, images, text, forceListen } = plan;
+    const { index, turns, images, text, forceListen, played } = plan;
     const audio = this.#input.take(plan.fromSample, turns * this.#turnSamples);
-    const input: TurnInput = { index, turns, audio, images, text, forceListen };
+    const input: TurnInput = {
+      ...{ index, turns, audio, images, text, forceListen },
+      ...(played === undefined ? {} : { played }),
+    };
     try {
       const output = await this.#engine.step(input);
       const { outputTurnSamples } = this.#state.rules;
@@ -552,9 +576,9 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       const checkpoint = history?.wantsCheckpoint(index + 1) === true;
       if (checkpoint) this.#dispatch({ type: "hold" });
       // What is in the record may be changed or transferred; the history must not notice.
-      const heard = history === undefined ? audio : audio.slice();
-      this.#dispatch({ type: "step-done", output, audio: heard, nowMs });
-      history?.addStep(input, this.#state.conversation);
+      const past = history === undefined ? input : ownInput(input);
+      this.#dispatch({ type: "step-done", output, audio, nowMs });
+      history?.addStep(past, this.#state.conversation);
       if (checkpoint) {
         await this.#alone(() => this.#checkpoint(history));
         this.#release();
@@ -678,6 +702,12 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       `${operation}: expected an engine that takes ${kind}, this one takes ${inputs.join(", ")}; ask session.capabilities first`,
     );
   }
+}
+
+/** A copy whose sound and images nobody else has. */
+function ownInput(input: TurnInput): TurnInput {
+  const images = input.images.map((image) => ({ ...image, data: image.data.slice() }));
+  return { ...input, audio: input.audio.slice(), images };
 }
 
 function historyFor({ capabilities }: EngineSession, { rewindMs }: SessionSettings): RewindHistory {

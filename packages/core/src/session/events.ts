@@ -47,6 +47,8 @@ export interface SpeechEvent extends SessionEventBase {
 export interface TextDeltaEvent extends SessionEventBase {
   readonly type: "text-delta";
   readonly text: string;
+  /** That of their sound: words with a lower fence than the last {@link FlushEvent} has are not heard any more. */
+  readonly fence: number;
 }
 
 /** New words understood of the user. */
@@ -86,6 +88,11 @@ export interface FlushEvent extends SessionEventBase {
   readonly type: "flush";
   readonly fence: number;
   readonly reason: "yield" | "interrupt" | "rewind";
+  /**
+   * Words that `text-delta` has told and whose sound is dropped by this before it was heard, joined with spaces: the tail of
+   * what was said (rule 4). After a rewind, of what was said before its border. "" if there are none, or if no player tells.
+   */
+  readonly unheard: string;
 }
 
 /** A stretch of words of one speaker. */
@@ -99,7 +106,7 @@ export interface ConversationEntry {
 /** The model hands work to the background, with the conversation so far (rule 6). */
 export interface DelegationEvent extends SessionEventBase, Delegation {
   readonly type: "delegation";
-  /** The last words of both sides, oldest first, in at most 256 stretches. */
+  /** The last words of both sides, oldest first, in at most 256 stretches; those of the assistant as far as they were heard (rule 4). */
   readonly conversation: readonly ConversationEntry[];
 }
 

@@ -439,6 +439,192 @@ describe("reduce", () => {
     ]);
   });
 
+  describe("what was heard (rule 4)", () => {
+    /** A session in which a micro-turn each says what it is given. */
+    function conversation() {
+      const driver = new Driver({ pace: "as-fast-as-input" });
+      let nowMs = 0;
+      const turn = (text: string, fields: Partial<TurnOutput> = {}) => {
+        driver.send({ type: "audio", samples: 3200, nowMs: ++nowMs });
+        driver.done(nowMs, { text, ...(text === "" ? {} : { decision: "speak" }), ...fields });
+      };
+      return {
+        driver,
+        turn,
+        say: (...texts: string[]) => {
+          for (const text of texts) turn(text);
+        },
+        played: (turnIndex: number, samples: number, fence = driver.state.fence) =>
+          driver.send({ type: "played", position: { turnIndex, samples }, fence }),
+        interrupt: () => driver.send({ type: "interrupt" }),
+        flushed: () => driver.events("flush").map(({ unheard }) => unheard),
+        /** The conversation as a delegation carries it now. */
+        now: () => {
+          turn("", { delegation: { task: "" } });
+          return driver.events("delegation").at(-1)?.conversation;
+        },
+      };
+    }
+
+    it("cuts the conversation where the sound stopped being heard, and tells the rest, when the model yields", () => {
+      const { driver, turn, say, played, flushed, now } = conversation();
+      say("zero", "one two", "three", "four");
+      played(1, 1600);
+      turn("", { yielded: true });
+      expect(flushed()).toEqual(["two three four"]);
+      turn("five");
+      expect(now()).toEqual([{ speaker: "assistant", text: "zero one five", turnIndex: 0 }]);
+      expect(driver.events("text-delta").map(({ text }) => text)).toEqual(["zero", "one two", "three", "four", "five"]);
+    });
+
+    it.each([
+      [0, ""],
+      [399, ""],
+      [400, "one"],
+      [1199, "one"],
+      [1200, "one two"],
+      [2800, "one two three four"],
+      [3200, "one two three four"],
+    ])(
+      "spreads the words of a micro-turn over its sound, each counting from its middle on: %i samples",
+      (samples, heard) => {
+        const { say, played, interrupt, now } = conversation();
+        say("one two three four");
+        played(0, samples);
+        interrupt();
+        expect(
+          now()
+            ?.map(({ text }) => text)
+            .join(""),
+        ).toBe(heard);
+      },
+    );
+
+    it("keeps the words of the micro-turn that yields, whose sound is played, and those of the user between", () => {
+      const { turn, say, played, flushed, now } = conversation();
+      say("one", "two");
+      played(0, 3200);
+      turn("oh", { heard: "stop", yielded: true });
+      expect(flushed()).toEqual(["two"]);
+      expect(now()).toEqual([
+        { speaker: "assistant", text: "one", turnIndex: 0 },
+        { speaker: "user", text: "stop", turnIndex: 2 },
+        { speaker: "assistant", text: "oh", turnIndex: 2 },
+      ]);
+    });
+
+    it("counts nothing as said of which no sound was heard, and names the first micro-turn that was", () => {
+      const { turn, say, played, interrupt, flushed, now } = conversation();
+      say("one", "two three");
+      played(0, 0);
+      interrupt();
+      expect(flushed()).toEqual(["one two three"]);
+      expect(now()).toEqual([]);
+      turn("four");
+      expect(now()).toEqual([{ speaker: "assistant", text: "four", turnIndex: 3 }]);
+    });
+
+    it("takes the words of a step that an interruption overtook for unheard: their fence is the old one", () => {
+      const { driver, say, played, flushed, now } = conversation();
+      say("one");
+      played(0, 3200);
+      driver.send({ type: "audio", samples: 3200, nowMs: 10 });
+      driver.send({ type: "interrupt" });
+      driver.done(11, { decision: "speak", text: "two" });
+      say("", "three");
+      expect(driver.events("text-delta").map(({ text, fence }) => [text, fence])).toEqual([
+        ["one", 0],
+        ["two", 0],
+        ["three", 1],
+      ]);
+      expect(flushed()).toEqual([""]);
+      expect(now()?.map(({ text }) => text)).toEqual(["one three"]);
+    });
+
+    it("leaves everything as it was said if no player tells", () => {
+      const { turn, say, interrupt, flushed, now } = conversation();
+      say("one", "two");
+      interrupt();
+      say("", "three");
+      turn("four", { yielded: true });
+      expect(flushed()).toEqual(["", ""]);
+      expect(now()?.map(({ text }) => text)).toEqual(["one two three four"]);
+    });
+
+    it("goes by the last position before the flush: older sound, and positions that fall, change nothing", () => {
+      const { driver, say, played, interrupt, now } = conversation();
+      say("one", "two", "three", "four");
+      played(2, 100);
+      played(1, 3200);
+      played(2, 50);
+      expect(driver.state.played).toEqual({ turnIndex: 2, samples: 100 });
+      interrupt();
+      played(3, 3200, 0);
+      expect(driver.state.played).toEqual({ turnIndex: 2, samples: 100 });
+      say("five");
+      played(4, 10);
+      expect(driver.state.played).toEqual({ turnIndex: 4, samples: 10 });
+      expect(now()?.map(({ text }) => text)).toEqual(["one two five"]);
+    });
+
+    it("tells words once, however often the sound is flushed, and forgets no cut by that", () => {
+      const { say, played, interrupt, flushed, now } = conversation();
+      say("one", "two");
+      played(0, 3200);
+      interrupt();
+      say("", "three");
+      for (let i = 0; i < 300; i++) interrupt();
+      expect(flushed().filter((text) => text !== "")).toEqual(["two", "three"]);
+      expect(now()?.map(({ text }) => text)).toEqual(["one"]);
+    });
+
+    it("hands the position at the start of a step to the engine, and writes it in its records", () => {
+      const { driver, say, played } = conversation();
+      say("one");
+      played(0, 1234);
+      say("two");
+      played(1, 7);
+      driver.send({ type: "audio", samples: 3200, nowMs: 100 });
+      expect(driver.plans.map((plan) => plan.played)).toEqual([
+        undefined,
+        { turnIndex: 0, samples: 1234 },
+        { turnIndex: 1, samples: 7 },
+      ]);
+      const [first, second] = driver.events("turn-end").map(({ turn }) => turn.input);
+      expect(first).not.toHaveProperty("played");
+      expect(second.played).toEqual({ turnIndex: 0, samples: 1234 });
+    });
+
+    it("goes back with a rewind: what was cut before its border stays cut, the position falls to the border (rule 10)", () => {
+      const { driver, say, turn, played, flushed, now } = conversation();
+      say("one", "two", "three");
+      played(0, 3200);
+      // As the history holds it: the words of its time, cut or not.
+      const { conversation: past } = driver.state;
+      turn("", { yielded: true });
+      say("four", "five");
+      played(5, 3200);
+      driver.send({ type: "rewind", turn: 3, conversation: past });
+      expect(driver.state.played).toEqual({ turnIndex: 2, samples: 3200 });
+      expect(flushed()).toEqual(["two three", ""]);
+      say("six");
+      expect(now()?.map(({ text }) => text)).toEqual(["one six"]);
+    });
+
+    it("cuts what a rewind kept and the flush of it silenced (rule 10)", () => {
+      const { driver, say, played, flushed, now } = conversation();
+      say("one", "two", "three");
+      const { conversation: past } = driver.state;
+      say("four");
+      played(1, 0);
+      driver.send({ type: "rewind", turn: 3, conversation: past });
+      expect(flushed()).toEqual(["two three"]);
+      expect(now()?.map(({ text }) => text)).toEqual(["one"]);
+      driver.send({ type: "rewind", turn: 0, conversation: [] });
+      expect(driver.state).toMatchObject({ played: undefined, unheard: [] });
+    });
+  });
+
   it("pads the last micro-turn, lets the tail pass and ends (rule 9)", () => {
     const driver = new Driver({ pace: "as-fast-as-input" });
     driver.send({ type: "audio", samples: 4000, nowMs: 0 });
@@ -508,6 +694,10 @@ describe("reduce, over random histories", () => {
         driver.send({ type: "deliver", id: ++deliveries, text: "result", policy: policies[pick(4)] });
       } else if (what === 13) {
         driver.send({ type: "interrupt" });
+        if (driver.state.next > 0) {
+          const position = { turnIndex: pick(driver.state.next), samples: pick(3201) };
+          driver.send({ type: "played", position, fence: Math.max(0, driver.state.fence - pick(2)) });
+        }
       } else if (what === 14) {
         driver.send({ type: "hold" });
         nowMs += pick(20);
@@ -521,6 +711,7 @@ describe("reduce, over random histories", () => {
       expect(state.arrivals.length).toBe(state.complete - state.next);
       expect(state.images.length).toBeLessThanOrEqual(rules.maxImages);
       expect(state.conversation.length).toBeLessThanOrEqual(256);
+      expect(state.unheard.length).toBeLessThanOrEqual(256);
     }
     driver.send({ type: "finish", tailTurns: 3, nowMs });
     while (driver.state.phase !== "ended") {
@@ -552,6 +743,10 @@ describe("reduce, over random histories", () => {
     const settled = driver.events("delivery").map((event) => event.id);
     expect([...settled].sort((a, b) => a - b)).toEqual(Array.from({ length: deliveries }, (_, id) => id + 1));
     expect(driver.events("session-end")).toHaveLength(1);
+    // Rule 4: what was heard only grows, and no step is told of sound that it has not made yet.
+    const played = driver.plans.flatMap((plan) => (plan.played === undefined ? [] : [plan.played]));
+    const places = played.map(({ turnIndex, samples }) => turnIndex * 3201 + samples);
+    expect(places).toEqual([...places].sort((a, b) => a - b));
     // The fence only rises.
     const fences = records.map((turn) => turn.output.fence);
     expect(fences).toEqual([...fences].sort((a, b) => a - b));

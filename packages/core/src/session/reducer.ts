@@ -1,10 +1,11 @@
 // The session as a pure function: (state, input) -> (state, effects). No clock, no engine, no PCM of its own.
 // Numbered rules: docs/session-rules.md.
 
-import type { TurnOutput } from "../engine.js";
+import type { PlaybackPosition, TurnOutput } from "../engine.js";
 import { DuplexError } from "../errors.js";
+import { addUnheard, heardConversation, type Stretch, say, unheardBefore, unheardWords } from "./conversation.js";
 import { deliveryText, type PendingDelivery, planDeliveries } from "./delivery.js";
-import type { ConversationEntry, SessionEvent } from "./events.js";
+import type { FlushEvent, SessionEvent } from "./events.js";
 import { acceptAudio, dueMs, readyTurns, releaseMs, scheduledMs } from "./schedule.js";
 import type { Reduction, RunningStep, SessionEffect, SessionInput, SessionState, StepPlan } from "./session-state.js";
 import type { TurnRecord } from "./turn.js";
@@ -13,9 +14,6 @@ import type { TurnRecord } from "./turn.js";
 const quietTurns = 3;
 /** What is given up so soon after it entered, in micro-turns, is said once it is quiet again. */
 const retryTurns = 4;
-/** Bounds of the conversation that a delegation carries (rule 8). */
-const maxConversationEntries = 256;
-const maxEntryLength = 2000;
 
 /** What one input does to a session. */
 export function reduce(state: SessionState, input: SessionInput): Reduction {
@@ -39,6 +37,8 @@ export function reduce(state: SessionState, input: SessionInput): Reduction {
       };
       return only({ ...state, deliveries: [...state.deliveries, delivery] });
     }
+    case "played":
+      return only(hear(state, input.position, input.fence));
     case "interrupt":
       return interrupt(state);
     case "finish":
@@ -111,6 +111,7 @@ function startStep(state: SessionState, ready: number, nowMs: number, effects: r
     text: [...state.text, ...deliveries.entering.map(deliveryText)],
     deliveries: deliveries.entering.map((delivery) => delivery.id),
     forceListen: state.interrupted,
+    played: state.played,
   };
   const running: RunningStep = {
     plan,
@@ -165,8 +166,7 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
   const yielded = output.yielded === true && !plan.forceListen;
   const interrupted = state.fence > running.fence;
   const yields = yielded && !interrupted;
-  const sessionFence = yields ? state.fence + 1 : state.fence;
-  const fence = interrupted ? running.fence : sessionFence;
+  const fence = yields ? state.fence + 1 : running.fence;
   const records = turnRecords(state, running, output, audio, nowMs, { fence, yielded });
   const late = nowMs > running.firstDueMs;
 
@@ -186,17 +186,16 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
     effects.push(emit({ type: "delivery", ...at, id, outcome: { kind: "entered", turnIndex: plan.index } }));
   }
   if (output.heard !== "") effects.push(emit({ type: "heard-delta", ...at, text: output.heard }));
-  if (yields) {
-    effects.push(emit({ type: "yield", ...at, fence }), emit({ type: "flush", ...at, fence, reason: "yield" }));
-  }
-  if (output.text !== "") effects.push(emit({ type: "text-delta", ...at, text: output.text }));
+  const flushed = yields ? flush(state, at, "yield") : { state, event: undefined };
+  if (flushed.event !== undefined) effects.push(emit({ type: "yield", ...at, fence }), emit(flushed.event));
+  if (output.text !== "") effects.push(emit({ type: "text-delta", ...at, text: output.text, fence }));
   const { speech } = output;
   const silent = isSilent(speech);
   effects.push(emit({ type: "speech", ...at, pcm: speech, sampleRate: rules.outputSampleRate, silent, fence }));
 
-  const conversation = converse(state.conversation, plan, output);
+  const said: SessionState = { ...flushed.state, conversation: converse(state.conversation, plan, output) };
   if (output.delegation !== undefined) {
-    effects.push(emit({ type: "delegation", ...at, ...output.delegation, conversation }));
+    effects.push(emit({ type: "delegation", ...at, ...output.delegation, conversation: heardConversation(said) }));
   }
   for (const turn of records) {
     effects.push(
@@ -207,13 +206,11 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
   const again = plan.forceListen ? [] : begunTogether(state, output);
   const voice = (output.decision === "speak" && !yielded) || output.heard !== "";
   const after: SessionState = {
-    ...state,
+    ...said,
     running: undefined,
-    fence: sessionFence,
     deliveries: [...again.map((one) => toEnterAgain(one, plan.index)), ...state.deliveries],
     entered: plan.forceListen ? [] : state.entered.filter((one) => !again.includes(one)),
     lastVoice: voice ? plan.index : state.lastVoice,
-    conversation,
   };
   if (late && rules.deadline === "strict") return end(after, "error", effects, lateError(state, running, nowMs));
   // What listeners do now, such as delivering a result, may still enter the next micro-turn.
@@ -278,6 +275,7 @@ function turnRecords(
       text: last ? plan.text : [],
       deliveries: last ? plan.deliveries : [],
       forceListen: !last || plan.forceListen,
+      ...(plan.played === undefined ? {} : { played: plan.played }),
     };
     if (!last) {
       const silence = new Float32Array(outputTurnSamples);
@@ -302,38 +300,48 @@ function turnRecords(
   });
 }
 
-function converse(
-  before: readonly ConversationEntry[],
-  plan: StepPlan,
-  output: TurnOutput,
-): readonly ConversationEntry[] {
+function converse(before: readonly Stretch[], plan: StepPlan, output: TurnOutput): readonly Stretch[] {
   let entries = before;
   for (const { source, text } of plan.text) entries = say(entries, source, text, plan.index);
   entries = say(entries, "user", output.heard, plan.index);
   return say(entries, "assistant", output.text, plan.index);
 }
 
-function say(
-  entries: readonly ConversationEntry[],
-  speaker: ConversationEntry["speaker"],
-  text: string,
-  turnIndex: number,
-): readonly ConversationEntry[] {
-  if (text === "") return entries;
-  const last = entries.at(-1);
-  if (last?.speaker === speaker && last.text.length + text.length < maxEntryLength) {
-    return [...entries.slice(0, -1), { ...last, text: `${last.text} ${text}` }];
+// --- what was heard (rule 4) ---
+
+/** A player tells how far the sound was heard. What was flushed meanwhile, or is known to be further, stays as it is. */
+function hear(state: SessionState, { turnIndex, samples }: PlaybackPosition, fence: number): SessionState {
+  const { played } = state;
+  const falls =
+    played !== undefined &&
+    (turnIndex < played.turnIndex || (turnIndex === played.turnIndex && samples <= played.samples));
+  return fence !== state.fence || falls ? state : { ...state, played: { turnIndex, samples } };
+}
+
+/** Raises the fence: the sound of the micro-turns before that of the event is dropped where it stopped being heard. */
+function flush(
+  state: SessionState,
+  at: { readonly turnIndex: number; readonly timeMs: number },
+  reason: FlushEvent["reason"],
+): { readonly state: SessionState; readonly event: FlushEvent } {
+  const fence = state.fence + 1;
+  const { played } = state;
+  if (played === undefined || played.turnIndex >= at.turnIndex) {
+    return { state: { ...state, fence }, event: { type: "flush", ...at, fence, reason, unheard: "" } };
   }
-  return [...entries, { speaker, text: text.slice(0, maxEntryLength), turnIndex }].slice(-maxConversationEntries);
+  const sound = { from: played, until: at.turnIndex };
+  return {
+    state: { ...state, fence, unheard: addUnheard(state.unheard, sound) },
+    event: { type: "flush", ...at, fence, reason, unheard: unheardWords(state, sound) },
+  };
 }
 
 // --- the rest ---
 
 function interrupt(state: SessionState): Reduction {
   const at = { turnIndex: state.next, timeMs: state.next * state.rules.turnDurationMs };
-  const fence = state.fence + 1;
-  const flush = emit({ type: "flush", ...at, fence, reason: "interrupt" });
-  return { state: { ...state, interrupted: true, fence }, effects: [flush] };
+  const flushed = flush(state, at, "interrupt");
+  return { state: { ...flushed.state, interrupted: true }, effects: [emit(flushed.event)] };
 }
 
 function finish(state: SessionState, tailTurns: number, nowMs: number): SessionState {
@@ -348,11 +356,10 @@ function finish(state: SessionState, tailTurns: number, nowMs: number): SessionS
 }
 
 /** Goes back to the border before micro-turn `turn`. The shell has restored the engine and holds the session. */
-function rewind(state: SessionState, turn: number, conversation: readonly ConversationEntry[]): Reduction {
+function rewind(state: SessionState, turn: number, conversation: readonly Stretch[]): Reduction {
   const { turnSamples, turnDurationMs } = state.rules;
   const at = { turnIndex: turn, timeMs: turn * turnDurationMs };
-  const fence = state.fence + 1;
-  const after: SessionState = {
+  const before: SessionState = {
     ...state,
     received: turn * turnSamples,
     complete: turn,
@@ -368,14 +375,19 @@ function rewind(state: SessionState, turn: number, conversation: readonly Conver
       .map((delivery) => ({ ...delivery, sinceMs: Math.min(delivery.sinceMs, at.timeMs) })),
     entered: state.entered.filter((one) => one.turn < turn),
     interrupted: false,
-    fence,
     lastVoice: Math.min(state.lastVoice, turn - 1),
+    played: playedBefore(state, turn),
+    unheard: unheardBefore(state.unheard, turn),
     conversation,
   };
-  return {
-    state: after,
-    effects: [emit({ type: "rewind", ...at }), emit({ type: "flush", ...at, fence, reason: "rewind" })],
-  };
+  const flushed = flush(before, at, "rewind");
+  return { state: flushed.state, effects: [emit({ type: "rewind", ...at }), emit(flushed.event)] };
+}
+
+/** What was heard of the sound before micro-turn `turn`. */
+function playedBefore({ played, rules }: SessionState, turn: number): PlaybackPosition | undefined {
+  if (played === undefined || played.turnIndex < turn) return played;
+  return turn === 0 ? undefined : { turnIndex: turn - 1, samples: rules.outputTurnSamples };
 }
 
 function end(

@@ -107,6 +107,7 @@ function stepInput({ header }: SessionTrace, step: readonly TraceTurn[]): TurnIn
     images: step.flatMap((turn) => turn.input.images),
     text: step.flatMap((turn) => turn.input.text),
     forceListen: last.input.forceListen,
+    ...(last.input.played === undefined ? {} : { played: last.input.played }),
   };
 }
 

@@ -1,19 +1,19 @@
 // How a session finds back to an earlier micro-turn (rule 10): a snapshot now and then, and the inputs since.
 
 import type { EngineSession, EngineSnapshot, TurnInput } from "../engine.js";
-import type { ConversationEntry } from "./events.js";
+import type { Stretch } from "./conversation.js";
 
 interface Checkpoint {
   /** The micro-turn that comes next. */
   readonly turn: number;
   readonly snapshot: EngineSnapshot;
-  readonly conversation: readonly ConversationEntry[];
+  readonly conversation: readonly Stretch[];
 }
 
 interface PastStep {
   readonly input: TurnInput;
   /** What had been said by its end. */
-  readonly conversation: readonly ConversationEntry[];
+  readonly conversation: readonly Stretch[];
 }
 
 /** The recent past of one engine session. Bounded by the time that can be gone back. */
@@ -44,7 +44,7 @@ export class RewindHistory {
     return last === undefined || turn - last.turn >= this.#every;
   }
 
-  addStep(input: TurnInput, conversation: readonly ConversationEntry[]): void {
+  addStep(input: TurnInput, conversation: readonly Stretch[]): void {
     this.#steps.push({ input, conversation });
   }
 
@@ -62,7 +62,7 @@ export class RewindHistory {
    *
    * @returns what had been said until there
    */
-  async goBack(engine: EngineSession, turn: number): Promise<readonly ConversationEntry[]> {
+  async goBack(engine: EngineSession, turn: number): Promise<readonly Stretch[]> {
     const checkpoint = this.#checkpoints.findLast((one) => one.turn <= turn);
     if (checkpoint === undefined) throw new RangeError(`rewind: micro-turn ${turn} is out of reach`);
     await engine.restore(checkpoint.snapshot);
@@ -91,6 +91,7 @@ export class RewindHistory {
       images: input.images.filter((image) => image.timeMs < (index + 1) * this.#turnDurationMs),
       text: [],
       forceListen: true,
+      ...(input.played === undefined ? {} : { played: input.played }),
     };
   }
 }

@@ -1,9 +1,10 @@
 // What the session reducer goes by: its state, what happens to it, and what it asks the shell to do. Plain data.
 
-import type { ImageFrame, TextInput, TurnOutput } from "../engine.js";
+import type { ImageFrame, PlaybackPosition, TextInput, TurnOutput } from "../engine.js";
 import type { DuplexError } from "../errors.js";
+import type { Stretch, UnheardSound } from "./conversation.js";
 import type { DeliveryPolicy, PendingDelivery } from "./delivery.js";
-import type { ConversationEntry, SessionEndReason, SessionEvent } from "./events.js";
+import type { SessionEndReason, SessionEvent } from "./events.js";
 
 /** What to do when the engine cannot keep up (rule 3). */
 export type DeadlinePolicy =
@@ -66,7 +67,11 @@ export interface SessionState {
   readonly fence: number;
   /** Last micro-turn in which either side was heard to speak. */
   readonly lastVoice: number;
-  readonly conversation: readonly ConversationEntry[];
+  /** How far the assistant's sound was heard; undefined as long as no player tells (rule 4). */
+  readonly played: PlaybackPosition | undefined;
+  /** Sound that was flushed before it was heard. */
+  readonly unheard: readonly UnheardSound[];
+  readonly conversation: readonly Stretch[];
 }
 
 /** A step that the engine works on. */
@@ -92,6 +97,7 @@ export interface StepPlan {
   readonly text: readonly TextInput[];
   readonly deliveries: readonly number[];
   readonly forceListen: boolean;
+  readonly played: PlaybackPosition | undefined;
 }
 
 /** Something that happens to a session. `nowMs` is wall time. */
@@ -106,6 +112,7 @@ export type SessionInput =
       readonly policy: DeliveryPolicy;
       readonly delegation?: string;
     }
+  | { readonly type: "played"; readonly position: PlaybackPosition; readonly fence: number }
   | { readonly type: "interrupt" }
   | { readonly type: "finish"; readonly tailTurns: number; readonly nowMs: number }
   | { readonly type: "hold" }
@@ -119,7 +126,7 @@ export type SessionInput =
       readonly nowMs: number;
     }
   | { readonly type: "fail"; readonly error: DuplexError }
-  | { readonly type: "rewind"; readonly turn: number; readonly conversation: readonly ConversationEntry[] }
+  | { readonly type: "rewind"; readonly turn: number; readonly conversation: readonly Stretch[] }
   | { readonly type: "close" };
 
 /** Something that the shell must do. */
@@ -141,7 +148,7 @@ export interface Reduction {
 /** State of a session that begins before micro-turn `turn`. */
 export function initialState(
   rules: SessionRules,
-  from: { turn: number; fence: number; conversation: readonly ConversationEntry[] } = {
+  from: { turn: number; fence: number; conversation: readonly Stretch[] } = {
     turn: 0,
     fence: 0,
     conversation: [],
@@ -165,6 +172,8 @@ export function initialState(
     interrupted: false,
     fence: from.fence,
     lastVoice: from.turn - 1,
+    played: undefined,
+    unheard: [],
     conversation: from.conversation,
   };
 }

@@ -29,7 +29,7 @@ export async function writeTrace(trace: SessionTrace): Promise<string> {
     return data.byteLength;
   };
   const turns = trace.turns.map((turn) => {
-    const { audio, images, paddedSamples, text, forceListen } = turn.input;
+    const { audio, images, paddedSamples, text, forceListen, played } = turn.input;
     const { speech, ...output } = turn.output;
     if (audio !== undefined) add("audio", audio);
     if (speech !== undefined) add("speech", speech);
@@ -51,6 +51,7 @@ export async function writeTrace(trace: SessionTrace): Promise<string> {
             }),
         ...(text.length === 0 ? {} : { text }),
         ...(forceListen ? { forceListen } : {}),
+        ...(played === undefined ? {} : { played }),
       },
       output: { ...output, ...(speech === undefined ? {} : { speech: "int16" }) },
       timing: rounded(turn.timing),
@@ -217,7 +218,7 @@ function readTurn(row: Fields, samples: TurnSamples, tracks: Record<TrackName, T
   return {
     index: row.integer("index", 0, 2 ** 40),
     startMs: row.number("startMs", 0, 1e15),
-    input: readInput(row.object("input"), samples.input, tracks),
+    input: readInput(row.object("input"), samples, tracks),
     output: readOutput(row.object("output"), samples.output, tracks),
     timing: readTiming(row.object("timing")),
     ...(controls === undefined ? {} : { controls }),
@@ -226,16 +227,17 @@ function readTurn(row: Fields, samples: TurnSamples, tracks: Record<TrackName, T
   };
 }
 
-function readInput(fields: Fields, samples: number, tracks: Record<TrackName, Track>): TraceTurnInput {
+function readInput(fields: Fields, samples: TurnSamples, tracks: Record<TrackName, Track>): TraceTurnInput {
   const coding = fields.optionalOneOf("audio", ["int16", "float32"]);
-  const bytes = coding === undefined ? undefined : tracks.audio.next(audioBytes(coding, samples)).buffer;
+  const bytes = coding === undefined ? undefined : tracks.audio.next(audioBytes(coding, samples.input)).buffer;
   const audio = bytes === undefined ? undefined : coding === "int16" ? new Int16Array(bytes) : new Float32Array(bytes);
   if (audio instanceof Float32Array && audio.some((sample) => !Number.isFinite(sample))) {
     throw invalid(`${fields.path}: expected finite samples`);
   }
+  const played = fields.optionalObject("played");
   return {
     ...(audio === undefined ? {} : { audio }),
-    paddedSamples: fields.optionalInteger("paddedSamples", 0, samples) ?? 0,
+    paddedSamples: fields.optionalInteger("paddedSamples", 0, samples.input) ?? 0,
     images: fields.optionalObjects("images", 10_000).map(
       (image): ImageFrame => ({
         data: tracks.images.next(imageBytes(image)),
@@ -250,6 +252,14 @@ function readInput(fields: Fields, samples: number, tracks: Record<TrackName, Tr
       ...(text.optionalBoolean("silent") === true ? { silent: true } : {}),
     })),
     forceListen: fields.optionalBoolean("forceListen") ?? false,
+    ...(played === undefined
+      ? {}
+      : {
+          played: {
+            turnIndex: played.integer("turnIndex", 0, 2 ** 40),
+            samples: played.integer("samples", 0, samples.output),
+          },
+        }),
   };
 }
 

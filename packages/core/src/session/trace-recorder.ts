@@ -112,10 +112,12 @@ function traceTurn({ index, startMs, input, output, timing, inside }: TurnRecord
     input: {
       ...(audio === undefined ? {} : { audio }),
       paddedSamples: input.paddedSamples,
-      images: images ? input.images : [],
+      // The record may be changed or transferred; the trace must not notice.
+      images: images ? input.images.map((image) => ({ ...image, data: image.data.slice() })) : [],
       // Numbers of results and names of delegations belong to the session, and say nothing to another.
       text: input.text.map(({ delivery: _, delegation: __, ...text }) => text),
       forceListen: input.forceListen,
+      ...(input.played === undefined ? {} : { played: input.played }),
     },
     output: {
       ...{ decision, text, heard, yielded, skipped, fence },

@@ -102,6 +102,37 @@ describe("a trace", () => {
     });
   });
 
+  it("holds how far the sound was heard, and replays it to an engine that goes by it (rules 4 and 7)", async () => {
+    const clock = new FakeClock();
+    // What it says depends on what it is told was heard, also while it is late and when a rewind cuts a merged step.
+    const script: Script = ({ played, index }, memory) => {
+      memory.heard = `${memory.heard ?? ""}/${played?.turnIndex}:${played?.samples}`;
+      return { speech: 0.1, text: `${memory.heard}@${index}` };
+    };
+    const capabilities = { truncates: true };
+    const engine = scriptedEngine({ script, capabilities, clock, stepMs: ({ index }) => (index === 6 ? 900 : 10) });
+    const session = await DuplexSession.open({ engine, clock, trace: true, rewindMs: 10_000 });
+    session.on("speech", (_, { turnIndex, fence }) => {
+      if (turnIndex > 1) session.played({ turnIndex: turnIndex - 1, samples: 100 * turnIndex, fence });
+    });
+    const user = new SimulatedUser({ segments });
+    await user.play(session, clock, 2600);
+    const turns = session.trace().turns;
+    const merged = turns.find(({ timing }) => timing.stepTurns > 2);
+    expect(merged?.input.played).toBeDefined();
+    const rewound = session.rewind((merged?.index ?? 0) + 2);
+    await clock.advance(3000);
+    await rewound;
+    await user.play(session, clock, 600);
+    await session.close();
+    const trace = session.trace();
+    const again = await readTrace(await writeTrace(trace));
+    expect(again.turns.map(({ input }) => input.played)).toEqual(trace.turns.map(({ input }) => input.played));
+    expect(trace.turns[4].input.played).toEqual({ turnIndex: 2, samples: 300 });
+    const report = await replayTrace(again, scriptedEngine({ script, capabilities }));
+    expect(report).toEqual({ turns: trace.turns.length, same: true });
+  });
+
   it("finds a difference of one bit in one sample of speech (rule 7)", async () => {
     const session = await DuplexSession.open({
       engine: scriptedEngine({ script: () => ({ speech: 0.1 }) }),

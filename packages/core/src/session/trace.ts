@@ -2,7 +2,7 @@
 // In memory here; as a file in trace-file.ts.
 
 import { floatToInt16, int16ToFloat } from "../audio/pcm.js";
-import type { EngineIdentity, ImageFrame, TextInput } from "../engine.js";
+import type { EngineIdentity, ImageFrame, PlaybackPosition, TextInput } from "../engine.js";
 import type { DeadlinePolicy, Pace } from "./session-state.js";
 import type { TurnTiming } from "./turn.js";
 
@@ -55,6 +55,8 @@ export interface TraceTurnInput {
   readonly images: readonly ImageFrame[];
   readonly text: readonly TextInput[];
   readonly forceListen: boolean;
+  /** How far the assistant's sound had been heard when the step began, if a player told. */
+  readonly played?: PlaybackPosition;
 }
 
 /** Output of a micro-turn. */

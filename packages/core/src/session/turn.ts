@@ -1,6 +1,14 @@
 // The record of one micro-turn: what came in and what went out, in one place (rule 2).
 
-import type { Delegation, EngineTiming, ImageFrame, TextInput, TurnInside, UnsaidText } from "../engine.js";
+import type {
+  Delegation,
+  EngineTiming,
+  ImageFrame,
+  PlaybackPosition,
+  TextInput,
+  TurnInside,
+  UnsaidText,
+} from "../engine.js";
 
 /**
  * One micro-turn of a session, both directions in it. All who read it get the same record: copy its PCM before you change or
@@ -30,6 +38,8 @@ export interface TurnRecordInput {
   readonly deliveries: readonly number[];
   /** The model was told to be silent in this micro-turn. */
   readonly forceListen: boolean;
+  /** How far the assistant's sound had been heard when the step began, if a player tells (rule 4). */
+  readonly played?: PlaybackPosition;
 }
 
 /** What the assistant decided, said and understood in one micro-turn; it is played from `startMs + turnDurationMs` on. */
