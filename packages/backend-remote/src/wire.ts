@@ -17,7 +17,7 @@ export interface WireUnit {
 
 /** A service's request that something be done outside of it. */
 export interface WireDelegation {
-  /** Unique within the session; answered with the same. */
+  /** Unique within the session; `delegation` of the text that answers it is the same. */
   readonly id: string;
   /** What is asked for, in words; the arguments as JSON where there is nothing better. */
   readonly task: string;
@@ -100,6 +100,11 @@ export interface Wire {
   readonly reserveMs: number;
   /** Most sound of replies that is held, ms; the oldest goes. Short for a service in real time, long for one that sends ahead. */
   readonly maxReplyMs: number;
+  /**
+   * Time that the service has to answer {@link Wire.goodbye}, ms; the wire ends it earlier by `fail` of its events. Default 0:
+   * the socket closes at once.
+   */
+  readonly farewellMs?: number;
   /** Where to connect; may fetch a short-lived token first. */
   request(signal: AbortSignal): SocketRequest | Promise<SocketRequest>;
   /**

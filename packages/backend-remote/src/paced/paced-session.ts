@@ -36,6 +36,8 @@ export interface PacedSettings {
 const firstRetryMs = 250;
 const longestRetryMs = 5000;
 const goodbyeMs = 2000;
+/** Delegations that wait to be told, one in a micro-turn; a service that has more open is broken. */
+const maxDelegations = 256;
 const quiet = { encodeMs: 0, waitMs: 0, runMs: 0, decodeMs: 0 };
 
 /** A connection and its state. */
@@ -152,7 +154,6 @@ export class PacedSession implements EngineSession {
   }
 
   async #close(): Promise<void> {
-    const { clock } = this.#settings;
     const connection = this.#connection;
     this.#settings.onClose();
     const ended = new DuplexError("SESSION_CLOSED", "open: the session was closed meanwhile");
@@ -162,16 +163,24 @@ export class PacedSession implements EngineSession {
     this.#cancelRetry();
     this.#forget();
     if (connection === undefined || connection.over) return;
-    if (connection.ready) this.#wire.goodbye();
+    if (connection.ready) {
+      this.#wire.goodbye();
+      const { farewellMs = 0 } = this.#wire;
+      if (farewellMs > 0 && (await this.#endsWithin(connection, farewellMs))) return;
+    }
     connection.socket.close(1000);
-    await new Promise<void>((resolve) => {
-      const cancel = clock.setTimer(() => {
-        connection.socket.destroy();
-        resolve();
-      }, clock.now() + goodbyeMs);
+    if (!(await this.#endsWithin(connection, goodbyeMs))) connection.socket.destroy();
+  }
+
+  /** @returns whether the connection ends in time */
+  #endsWithin(connection: Connection, ms: number): Promise<boolean> {
+    if (connection.over) return Promise.resolve(true);
+    const { clock } = this.#settings;
+    return new Promise((resolve) => {
+      const cancel = clock.setTimer(() => resolve(false), clock.now() + ms);
       this.#onEnd = () => {
         cancel();
-        resolve();
+        resolve(true);
       };
     });
   }
@@ -337,7 +346,7 @@ export class PacedSession implements EngineSession {
         this.#cut = true;
       },
       delegation: (delegation) => {
-        if (live()) this.#delegations.push(delegation);
+        if (live() && this.#delegations.length < maxDelegations) this.#delegations.push(delegation);
       },
       delegationCancelled: (id) => {
         this.#delegations = this.#delegations.filter((one) => one.id !== id);

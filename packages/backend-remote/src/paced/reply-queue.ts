@@ -20,6 +20,9 @@ export interface ReplyPlace {
 
 /** Characters a second of a voice that reads aloud; places words whose sound has not come yet. */
 const charactersPerSecond = 15;
+/** Pieces of text that a reply holds, and characters in one; a service that sends more is broken, and more is left out. */
+const maxPieces = 1024;
+const maxPieceLength = 4096;
 
 interface Reply {
   readonly id: string;
@@ -85,9 +88,11 @@ export class ReplyQueue {
   addText(text: string, id: string, atMs?: number): void {
     if (text === "") return;
     const reply = this.#reply(id);
+    if (reply.text.length >= maxPieces) return;
     const atSample = atMs === undefined ? undefined : Math.round((atMs * this.#sampleRate) / 1000);
-    reply.text.push({ text, atSample });
-    if (atSample === undefined) reply.characters += text.length;
+    const piece = text.slice(0, maxPieceLength);
+    reply.text.push({ text: piece, atSample });
+    if (atSample === undefined) reply.characters += piece.length;
   }
 
   end(id: string): void {

@@ -1,12 +1,15 @@
 // Pieces of a transcript as whole words: what a service sends may end in the middle of one.
 
+/** Characters that are held; a word that is longer is cut. */
+const maxPending = 8192;
+
 /** Holds back the word that may go on. */
 export class WordCutter {
   #pending = "";
   #fresh = false;
 
   add(text: string): void {
-    this.#pending += text;
+    this.#pending = (this.#pending + text).slice(0, maxPending);
     if (text !== "") this.#fresh = true;
   }
 
