@@ -10,6 +10,7 @@ export const sourceAliases: Readonly<Record<string, string>> = {
   "@microturn/core/codecs": source("packages/core/src/codecs.ts"),
   "@microturn/core/local": source("packages/core/src/local.ts"),
   "@microturn/core/model": source("packages/core/src/model.ts"),
+  "@microturn/core/protocol": source("packages/core/src/protocol.ts"),
   "@microturn/core": source("packages/core/src/index.ts"),
   "@microturn/backend-ort": source("packages/backend-ort/src/index.ts"),
   "@microturn/backend-node": source("packages/backend-node/src/index.ts"),

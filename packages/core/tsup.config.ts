@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/local.ts", "src/model.ts", "src/codecs.ts", "src/testing/index.ts"],
+  entry: ["src/index.ts", "src/local.ts", "src/model.ts", "src/codecs.ts", "src/protocol.ts", "src/testing/index.ts"],
   format: ["esm"],
   // DuplexSession is AsyncDisposable, which the standard library of a browser project may not know.
   dts: { banner: '/// <reference lib="esnext.disposable" />' },

@@ -32,6 +32,11 @@ export interface EngineCapabilities {
   readonly truncates: boolean;
   /** Name of the dMel preset in which `step` also takes the input, already encoded ({@link TurnInput.dmel}); absent if it takes PCM only. */
   readonly dmel?: string;
+  /**
+   * Pixels to which the engine scales every image, where it does. An image of this size is shown as it is, so that a sender may
+   * scale before sending and lose nothing.
+   */
+  readonly image?: { readonly width: number; readonly height: number };
   /** Sessions that can be open at once. */
   readonly maxSessions: number;
   /** What runs, in words and hashes: for traces, logs and reports, never for decisions. */
