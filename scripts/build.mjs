@@ -10,6 +10,7 @@ const order = [
   "packages/backend-ort",
   "packages/backend-node",
   "packages/backend-web",
+  "packages/backend-remote",
   "packages/media",
   "packages/mini",
   "packages/microturn",

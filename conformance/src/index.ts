@@ -3,3 +3,13 @@
 export { type BackendSuiteOptions, backendChecks, describeBackend, graphChecks } from "./backend-suite.js";
 export { type BackendContext, type Check, rejects, settles } from "./check.js";
 export { describeEngine, type EngineContext, type EngineSuiteOptions, engineChecks } from "./engine-suite.js";
+export type {
+  DoubleCall,
+  DoubleReply,
+  Refusal,
+  ServiceAbilities,
+  ServiceDouble,
+  SoundForm,
+  WireUnderTest,
+} from "./remote/service-double.js";
+export { describeWire, type WireContext, wireChecks } from "./remote/wire-suite.js";
