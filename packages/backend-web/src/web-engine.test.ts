@@ -83,15 +83,19 @@ describe("webEngine, its worker a fake", () => {
     await engine.close();
   });
 
-  it("repeats images as they were, whatever the caller did with its pixels", async () => {
+  it("repeats images and levels as they were, whatever the caller did with them", async () => {
     const { engine, workers } = engineOver([losesIn("step", 2)]);
     const session = await engine.open();
     const data = new Uint8Array(4).fill(7);
-    await session.step({ ...input(0), images: [{ data, width: 1, height: 1, timeMs: 0 }] });
+    const dmel = new Uint8Array(160).fill(7);
+    const audio = new Float32Array(0);
+    await session.step({ ...input(0), audio, dmel, images: [{ data, width: 1, height: 1, timeMs: 0 }] });
     data.fill(9);
+    dmel.fill(9);
     await session.step(input(1));
     const [repeated] = workers[1].calls.flatMap((call) => (call.kind === "step" ? [call.input] : []));
     expect([...repeated.images[0].data]).toEqual([7, 7, 7, 7]);
+    expect(new Set(repeated.dmel)).toEqual(new Set([7]));
     await engine.close();
   });
 

@@ -143,7 +143,9 @@ export class WebSession implements EngineSession {
   /** Keeps an input of the last steps. The caller may do what it likes with its samples and pixels after the step. */
   #remember(input: TurnInput): void {
     const images = input.images.map((image) => ({ ...image, data: image.data.slice() }));
-    this.#since.push({ ...input, audio: input.audio.slice(), images });
+    const { audio, dmel } = input;
+    const levels = dmel === undefined ? {} : { dmel: dmel.slice() };
+    this.#since.push({ ...input, audio: audio.slice(), ...levels, images });
     if (this.#since.length > mostSteps) this.#since.shift();
   }
 

@@ -36,7 +36,7 @@ export function packLevels(levels: Uint8Array, output = new Uint8Array(levels.le
  * @param output - receives `2 * packed.length` levels; made when left out
  * @throws RangeError if `output` is shorter
  */
-export function unpackLevels(packed: Uint8Array, output = new Uint8Array(packed.length * 2)): Uint8Array {
+export function unpackLevels(packed: Uint8Array, output: Uint8Array = new Uint8Array(packed.length * 2)): Uint8Array {
   if (output.length < packed.length * 2) {
     throw new RangeError(`unpackLevels: expected room for ${packed.length * 2} levels, got ${output.length}`);
   }

@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { AcousticModel } from "../audio/acoustic-model.js";
+import { DmelEncoder } from "../audio/dmel.js";
+import { packLevels, unpackLevels } from "../audio/dmel-nibbles.js";
+import { dmel20 } from "../audio/dmel-presets.js";
 import type { Backend } from "../backend.js";
 import type { EngineSession, TextInput, TurnInput, TurnOutput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { tinyAcoustic, tinyModel } from "../testing/tiny-model.js";
+import { checkTurnInput } from "./check-turn-input.js";
 import { type LocalEngineOptions, localEngine } from "./local-engine.js";
 import { type ScriptedBackend, type ScriptedOutputs, type ScriptedRow, scriptedBackend } from "./scripted-backend.js";
 
@@ -185,6 +189,107 @@ describe("localEngine", () => {
       const unit = await alone.step(input(index, { audio: audio.subarray(index * 3200, (index + 1) * 3200) }));
       if (index === 2) expect(unit.inside?.dmel).toEqual(output.inside?.dmel);
     }
+  });
+
+  describe("hearing levels instead of samples", () => {
+    const nothing = new Float32Array(0);
+    const typed: TextInput = { source: "user", text: "one two, three." };
+    /** Inputs as packed levels: those of one stream. */
+    function encoded(inputs: readonly TurnInput[]): TurnInput[] {
+      const encoder = new DmelEncoder(dmel20);
+      return inputs.map((one) => {
+        const levels = new Uint8Array(one.turns * 320);
+        encoder.push(one.audio, levels);
+        return { ...one, audio: nothing, dmel: packLevels(levels) };
+      });
+    }
+    const quiet = (one: TurnInput) => ({ ...one, audio: new Float32Array(one.audio.length) });
+    async function levelsOf(session: EngineSession, inputs: readonly TurnInput[]) {
+      const levels: (Uint8Array | undefined)[] = [];
+      for (const one of inputs) levels.push((await session.step(one)).inside?.dmel);
+      return levels;
+    }
+
+    it("gives the same bits as the samples do, merged steps and snapshots included", async () => {
+      const { engine } = await engineOf();
+      expect(await engine.load()).toMatchObject({ dmel: "dmel-20" });
+      const heard = [input(0), input(1), input(4, { turns: 3 }), input(5)];
+      const levels = encoded(heard);
+      const [ears, wire] = [await engine.open(), await engine.open()];
+      const bits = ({ timing: _, ...output }: TurnOutput) => output;
+      for (const [i, one] of heard.entries()) {
+        if (i === 2) await wire.restore(await wire.snapshot());
+        expect(bits(await wire.step(levels[i])), `step ${i}`).toEqual(bits(await ears.step(one)));
+      }
+    });
+
+    it("hears what is typed beside them: the louder of both, as when nothing else sounds", async () => {
+      const { engine } = await engineOf(() => ({}), { model: tellingModel, maxSessions: 3 });
+      const silence = Array.from({ length: 12 }, (_, index) => quiet(input(index)));
+      const typing = (inputs: readonly TurnInput[]) =>
+        inputs.map((one, i) => (i === 1 ? { ...one, text: [typed] } : one));
+      const [ears, wire, loud] = [await engine.open(), await engine.open(), await engine.open()];
+      const spoken = await levelsOf(ears, typing(silence));
+      expect(await levelsOf(wire, typing(encoded(silence)))).toEqual(spoken);
+      const sound = encoded(silence.map((one) => input(one.index)));
+      const mixed = await levelsOf(loud, typing(sound));
+      mixed.forEach((packed, i) => {
+        const [both, first, second] = [packed, spoken[i], sound[i].dmel].map((one) =>
+          unpackLevels(one ?? new Uint8Array(0)),
+        );
+        expect([...both], `micro-turn ${i}`).toEqual([...first].map((level, bin) => Math.max(level, second[bin])));
+      });
+    });
+
+    it("goes on with what is typed after a snapshot in mid-word, and merged as in single steps (rule 10)", async () => {
+      const { engine } = await engineOf(() => ({}), { model: tellingModel, maxSessions: 3 });
+      const sound = encoded([0, 1, 2, 3, 4].map((index) => input(index)));
+      const [first, ...rest] = sound;
+      const session = await engine.open();
+      await session.step({ ...first, text: [typed] });
+      const snapshot = await session.snapshot();
+      const once = await levelsOf(session, rest);
+      await session.restore(snapshot);
+      expect(await levelsOf(session, rest)).toEqual(once);
+      const other = await engine.open();
+      await other.restore(snapshot);
+      const dmel = Uint8Array.from(rest.flatMap((one) => [...(one.dmel ?? [])]));
+      expect(await levelsOf(other, [{ ...input(4), turns: 4, audio: nothing, dmel }])).toEqual(once.slice(3));
+    });
+
+    it("refuses levels of another length, beside samples, that are not bytes, or that it cannot take", async () => {
+      const { engine } = await engineOf();
+      const session = await engine.open();
+      const [one] = encoded([input(0)]);
+      const { dmel = new Uint8Array(0) } = one;
+      const refused = (fields: object) => session.step({ ...one, ...fields });
+      for (const wrong of [dmel.subarray(1), new Uint8Array(0), new Uint8Array(320)]) {
+        await expect(refused({ dmel: wrong })).rejects.toMatchObject({ code: "SHAPE_MISMATCH" });
+      }
+      await expect(refused({ turns: 2 })).rejects.toMatchObject({ code: "SHAPE_MISMATCH" });
+      await expect(refused({ audio: input(0).audio })).rejects.toMatchObject({ code: "SHAPE_MISMATCH" });
+      await expect(refused({ dmel: undefined })).rejects.toMatchObject({ code: "SHAPE_MISMATCH" });
+      await expect(refused({ dmel: [...dmel] })).rejects.toThrow(TypeError);
+      await session.step(one);
+      const { dmel: _, ...capabilities } = session.capabilities;
+      expect(() => checkTurnInput(one, capabilities)).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
+    });
+
+    it("refuses a position of the player in sound that it cannot have made yet (rule 4)", async () => {
+      const { engine } = await engineOf();
+      const session = await engine.open();
+      const wild = [
+        { turnIndex: 4, samples: 0 },
+        { turnIndex: -1, samples: 0 },
+        { turnIndex: 1.5, samples: 0 },
+        { turnIndex: 3, samples: 3201 },
+        { turnIndex: 3, samples: Number.NaN },
+      ];
+      for (const played of wild) {
+        await expect(session.step(input(5, { turns: 2, played })), JSON.stringify(played)).rejects.toThrow(RangeError);
+      }
+      await session.step(input(5, { turns: 2, played: { turnIndex: 3, samples: 3200 } }));
+    });
   });
 
   it("is silent at once when it must listen, whatever the vocoder still owes (rule 5)", async () => {

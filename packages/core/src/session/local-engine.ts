@@ -225,7 +225,7 @@ function earVoice(acoustic: AcousticModel, weights: Weights): EarVoice {
 }
 
 /** Of what a session remembers; rises when a field is added. */
-const snapshotFormat = 1;
+const snapshotFormat = 2;
 
 /** What makes a model this one: its files by their hashes, and how they are put to use. */
 function keyOf({ manifest: { name, version, files, codecs }, config }: LoadedModel): string {
@@ -318,7 +318,9 @@ function engineCapabilities(
     snapshots: canCloneState,
     deterministic,
     truncates: false,
+    dmel: codecs.input,
     maxSessions,
+    ...(sees && codecs.image !== undefined ? { image: codecs.image } : {}),
     identity: {
       model: `${name} ${version}`,
       files: Object.fromEntries([...files.weights, files.tokenizer].map(({ path, sha256 }) => [path, sha256])),

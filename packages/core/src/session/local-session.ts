@@ -3,7 +3,7 @@
 
 import type { AcousticModel } from "../audio/acoustic-model.js";
 import { DmelEncoder, type DmelEncoderState } from "../audio/dmel.js";
-import { packLevels } from "../audio/dmel-nibbles.js";
+import { packLevels, unpackLevels } from "../audio/dmel-nibbles.js";
 import type { DmelPreset } from "../audio/dmel-presets.js";
 import { SourceFilterSynthesis, type SynthesisState } from "../audio/vocoder-synthesis.js";
 import type { StateSnapshot } from "../backend.js";
@@ -77,6 +77,8 @@ interface Memory {
   /** Text that the user typed, and how far it is. */
   readonly typed: readonly { readonly text: string; readonly place: TypedPlace | undefined }[];
   readonly typedUntil: number;
+  /** Of what was typed, where the input comes as levels; absent if none is under way. */
+  readonly typedEncoder?: DmelEncoderState;
 }
 
 /** A text that it was told to say, and how far it is. */
@@ -116,6 +118,8 @@ export class LocalSession implements EngineSession {
   #told: ToldSpeech[] = [];
   /** What the user typed and it has not heard to its end, the first of which may be under way. */
   #typed: TypedSpeech[] = [];
+  /** Makes levels of it where the input comes as levels; made when it is first needed. */
+  #typedEncoder: DmelEncoder | undefined;
   /** Until this micro-turn, what it understands is what was typed: the task of a delegation has the words as they were typed. */
   #typedUntil = -1;
   /** A micro-turn was skipped while it said the first of them: it begins again with the word that was cut. */
@@ -155,7 +159,9 @@ export class LocalSession implements EngineSession {
     const unsaid = this.#takeText(input);
     const levels = input.turns * this.#levelsPerTurn;
     if (this.#levels.length < levels) this.#levels = new Uint8Array(levels);
-    this.#encoder.push(this.#withTyped(input, typedBefore), this.#levels.subarray(0, levels));
+    const heard = this.#levels.subarray(0, levels);
+    if (input.dmel === undefined) this.#encoder.push(this.#withTyped(input, typedBefore), heard);
+    else this.#takeLevels(input.dmel, input, typedBefore, heard);
     const encodeMs = performance.now() - startedMs;
     return new Promise((resolve, reject) => {
       const step: Step = {
@@ -204,6 +210,9 @@ export class LocalSession implements EngineSession {
       told: this.#told.map(({ text, delivery, place }) => ({ text, delivery, place })),
       typed: this.#typed.map(({ text, place }) => ({ text, place })),
       typedUntil: this.#typedUntil,
+      ...(this.#typedEncoder === undefined || this.#typed.length === 0
+        ? {}
+        : { typedEncoder: this.#typedEncoder.snapshot() }),
     };
     const state = await this.#move(this.#model.batch.state.read(this.#row));
     return { engine: `local ${this.#model.name}`, data: { ...memory, state } satisfies Memory };
@@ -219,7 +228,7 @@ export class LocalSession implements EngineSession {
       );
     }
     const { state, encoder, synthesis, random, temperature, text, heard, floor, waitingTokens } = memory as Memory;
-    const { told, typed, typedUntil } = memory as Memory;
+    const { told, typed, typedUntil, typedEncoder } = memory as Memory;
     await this.#move(this.#model.batch.state.write(this.#row, state));
     this.#encoder.restore(encoder);
     this.#synthesis.restore(synthesis);
@@ -234,6 +243,8 @@ export class LocalSession implements EngineSession {
     this.#typed = [];
     for (const { text, place } of typed) this.#hear(text, place);
     this.#typedUntil = typedUntil;
+    if (typedEncoder === undefined) this.#typedEncoder?.reset();
+    else this.#encoderOfTyped().restore(typedEncoder);
   }
 
   /** Keeps steps, snapshots and restores out while the row is read or written: none may see half of it. */
@@ -321,14 +332,42 @@ export class LocalSession implements EngineSession {
    *
    * @param before - texts that waited before this step; what it brought itself enters a merged step with its last micro-turn
    */
-  #withTyped({ audio, index, turns }: TurnInput, before: number): Float32Array {
-    if (this.#typed.length === 0) return audio;
-    const mixed = audio.slice();
-    const last = audio.length - audio.length / turns;
-    const earlier = this.#speakTyped(mixed.subarray(0, last), before);
-    const spoken = earlier + this.#speakTyped(mixed.subarray(last), this.#typed.length);
-    if (spoken > 0) this.#typedUntil = index + typedEchoTurns;
+  #withTyped(input: TurnInput, before: number): Float32Array {
+    if (this.#typed.length === 0) return input.audio;
+    const mixed = input.audio.slice();
+    this.#addTyped(mixed, input, before);
     return mixed;
+  }
+
+  /**
+   * The levels of a step that were encoded elsewhere. Where what was typed is spoken into them, the louder of both counts,
+   * bin by bin: that is near to what encoding their sum gives.
+   */
+  #takeLevels(packed: Uint8Array, input: TurnInput, before: number, levels: Uint8Array): void {
+    unpackLevels(packed, levels);
+    // If samples come again, they do not go on from those before.
+    this.#encoder.reset();
+    if (this.#typed.length === 0) return;
+    const spoken = new Float32Array(input.turns * this.#model.layout.audioPositions * this.#model.dmel.hopSamples);
+    this.#addTyped(spoken, input, before);
+    const encoder = this.#encoderOfTyped();
+    const typed = new Uint8Array(levels.length);
+    encoder.push(spoken, typed);
+    for (let i = 0; i < levels.length; i++) levels[i] = Math.max(levels[i], typed[i]);
+    if (this.#typed.length === 0) encoder.reset();
+  }
+
+  #encoderOfTyped(): DmelEncoder {
+    this.#typedEncoder ??= new DmelEncoder(this.#model.dmel);
+    return this.#typedEncoder;
+  }
+
+  /** Speaks what was typed into the samples of a step; for `before` see {@link #withTyped}. */
+  #addTyped(audio: Float32Array, { index, turns }: TurnInput, before: number): void {
+    const last = audio.length - audio.length / turns;
+    const earlier = this.#speakTyped(audio.subarray(0, last), before);
+    const spoken = earlier + this.#speakTyped(audio.subarray(last), this.#typed.length);
+    if (spoken > 0) this.#typedUntil = index + typedEchoTurns;
   }
 
   /** Speaks the first `count` texts that wait into samples. @returns samples spoken */
