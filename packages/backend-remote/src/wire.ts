@@ -113,6 +113,11 @@ export interface Wire {
    * @param events - of this connection; those of an earlier one must not be used any more
    */
   opened(events: WireEvents): void;
+  /**
+   * The connection is open, and `ready` has not come within `connectTimeoutMs`: what that means for this service. Default:
+   * `OPEN_TIMEOUT`. A session that was open before tries again.
+   */
+  unanswered?(waitedMs: number): DuplexError;
   /** @throws DuplexError `PROTOCOL_VIOLATION` for a message that cannot be understood; the connection then ends */
   receive(message: SocketMessage): void;
   /** Sends one micro-turn; only after `ready`, in order. */

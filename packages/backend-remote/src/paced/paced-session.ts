@@ -43,6 +43,7 @@ const quiet = { encodeMs: 0, waitMs: 0, runMs: 0, decodeMs: 0 };
 /** A connection and its state. */
 interface Connection {
   readonly socket: MessageSocket;
+  open: boolean;
   ready: boolean;
   over: boolean;
 }
@@ -97,17 +98,7 @@ export class PacedSession implements EngineSession {
     const { clock, connectTimeoutMs } = this.#settings;
     const abort = () =>
       this.#fail(new DuplexError("ABORTED", "open: its signal was aborted", { cause: signal?.reason }));
-    const cancel = clock.setTimer(
-      () =>
-        this.#fail(
-          new DuplexError(
-            "OPEN_TIMEOUT",
-            `open: expected the service to be ready within ${connectTimeoutMs} ms; it may be busy or not speak this protocol; check the address, or raise connectTimeoutMs`,
-            { details: { connectTimeoutMs } },
-          ),
-        ),
-      clock.now() + connectTimeoutMs,
-    );
+    const cancel = clock.setTimer(() => this.#fail(this.#unanswered()), clock.now() + connectTimeoutMs);
     signal?.addEventListener("abort", abort, { once: true });
     try {
       await new Promise<void>((resolve, reject) => {
@@ -287,17 +278,44 @@ export class PacedSession implements EngineSession {
       const request = await this.#wire.request(this.#stop.signal);
       if (this.#error !== undefined) return;
       const socket = openSocket(request, {
-        onOpen: () => this.#guard(made, () => this.#wire.opened(this.#eventsOf(made))),
+        onOpen: () => {
+          made.open = true;
+          this.#guard(made, () => this.#wire.opened(this.#eventsOf(made)));
+        },
         onMessage: (message) => this.#guard(made, () => this.#wire.receive(message)),
         onClose: (end) => this.#onClose(made, end),
       });
-      const made: Connection = { socket, ready: false, over: false };
+      const made: Connection = { socket, open: false, ready: false, over: false };
       connection = made;
       this.#connection = made;
+      // The first connection has the deadline of `open`.
+      if (this.#opening === undefined) this.#expectReady(made);
     } catch (error) {
       if (connection !== undefined) connection.over = true;
       this.#lose(asDuplexError("open", error), !DuplexError.is(error) || error.code === "NETWORK_FAILED");
     }
+  }
+
+  /** A service that does not take the session up again is left, and tried once more. */
+  #expectReady(connection: Connection): void {
+    const { clock, connectTimeoutMs } = this.#settings;
+    const { signal } = this.#stop;
+    const cancel = clock.setTimer(() => {
+      signal.removeEventListener("abort", cancel);
+      if (!connection.ready) this.#drop(connection, this.#unanswered(), true);
+    }, clock.now() + connectTimeoutMs);
+    signal.addEventListener("abort", cancel, { once: true });
+  }
+
+  #unanswered(): DuplexError {
+    const { connectTimeoutMs } = this.#settings;
+    const told = this.#connection?.open === true ? this.#wire.unanswered?.(connectTimeoutMs) : undefined;
+    if (told !== undefined) return told;
+    return new DuplexError(
+      "OPEN_TIMEOUT",
+      `open: expected the service to be ready within ${connectTimeoutMs} ms; it may be busy or not speak this protocol; check the address, or raise connectTimeoutMs`,
+      { details: { connectTimeoutMs } },
+    );
   }
 
   /** Runs what a wire does with a message; an error of it ends the connection. */
