@@ -243,3 +243,5 @@ function frame(timeMs: number): void {
 showPhase("idle");
 timeline.redraw(0);
 navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
+// Starts the browser's sound without a question, and without anybody waiting: the first AudioContext of a browser blocks the page until that is done.
+navigator.mediaDevices?.enumerateDevices().catch(() => {});
