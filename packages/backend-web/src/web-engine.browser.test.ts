@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { tinyModelFiles } from "@microturn/core/testing";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { openBackgroundTab } from "../../../scripts/background-tab.js";
 import {
   bundle,
   chromiumPath,
@@ -13,7 +14,7 @@ import {
   webgpuFlags,
   withoutChromium,
 } from "../../../scripts/browser-testing.js";
-import type { EnginePage } from "./testing/engine-page.js";
+import type { EnginePage, LiveTalk } from "./testing/engine-page.js";
 import type { DeviceChange } from "./web-engine.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -21,6 +22,10 @@ const extern = { conditions: ["onnxruntime-web-use-extern-wasm"] };
 
 /** What a test finds in its page. */
 declare const page: EnginePage;
+/** What it leaves there for later. */
+declare const live: LiveTalk;
+
+const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, 1000 * count));
 
 describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { timeout: 120_000 }, () => {
   let routes: Record<string, Route>;
@@ -247,6 +252,71 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
     );
     expect(turns).toBe(25);
     expect(longestGapMs, "the page did not stand still").toBeGreaterThan(2500);
+  });
+
+  it("goes on in a hidden tab, and in one that was frozen: nothing is lost, and events say what was late (rules 2, 3 and 8)", async () => {
+    const server = await startServer({ routes });
+    const browser = await openChromium([], { throttles: true });
+    open.push(server, browser);
+    const tab = await openBackgroundTab(browser, `${server.url}/`);
+    const look = () => tab.evaluate(() => live.look());
+    await tab.evaluate(async () => {
+      Object.assign(window, { live: await page.keepTalking(page.makeEngine({ devices: ["wasm"] })) });
+    });
+    await seconds(1);
+    const shown = await look();
+    await tab.hide();
+    await seconds(4);
+    const hidden = await look();
+    await tab.freeze();
+    await seconds(4);
+    await tab.thaw();
+    await seconds(2);
+    const thawed = await look();
+    await tab.show();
+    await expect.poll(async () => (await look()).turns.length, { timeout: 30_000, interval: 1000 }).toBeGreaterThan(2);
+    await tab.evaluate(() => live.close());
+    expect(hidden.longestGapMs, "its timers were not slowed down").toBeGreaterThan(900);
+    expect(thawed.longestGapMs, "it was not frozen").toBeGreaterThan(3900);
+    // One after the other, each once: what was merged has records too.
+    const turns = [shown, hidden, thawed].flatMap((report) => report.turns);
+    expect(turns).toEqual(turns.map((_, index) => index));
+    expect(turns.length).toBeGreaterThan(20);
+    for (const report of [shown, hidden, thawed]) {
+      expect(report.problems).toEqual([]);
+      // All but one write at most is in the session.
+      expect(report.timeMs).toBeLessThan(report.writtenMs + 1);
+      expect(report.timeMs).toBeGreaterThan(report.writtenMs - 1001);
+      expect(report.skippedByEvents).toBe(report.skipped);
+      // A timer of a hidden tab brings a second at once.
+      expect(report.mostQueued).toBeLessThanOrEqual(6);
+    }
+  });
+
+  it("leaves nothing running when its tab is closed in mid-session, and another tab can begin", async () => {
+    const first = await visit(plain);
+    const second = await first.context().newPage();
+    await second.goto(first.url());
+    await second.waitForFunction(() => "page" in window);
+    const workers = () =>
+      second.evaluate(async () => {
+        const { held = [] } = await navigator.locks.query();
+        return held.filter(({ name }) => name?.startsWith("worker ")).length;
+      });
+    await first.evaluate(async () => {
+      await page.keepTalking(page.makeEngine({ devices: ["wasm"] }));
+    });
+    expect(await workers()).toBe(1);
+    await first.close();
+    await expect.poll(workers, { timeout: 10_000 }).toBe(0);
+    const said = await second.evaluate(async () => {
+      const engine = page.makeEngine({ devices: ["wasm"] });
+      const said = await page.talk(engine, 3);
+      await engine.close();
+      return said;
+    });
+    expect(said).toHaveLength(3);
+    expect(await workers()).toBe(0);
   });
 
   it("runs two engines in one page, each in its own worker", async () => {

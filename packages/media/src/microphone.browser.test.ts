@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { readWav } from "@microturn/core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openBackgroundTab } from "../../../scripts/background-tab.js";
 import { chromiumPath, withoutChromium } from "../../../scripts/browser-testing.js";
 import type { MediaKit } from "./testing/kit.js";
 import { type MediaPages, openMediaPages } from "./testing/media-page.js";
@@ -375,6 +376,35 @@ describe.skipIf(chromiumPath === undefined)(`whatever becomes of a microphone${w
     expect(page.problems).toEqual([]);
   });
 
+  it("stands still while the page's audio is suspended, and goes on when it runs again (rules 1 and 3)", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      const session = await kit.core.DuplexSession.open({ engine: kit.scriptedEngine() });
+      const audioContext = new AudioContext();
+      const states: string[] = [];
+      const onStateChange = (state: string) => states.push(state);
+      const microphone = await kit.attachMicrophone(session, { audioContext, onStateChange });
+      const until = async (turn: number) => {
+        while (session.turnIndex < turn) await new Promise((resolve) => setTimeout(resolve, 10));
+      };
+      await until(3);
+      states.length = 0;
+      await audioContext.suspend();
+      // What was captured before is on its way.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const suspendedMs = session.timeMs;
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      const stillMs = session.timeMs;
+      await audioContext.resume();
+      await until(session.turnIndex + 5);
+      const { lostSamples } = microphone;
+      await session.close();
+      await audioContext.close();
+      return { stoodStill: stillMs - suspendedMs, lostSamples, states: states.slice(0, 2) };
+    });
+    expect(result).toEqual({ stoodStill: 0, lostSamples: 0, states: ["suspended", "live"] });
+  });
+
   it("carries on with two sessions in one page, each with audio of its own", async () => {
     const page = await pages.open();
     const result = await page.evaluate(async () => {
@@ -438,3 +468,72 @@ describe.skipIf(chromiumPath === undefined)(`without a microphone${withoutChromi
     expect(result?.message).toContain("https");
   });
 });
+
+describe.skipIf(chromiumPath === undefined)(`a session in a tab that is hidden${withoutChromium}`, () => {
+  it("goes on listening and speaking behind another tab, and stands still while it is frozen (rule 1)", async () => {
+    const pages = await openMediaPages({ throttles: true });
+    try {
+      const tab = await openBackgroundTab(pages.browser, `${await pages.serve()}/`);
+      await tab.evaluate(async () => {
+        const engine = kit.scriptedEngine({ script: () => ({ decision: "speak", speech: 0.3 }) });
+        const session = await kit.core.DuplexSession.open({ engine });
+        const speaker = kit.attachSpeaker(session);
+        const microphone = await kit.attachMicrophone(session);
+        let turns = 0;
+        session.on("turn-end", () => {
+          turns++;
+        });
+        let lastMs = performance.now();
+        let slowest = 0;
+        setInterval(() => {
+          slowest = Math.max(slowest, performance.now() - lastMs);
+          lastMs = performance.now();
+        }, 20);
+        Object.assign(window, {
+          look() {
+            const report = { turns, slowest, lost: microphone.lostSamples };
+            const { state } = microphone;
+            slowest = 0;
+            return { ...report, states: [state, speaker.state], played: speaker.heard?.turnIndex ?? -1 };
+          },
+        });
+      });
+      const look = () => tab.evaluate(() => (window as unknown as { look(): HiddenReport }).look());
+      const seconds = (count: number) => new Promise((resolve) => setTimeout(resolve, 1000 * count));
+      await seconds(1);
+      await tab.hide();
+      const before = await look();
+      await seconds(4);
+      const hidden = await look();
+      await tab.freeze();
+      await seconds(4);
+      await tab.thaw();
+      await seconds(2);
+      const thawed = await look();
+      await tab.show();
+      await expect.poll(async () => (await look()).turns, { timeout: 20_000 }).toBeGreaterThan(thawed.turns + 5);
+      const again = await look();
+      expect(hidden.slowest, "its timers were not slowed down").toBeGreaterThan(900);
+      expect(thawed.slowest, "it was not frozen").toBeGreaterThan(3900);
+      // 4 s, but for what a slow machine may stutter.
+      expect(hidden.turns - before.turns).toBeGreaterThan(14);
+      expect(hidden.played - before.played).toBeGreaterThan(14);
+      // Of 6 s, 2 were heard: the browser stops the audio of a frozen page, so nothing of it is lost.
+      expect(thawed.turns - hidden.turns).toBeGreaterThan(5);
+      expect(thawed.turns - hidden.turns).toBeLessThan(16);
+      expect(again.lost).toBe(0);
+      expect(again.states).toEqual(["live", "running"]);
+    } finally {
+      await pages.close();
+    }
+  });
+});
+
+interface HiddenReport {
+  readonly turns: number;
+  /** Longest time between two ticks of a timer of 20 ms. */
+  readonly slowest: number;
+  readonly lost: number;
+  readonly states: readonly string[];
+  readonly played: number;
+}

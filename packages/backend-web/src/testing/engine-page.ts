@@ -19,6 +19,34 @@ export interface EnginePage {
   talk(engine: WebEngine, turns: number, breaks?: Readonly<Record<number, "gpu" | "worker">>): Promise<string[]>;
   /** Talks in real time until it has had a number of micro-turns. @returns micro-turns, and the longest time between two */
   talkLive(engine: WebEngine, turns: number): Promise<{ turns: number; longestGapMs: number }>;
+  /** Talks in real time until it is stopped: a timer writes as much as time has passed, but for what is more than a second. */
+  keepTalking(engine: WebEngine): Promise<LiveTalk>;
+}
+
+/** A conversation that goes on. */
+export interface LiveTalk {
+  /** How it is so far, and what has happened since it was asked the last time. */
+  look(): LiveReport;
+  close(): Promise<void>;
+}
+
+/** See {@link LiveTalk}. */
+export interface LiveReport {
+  /** On the session clock, ms. */
+  readonly timeMs: number;
+  /** All that was written so far, ms. */
+  readonly writtenMs: number;
+  /** Index of every micro-turn. */
+  readonly turns: readonly number[];
+  /** How many of them were skipped by merging, and how many the events of lateness name. */
+  readonly skipped: number;
+  readonly skippedByEvents: number;
+  /** Most that waited when a late step was done. */
+  readonly mostQueued: number;
+  /** Events of refused input and errors. */
+  readonly problems: readonly string[];
+  /** Longest time between two micro-turns, ms. */
+  readonly longestGapMs: number;
 }
 
 const page: EnginePage = {
@@ -81,6 +109,47 @@ const page: EnginePage = {
     clearInterval(source);
     await session.close();
     return { turns: had, longestGapMs };
+  },
+  async keepTalking(engine) {
+    const session = await DuplexSession.open({ engine });
+    const nothing = () => ({
+      ...{ turns: [] as number[], skipped: 0, skippedByEvents: 0, mostQueued: 0, longestGapMs: 0 },
+      problems: [] as string[],
+    });
+    let since = nothing();
+    let lastTurnMs = performance.now();
+    session.on("turn-end", ({ turn }) => {
+      since.turns.push(turn.index);
+      if (turn.output.skipped) since.skipped++;
+      since.longestGapMs = Math.max(since.longestGapMs, performance.now() - lastTurnMs);
+      lastTurnMs = performance.now();
+    });
+    session.on("turn-late", ({ skippedTurns, queuedTurns }) => {
+      since.skippedByEvents += skippedTurns;
+      since.mostQueued = Math.max(since.mostQueued, queuedTurns);
+    });
+    session.on("input-refused", ({ error }) => since.problems.push(error.message));
+    session.on("error", ({ error }) => since.problems.push(error.message));
+    let written = 0;
+    let lastMs = performance.now();
+    const source = setInterval(() => {
+      const nowMs = performance.now();
+      const samples = Math.floor(16 * Math.min(1000, nowMs - lastMs));
+      lastMs = nowMs;
+      written += samples;
+      void session.writeAudio(new Float32Array(samples));
+    }, 20);
+    return {
+      look() {
+        const report = { ...since, timeMs: session.timeMs, writtenMs: written / 16 };
+        since = nothing();
+        return report;
+      },
+      async close() {
+        clearInterval(source);
+        await session.close();
+      },
+    };
   },
 };
 

@@ -11,6 +11,9 @@ if (globalThis.GPUAdapter !== undefined) {
   };
 }
 
+// Held for as long as it lives: other tabs can look.
+void navigator.locks?.request(`worker ${Math.random()}`, () => new Promise(() => {}));
+
 const channel = new BroadcastChannel("break");
 channel.addEventListener("message", ({ data }) => {
   channel.postMessage("breaking");

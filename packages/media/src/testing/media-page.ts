@@ -12,6 +12,8 @@ export interface MediaPagesOptions {
   readonly flags?: readonly string[];
   /** Fake devices that allow themselves; default true. */
   readonly devices?: boolean;
+  /** Slows down what is hidden, as browsers do; default false. */
+  readonly throttles?: boolean;
   readonly routes?: Readonly<Record<string, Route>>;
   /** The script of the pages; default `testing/kit.ts`. */
   readonly entry?: string;
@@ -28,6 +30,8 @@ export interface MediaPages {
     /** Name of the server; default localhost, which browsers trust. */
     readonly host?: string;
   }): Promise<Page & { readonly problems: string[] }>;
+  /** Starts a server of the page, for those who open it themselves. @returns its address */
+  serve(isolated?: boolean): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -36,7 +40,7 @@ const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; connec
 
 /** Bundles the kit and starts the browser. */
 export async function openMediaPages(options: MediaPagesOptions = {}): Promise<MediaPages> {
-  const { flags = [], devices = true, entry = "testing/kit.ts" } = options;
+  const { flags = [], devices = true, throttles = false, entry = "testing/kit.ts" } = options;
   const [script, capture, player, recorder] = await Promise.all(
     [entry, "worklets/capture-worklet.ts", "worklets/player-worklet.ts", "testing/recorder-worklet.ts"].map((path) =>
       bundle(source(path), { sourcemap: false }),
@@ -52,16 +56,20 @@ export async function openMediaPages(options: MediaPagesOptions = {}): Promise<M
     ...options.routes,
   };
   const fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
-  const browser = await openChromium([...(devices ? fake : []), ...flags]);
+  const browser = await openChromium([...(devices ? fake : []), ...flags], { throttles });
   const servers = new Map<boolean, TestServer>();
+  const serve = async (isolated = true) => {
+    const server =
+      servers.get(isolated) ??
+      (await startServer({ routes, isolated, headers: { "Content-Security-Policy": policy } }));
+    servers.set(isolated, server);
+    return server.url;
+  };
   return {
     browser,
+    serve,
     async open({ isolated = true, context, path = "/", host = "localhost" } = {}) {
-      let server = servers.get(isolated);
-      if (server === undefined) {
-        server = await startServer({ routes, isolated, headers: { "Content-Security-Policy": policy } });
-        servers.set(isolated, server);
-      }
+      const url = await serve(isolated);
       const page = await (context ?? browser).newPage();
       const problems: string[] = [];
       page.on("pageerror", (error) => problems.push(error.message));
@@ -74,7 +82,7 @@ export async function openMediaPages(options: MediaPagesOptions = {}): Promise<M
         .catch(() => {
           throw new Error(`the page did not start: ${problems.join("; ")}`);
         });
-      await page.goto(`${server.url.replace("localhost", host)}${path}`);
+      await page.goto(`${url.replace("localhost", host)}${path}`);
       await ready;
       return Object.assign(page, { problems });
     },
