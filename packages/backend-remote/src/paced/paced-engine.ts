@@ -5,6 +5,7 @@ import {
   DuplexError,
   type Engine,
   type EngineCapabilities,
+  type EngineLoadOptions,
   type EngineOpenOptions,
   systemClock,
 } from "@microturn/core";
@@ -75,14 +76,15 @@ class PacedEngine implements Engine {
   }
 
   /** Nothing is loaded: a service is reached when a session opens. */
-  async load(): Promise<EngineCapabilities> {
+  async load({ signal }: EngineLoadOptions = {}): Promise<EngineCapabilities> {
     this.#requireOpen("load");
+    if (signal?.aborted) throw new DuplexError("ABORTED", "load: its signal was aborted", { cause: signal.reason });
     return { ...this.#makeWire({}).capabilities, maxSessions: this.#options.maxSessions };
   }
 
   async open(options: EngineOpenOptions = {}): Promise<PacedSession> {
     this.#requireOpen("open");
-    const { clock = systemClock, openSocket = openPlatformSocket, onNote = () => {}, maxSessions } = this.#options;
+    const { clock = systemClock, openSocket = openPlatformSocket, maxSessions } = this.#options;
     if (this.#sessions.size >= maxSessions) {
       throw new DuplexError(
         "UNSUPPORTED",
@@ -91,7 +93,8 @@ class PacedEngine implements Engine {
     }
     const session = new PacedSession(this.#makeWire(options), {
       ...this.#options,
-      ...{ clock, openSocket, onNote, maxSocketBytes },
+      ...{ clock, openSocket, maxSocketBytes, maxSessions },
+      onNote: (note) => this.#tell(note),
       onClose: () => this.#sessions.delete(session),
     });
     this.#sessions.add(session);
@@ -107,6 +110,15 @@ class PacedEngine implements Engine {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#sessions].map((session) => session.close()));
+  }
+
+  /** A listener that throws ends no session. */
+  #tell(note: WireNote): void {
+    try {
+      this.#options.onNote?.(note);
+    } catch {
+      // It is told what happened, and not asked.
+    }
   }
 
   #requireOpen(operation: string): void {

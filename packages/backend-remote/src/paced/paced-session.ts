@@ -2,7 +2,6 @@
 // back is queued, and each micro-turn takes its slice. The connection may break and come back meanwhile.
 
 import {
-  type Clock,
   checkTurnInput,
   DuplexError,
   type EngineCapabilities,
@@ -12,45 +11,35 @@ import {
   type TurnInput,
   type TurnOutput,
 } from "@microturn/core";
-import type { MessageSocket, OpenSocket, SocketEnd } from "../socket/message-socket.js";
-import type { Wire, WireDelegation, WireEvents, WireNote, WireUnit } from "../wire.js";
+import type { Wire, WireDelegation, WireUnit } from "../wire.js";
 import { ReplyQueue } from "./reply-queue.js";
+import { type LinkSettings, WireLink } from "./wire-link.js";
 import { WordCutter } from "./word-cutter.js";
 
 /** How a paced session deals with the world. */
-export interface PacedSettings {
-  readonly clock: Clock;
-  readonly openSocket: OpenSocket;
-  /** `open` settles within this, ms. */
-  readonly connectTimeoutMs: number;
-  /** A session whose connection is lost tries to come back for this long, ms; 0: not at all. */
-  readonly reconnectMs: number;
+export interface PacedSettings extends LinkSettings {
   /** Input that is held while there is no connection, or the socket is slow, ms; the oldest goes. */
   readonly maxHeldMs: number;
   /** Bytes in the socket beyond which input is held. */
   readonly maxSocketBytes: number;
-  readonly onNote: (note: WireNote) => void;
+  /** Sessions that the engine opens at once, for the capabilities. */
+  readonly maxSessions: number;
   readonly onClose: () => void;
 }
 
-const firstRetryMs = 250;
-const longestRetryMs = 5000;
-const goodbyeMs = 2000;
 /** Delegations that wait to be told, one in a micro-turn; a service that has more open is broken. */
 const maxDelegations = 256;
+/** A socket that takes nothing for so long leads nowhere, ms. */
+const stalledMs = 15_000;
+/** What comes after a stall of the source is sent at once, up to this, ms; after a longer gap time starts anew. */
+const longestBurstMs = 2000;
+/** A source is held back to this much faster than real time, so that its clock may run a little fast without a queue. */
+const headway = 1.002;
 const quiet = { encodeMs: 0, waitMs: 0, runMs: 0, decodeMs: 0 };
-
-/** A connection and its state. */
-interface Connection {
-  readonly socket: MessageSocket;
-  open: boolean;
-  ready: boolean;
-  over: boolean;
-}
 
 export class PacedSession implements EngineSession {
   readonly capabilities: EngineCapabilities;
-  readonly #wire: Wire;
+  readonly #link: WireLink;
   readonly #settings: PacedSettings;
   readonly #replies: ReplyQueue;
   readonly #said = new WordCutter();
@@ -58,27 +47,21 @@ export class PacedSession implements EngineSession {
   readonly #turnSamples: number;
   readonly #outputSamples: number;
   readonly #stop = new AbortController();
-  #connection: Connection | undefined;
-  /** Whoever waits for the first `ready`. */
-  #opening: { readonly resolve: () => void; readonly reject: (error: DuplexError) => void } | undefined;
-  #lostAtMs: number | undefined;
-  #attempt = 0;
-  #cancelRetry: () => void = () => {};
   #held: WireUnit[] = [];
   #units = 0;
-  #startMs: number | undefined;
-  #turns = 0;
+  /** Since when the socket has had no room. */
+  #stalledSinceMs: number | undefined;
+  #dueMs: number | undefined;
   #delegations: WireDelegation[] = [];
   #flushed = false;
-  /** A reply was cut, and the service is to be told how much of it was heard. */
-  #cut = false;
+  /** Replies that were cut, and of which the service is to be told how much was heard. */
+  #cut: string[] = [];
   #error: DuplexError | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(wire: Wire, settings: PacedSettings) {
-    const { turnDurationMs, inputSampleRate, outputSampleRate } = wire.capabilities;
-    this.capabilities = wire.capabilities;
-    this.#wire = wire;
+    this.capabilities = { ...wire.capabilities, maxSessions: settings.maxSessions };
+    const { turnDurationMs, inputSampleRate, outputSampleRate } = this.capabilities;
     this.#settings = settings;
     this.#turnSamples = Math.round((inputSampleRate * turnDurationMs) / 1000);
     this.#outputSamples = Math.round((outputSampleRate * turnDurationMs) / 1000);
@@ -87,42 +70,41 @@ export class PacedSession implements EngineSession {
       reserve: Math.round((wire.reserveMs * outputSampleRate) / 1000),
       maxSamples: Math.round((wire.maxReplyMs * outputSampleRate) / 1000),
     });
+    this.#link = new WireLink(wire, settings, {
+      ready: () => this.#release(),
+      lost: () => this.#replies.endAll(),
+      ended: (error) => this.#end(error),
+      audio: (pcm, reply) => this.#addAudio(pcm, reply),
+      text: (text, reply, atMs) => this.#replies.addText(text, reply, atMs),
+      heard: (text) => this.#heard.add(text),
+      replyEnd: (reply) => this.#replies.end(reply),
+      flush: () => {
+        if (this.#cutReplies()) this.#flushed = true;
+      },
+      delegation: (delegation) => {
+        if (this.#delegations.length < maxDelegations) this.#delegations.push(delegation);
+      },
+      delegationCancelled: (id) => {
+        this.#delegations = this.#delegations.filter((one) => one.id !== id);
+      },
+    });
   }
 
-  /**
-   * Connects and waits until the service takes input.
-   *
-   * @throws DuplexError exactly one, within `connectTimeoutMs`: `OPEN_TIMEOUT`, `ABORTED`, or what the wire makes of the end
-   */
-  async open(signal?: AbortSignal): Promise<void> {
-    const { clock, connectTimeoutMs } = this.#settings;
-    const abort = () =>
-      this.#fail(new DuplexError("ABORTED", "open: its signal was aborted", { cause: signal?.reason }));
-    const cancel = clock.setTimer(() => this.#fail(this.#unanswered()), clock.now() + connectTimeoutMs);
-    signal?.addEventListener("abort", abort, { once: true });
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.#opening = { resolve, reject };
-        if (signal?.aborted) abort();
-        else void this.#connect();
-      });
-    } finally {
-      this.#opening = undefined;
-      cancel();
-      signal?.removeEventListener("abort", abort);
-    }
+  /** Connects and waits until the service takes input. @throws DuplexError as {@link WireLink.open} */
+  open(signal?: AbortSignal): Promise<void> {
+    return this.#link.open(signal);
   }
 
   async step(input: TurnInput): Promise<TurnOutput> {
-    checkTurnInput(input, this.capabilities);
     this.#requireOpen("step");
+    checkTurnInput(input, this.capabilities);
     const startedMs = performance.now();
     this.#tellHeard(input);
     this.#sendInput(input);
-    if (input.forceListen === true && this.#replies.clear()) {
+    if (input.forceListen === true) {
       // The session has flushed the player already; no need to ask it again.
-      this.#wire.interrupt();
-      this.#cut = true;
+      this.#link.tell((wire) => wire.interrupt());
+      this.#cutReplies();
       this.#said.clear();
     }
     const encodeMs = performance.now() - startedMs;
@@ -132,11 +114,11 @@ export class PacedSession implements EngineSession {
   }
 
   snapshot(): Promise<EngineSnapshot> {
-    return Promise.reject(new DuplexError("UNSUPPORTED", "snapshot: a session at a service has none"));
+    return this.#refuse("snapshot", "a session at a service has none");
   }
 
   restore(): Promise<void> {
-    return Promise.reject(new DuplexError("UNSUPPORTED", "restore: a session at a service has no snapshots"));
+    return this.#refuse("restore", "a session at a service has no snapshots");
   }
 
   close(): Promise<void> {
@@ -145,51 +127,26 @@ export class PacedSession implements EngineSession {
   }
 
   async #close(): Promise<void> {
-    const connection = this.#connection;
-    this.#settings.onClose();
     const ended = new DuplexError("SESSION_CLOSED", "open: the session was closed meanwhile");
-    this.#error ??= ended;
-    this.#opening?.reject(ended);
-    this.#stop.abort(ended);
-    this.#cancelRetry();
-    this.#forget();
-    if (connection === undefined || connection.over) return;
-    if (connection.ready) {
-      this.#wire.goodbye();
-      const { farewellMs = 0 } = this.#wire;
-      if (farewellMs > 0 && (await this.#endsWithin(connection, farewellMs))) return;
-    }
-    connection.socket.close(1000);
-    if (!(await this.#endsWithin(connection, goodbyeMs))) connection.socket.destroy();
+    this.#settings.onClose();
+    this.#end(ended);
+    await this.#link.close(ended);
   }
-
-  /** @returns whether the connection ends in time */
-  #endsWithin(connection: Connection, ms: number): Promise<boolean> {
-    if (connection.over) return Promise.resolve(true);
-    const { clock } = this.#settings;
-    return new Promise((resolve) => {
-      const cancel = clock.setTimer(() => resolve(false), clock.now() + ms);
-      this.#onEnd = () => {
-        cancel();
-        resolve(true);
-      };
-    });
-  }
-
-  #onEnd: () => void = () => {};
 
   // --- input ---
 
+  /** Tells how much was heard of what was cut, once the player knows. */
   #tellHeard({ played, index, turns }: TurnInput): void {
-    if (!this.#cut) return;
-    this.#cut = false;
+    if (this.#cut.length === 0) return;
+    const cut = this.#cut;
+    this.#cut = [];
     // Without a player that tells, all that was handed on counts as heard.
     const { turnIndex, samples } = played ?? { turnIndex: index - turns, samples: this.#outputSamples };
-    const place = this.#replies.placeOf(turnIndex, samples);
-    const last = this.#replies.placeOf(index - turns, this.#outputSamples);
-    if (last === undefined || this.#connection?.ready !== true) return;
-    const heard = place?.reply === last.reply ? place.samples : 0;
-    this.#wire.truncate(last.reply, (1000 * heard) / this.capabilities.outputSampleRate);
+    const { outputSampleRate } = this.capabilities;
+    for (const reply of cut) {
+      const heard = this.#replies.heardOf(reply, turnIndex, samples);
+      this.#link.tell((wire) => wire.truncate(reply, (1000 * heard) / outputSampleRate));
+    }
   }
 
   #sendInput({ audio, images, text, turns }: TurnInput): void {
@@ -198,14 +155,17 @@ export class PacedSession implements EngineSession {
       const slice = audio.subarray(turn * this.#turnSamples, (turn + 1) * this.#turnSamples);
       const unit = { index: this.#units++, audio: slice, images: last ? images : [], text: last ? text : [] };
       this.#release();
-      if (this.#held.length === 0 && this.#hasRoom()) this.#wire.sendUnit(unit);
+      if (this.#held.length === 0 && this.#hasRoom()) this.#link.sendUnit(unit);
       else this.#hold(unit);
     }
   }
 
   #hasRoom(): boolean {
-    const connection = this.#connection;
-    return connection?.ready === true && connection.socket.queuedBytes <= this.#settings.maxSocketBytes;
+    if (!this.#link.ready) return false;
+    const free = this.#link.queuedBytes <= this.#settings.maxSocketBytes;
+    if (free) this.#stalledSinceMs = undefined;
+    else this.#stalledSinceMs ??= this.#settings.clock.now();
+    return free;
   }
 
   /** Keeps a unit until it can be sent. Text is never dropped: it moves to the next unit. */
@@ -213,32 +173,51 @@ export class PacedSession implements EngineSession {
     const images = unit.images.map((image): ImageFrame => ({ ...image, data: image.data.slice() }));
     this.#held.push({ ...unit, audio: unit.audio.slice(), images });
     const most = Math.max(1, Math.floor(this.#settings.maxHeldMs / this.capabilities.turnDurationMs));
-    if (this.#held.length <= most) return;
-    const [oldest, next, ...rest] = this.#held;
-    this.#held = [{ ...next, text: [...oldest.text, ...next.text] }, ...rest];
-    this.#settings.onNote({ type: "input-dropped", units: 1 });
+    if (this.#held.length > most) {
+      const [oldest, next, ...rest] = this.#held;
+      this.#held = [{ ...next, text: [...oldest.text, ...next.text] }, ...rest];
+      this.#settings.onNote({ type: "input-dropped", units: 1 });
+    }
+    const nowMs = this.#settings.clock.now();
+    if (!this.#link.ready || nowMs - (this.#stalledSinceMs ?? nowMs) < stalledMs) return;
+    this.#stalledSinceMs = undefined;
+    this.#link.leave(
+      new DuplexError(
+        "NETWORK_FAILED",
+        `step: the service has taken nothing for ${stalledMs} ms; check the line to it`,
+      ),
+    );
   }
 
   #release(): void {
-    while (this.#held.length > 0 && this.#hasRoom()) this.#wire.sendUnit(this.#held.shift() as WireUnit);
+    while (this.#held.length > 0 && this.#hasRoom()) this.#link.sendUnit(this.#held.shift() as WireUnit);
   }
 
   // --- output ---
 
+  #addAudio(pcm: Float32Array, reply: string): void {
+    if (pcm.length === 0) return;
+    const dropped = this.#replies.addAudio(pcm, reply);
+    if (dropped > 0) this.#settings.onNote({ type: "output-dropped", samples: dropped });
+  }
+
+  /** Drops what was not handed on, and remembers of what. @returns whether there was a reply */
+  #cutReplies(): boolean {
+    const cut = this.#replies.clear();
+    for (const reply of cut) if (!this.#cut.includes(reply)) this.#cut.push(reply);
+    return cut.length > 0;
+  }
+
   /** A service runs in real time: a source that does not is held back. */
   async #untilDue(turns: number): Promise<void> {
     const { clock } = this.#settings;
-    const { turnDurationMs } = this.capabilities;
-    this.#startMs ??= clock.now();
-    const dueMs = this.#startMs + this.#turns * turnDurationMs;
-    this.#turns += turns;
     const nowMs = clock.now();
-    // After a pause time goes on from here, so that it is not made up for by a burst.
-    if (nowMs > dueMs + 1000) this.#startMs += nowMs - dueMs;
+    const dueMs = this.#dueMs ?? nowMs;
+    this.#dueMs = Math.max(dueMs, nowMs - longestBurstMs) + (turns * this.capabilities.turnDurationMs) / headway;
     if (nowMs >= dueMs) return;
     await new Promise<void>((resolve) => {
-      const cancel = clock.setTimer(done, dueMs);
       const { signal } = this.#stop;
+      const cancel = clock.setTimer(done, dueMs);
       function done() {
         cancel();
         signal.removeEventListener("abort", done);
@@ -260,170 +239,33 @@ export class PacedSession implements EngineSession {
     const delegation = this.#delegations.shift();
     return {
       decision: slice.speaks ? "speak" : "listen",
-      ...(yielded ? { yielded } : {}),
+      yielded,
       speech,
-      text: this.#said.push(slice.text, !this.#replies.busy),
+      text: silent ? "" : this.#said.push(slice.text, !this.#replies.busy),
       heard: this.#heard.take(),
       ...(delegation === undefined ? {} : { delegation }),
       timing: { ...quiet, encodeMs, decodeMs: performance.now() - startedMs },
     };
   }
 
-  // --- the connection ---
+  // --- the end ---
 
-  async #connect(): Promise<void> {
-    const { openSocket } = this.#settings;
-    let connection: Connection | undefined;
-    try {
-      const request = await this.#wire.request(this.#stop.signal);
-      if (this.#error !== undefined) return;
-      const socket = openSocket(request, {
-        onOpen: () => {
-          made.open = true;
-          this.#guard(made, () => this.#wire.opened(this.#eventsOf(made)));
-        },
-        onMessage: (message) => this.#guard(made, () => this.#wire.receive(message)),
-        onClose: (end) => this.#onClose(made, end),
-      });
-      const made: Connection = { socket, open: false, ready: false, over: false };
-      connection = made;
-      this.#connection = made;
-      // The first connection has the deadline of `open`.
-      if (this.#opening === undefined) this.#expectReady(made);
-    } catch (error) {
-      if (connection !== undefined) connection.over = true;
-      this.#lose(asDuplexError("open", error), !DuplexError.is(error) || error.code === "NETWORK_FAILED");
-    }
-  }
-
-  /** A service that does not take the session up again is left, and tried once more. */
-  #expectReady(connection: Connection): void {
-    const { clock, connectTimeoutMs } = this.#settings;
-    const { signal } = this.#stop;
-    const cancel = clock.setTimer(() => {
-      signal.removeEventListener("abort", cancel);
-      if (!connection.ready) this.#drop(connection, this.#unanswered(), true);
-    }, clock.now() + connectTimeoutMs);
-    signal.addEventListener("abort", cancel, { once: true });
-  }
-
-  #unanswered(): DuplexError {
-    const { connectTimeoutMs } = this.#settings;
-    const told = this.#connection?.open === true ? this.#wire.unanswered?.(connectTimeoutMs) : undefined;
-    if (told !== undefined) return told;
-    return new DuplexError(
-      "OPEN_TIMEOUT",
-      `open: expected the service to be ready within ${connectTimeoutMs} ms; it may be busy or not speak this protocol; check the address, or raise connectTimeoutMs`,
-      { details: { connectTimeoutMs } },
-    );
-  }
-
-  /** Runs what a wire does with a message; an error of it ends the connection. */
-  #guard(connection: Connection, action: () => void): void {
-    if (connection.over) return;
-    try {
-      action();
-    } catch (error) {
-      this.#drop(connection, asDuplexError("receive", error), false);
-    }
-  }
-
-  #eventsOf(connection: Connection): WireEvents {
-    const live = () => !connection.over && this.#connection === connection;
-    const { onNote } = this.#settings;
-    return {
-      send: (message) => {
-        if (live()) connection.socket.send(message);
-      },
-      ready: () => {
-        if (!live() || connection.ready) return;
-        connection.ready = true;
-        if (this.#lostAtMs !== undefined) {
-          onNote({ type: "reconnected", gapMs: this.#settings.clock.now() - this.#lostAtMs });
-        }
-        this.#lostAtMs = undefined;
-        this.#attempt = 0;
-        this.#release();
-        this.#opening?.resolve();
-      },
-      audio: (pcm, reply) => {
-        if (!live() || pcm.length === 0) return;
-        const dropped = this.#replies.addAudio(pcm, reply);
-        if (dropped > 0) onNote({ type: "output-dropped", samples: dropped });
-      },
-      text: (text, reply, atMs) => {
-        if (live()) this.#replies.addText(text, reply, atMs);
-      },
-      heard: (text) => {
-        if (live()) this.#heard.add(text);
-      },
-      replyEnd: (reply) => this.#replies.end(reply),
-      flush: () => {
-        if (!live() || !this.#replies.clear()) return;
-        this.#flushed = true;
-        this.#cut = true;
-      },
-      delegation: (delegation) => {
-        if (live() && this.#delegations.length < maxDelegations) this.#delegations.push(delegation);
-      },
-      delegationCancelled: (id) => {
-        this.#delegations = this.#delegations.filter((one) => one.id !== id);
-      },
-      note: onNote,
-      fail: (error, retry) => this.#drop(connection, error, retry),
-    };
-  }
-
-  #drop(connection: Connection, error: DuplexError, retry: boolean): void {
-    if (connection.over) return;
-    connection.over = true;
-    connection.socket.close(retry ? 1000 : 1002);
-    this.#onEnd();
-    this.#lose(error, retry);
-  }
-
-  #onClose(connection: Connection, end: SocketEnd): void {
-    if (connection.over) return;
-    connection.over = true;
-    this.#onEnd();
-    const { error, retry } = this.#wire.closed(end);
-    this.#lose(error, retry);
-  }
-
-  /** There is no connection any more: another is made, if it may help. */
-  #lose(error: DuplexError, retry: boolean): void {
-    if (this.#error !== undefined) return;
-    const { clock, reconnectMs, onNote } = this.#settings;
-    this.#lostAtMs ??= clock.now();
-    // A first connection that fails is told at once: whoever opens knows best what to do.
-    if (!retry || this.#opening !== undefined || clock.now() - this.#lostAtMs >= reconnectMs) {
-      this.#fail(error);
-      return;
-    }
-    this.#attempt++;
-    onNote({ type: "reconnecting", attempt: this.#attempt, cause: error });
-    const waitMs = this.#attempt === 1 ? 0 : Math.min(longestRetryMs, firstRetryMs * 2 ** (this.#attempt - 2));
-    this.#cancelRetry = clock.setTimer(() => void this.#connect(), clock.now() + waitMs);
-  }
-
-  #fail(error: DuplexError): void {
+  #end(error: DuplexError): void {
     if (this.#error !== undefined) return;
     this.#error = error;
-    this.#opening?.reject(error);
     this.#stop.abort(error);
-    this.#cancelRetry();
-    this.#forget();
-    const connection = this.#connection;
-    if (connection === undefined || connection.over) return;
-    connection.over = true;
-    connection.socket.destroy();
-    this.#onEnd();
-  }
-
-  #forget(): void {
     this.#held = [];
     this.#delegations = [];
     this.#replies.clear();
+  }
+
+  #refuse(operation: string, why: string): Promise<never> {
+    try {
+      this.#requireOpen(operation);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return Promise.reject(new DuplexError("UNSUPPORTED", `${operation}: ${why}`));
   }
 
   #requireOpen(operation: string): void {
@@ -431,10 +273,4 @@ export class PacedSession implements EngineSession {
     if (this.#closed === undefined) throw this.#error;
     throw new DuplexError("SESSION_CLOSED", `${operation}: the session was closed`);
   }
-}
-
-function asDuplexError(operation: string, error: unknown): DuplexError {
-  if (DuplexError.is(error)) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new DuplexError("NETWORK_FAILED", `${operation}: ${message}`, { cause: error });
 }

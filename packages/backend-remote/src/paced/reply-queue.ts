@@ -1,6 +1,8 @@
 // Sound and words of replies as a service sends them, in bursts, given back one micro-turn at a time. A service without a
 // unit clock is cut into units by time: what is said in a micro-turn is what is heard in it.
 
+import { SampleQueue } from "./sample-queue.js";
+
 /** What a micro-turn gets. */
 export interface ReplySlice {
   /** Whether any of the sound is of a reply. */
@@ -11,33 +13,38 @@ export interface ReplySlice {
   readonly underrun: number;
 }
 
-/** A place in a reply. */
-export interface ReplyPlace {
-  readonly reply: string;
-  /** Samples from the start of its sound. */
-  readonly samples: number;
-}
-
 /** Characters a second of a voice that reads aloud; places words whose sound has not come yet. */
 const charactersPerSecond = 15;
-/** Pieces of text that a reply holds, and characters in one; a service that sends more is broken, and more is left out. */
+/** Pieces of text that a reply holds, characters in one, and replies; a service that sends more is broken. */
 const maxPieces = 1024;
 const maxPieceLength = 4096;
+const maxReplies = 64;
+/** Names of replies that have ended: words may come late. */
+const maxEnded = 64;
+/** Micro-turns whose sound is remembered. */
+const maxPlaces = 64;
 
 interface Reply {
   readonly id: string;
-  readonly sound: Float32Array[];
-  /** Samples of `sound[0]` that were taken. */
-  taken: number;
-  /** Samples that have come in all, and that were handed on. */
+  readonly sound: SampleQueue;
+  /** Samples that have come in all, and that were handed on or left out. */
   received: number;
   given: number;
-  readonly text: { readonly text: string; readonly atSample: number | undefined }[];
+  readonly text: { text: string; readonly atSample: number | undefined }[];
   /** Characters without a time of their own that have come in all, and that were handed on. */
   characters: number;
   charactersGiven: number;
   ended: boolean;
   begun: boolean;
+}
+
+/** Sound of one reply in one micro-turn. */
+interface Place {
+  readonly turn: number;
+  readonly reply: string;
+  /** Samples of the reply, from the start of its sound, at the end of this. */
+  readonly end: number;
+  readonly samples: number;
 }
 
 /** Replies in order, the first of which may be under way. */
@@ -46,8 +53,9 @@ export class ReplyQueue {
   readonly #reserve: number;
   readonly #maxSamples: number;
   readonly #replies: Reply[] = [];
-  /** Where the sound of each of the last micro-turns came from. */
-  readonly #places: { readonly turn: number; readonly place: ReplyPlace; readonly samples: number }[] = [];
+  readonly #ended: string[] = [];
+  /** Where the sound of the last micro-turns came from. */
+  readonly #places: Place[] = [];
   #held = 0;
 
   /**
@@ -80,7 +88,11 @@ export class ReplyQueue {
     let dropped = 0;
     for (const one of this.#replies) {
       if (this.#held <= this.#maxSamples) break;
-      dropped += this.#pass(one, this.#held - this.#maxSamples);
+      const skipped = one.sound.skip(this.#held - this.#maxSamples);
+      // Its words are placed as if it had been said.
+      one.given += skipped;
+      this.#held -= skipped;
+      dropped += skipped;
     }
     return dropped;
   }
@@ -88,29 +100,40 @@ export class ReplyQueue {
   addText(text: string, id: string, atMs?: number): void {
     if (text === "") return;
     const reply = this.#reply(id);
-    if (reply.text.length >= maxPieces) return;
-    const atSample = atMs === undefined ? undefined : Math.round((atMs * this.#sampleRate) / 1000);
     const piece = text.slice(0, maxPieceLength);
-    reply.text.push({ text: piece, atSample });
+    const atSample = atMs === undefined ? undefined : Math.round((atMs * this.#sampleRate) / 1000);
+    const last = reply.text.at(-1);
+    if (last !== undefined && last.atSample === atSample && last.text.length + piece.length <= maxPieceLength) {
+      last.text += piece;
+    } else if (reply.text.length < maxPieces) reply.text.push({ text: piece, atSample });
+    else return;
     if (atSample === undefined) reply.characters += piece.length;
   }
 
   end(id: string): void {
     for (const reply of this.#replies) if (reply.id === id) reply.ended = true;
+    if (id === "" || this.#ended.includes(id)) return;
+    this.#ended.push(id);
+    if (this.#ended.length > maxEnded) this.#ended.shift();
   }
 
-  /** Drops everything that has not been handed on. @returns whether there was a reply */
-  clear(): boolean {
-    const busy = this.busy;
+  /** Nothing more comes of any. */
+  endAll(): void {
+    for (const reply of this.#replies) reply.ended = true;
+  }
+
+  /** Drops everything that has not been handed on. @returns names of the replies that are cut by it, in order */
+  clear(): string[] {
+    const cut = this.#replies.map(({ id }) => id);
     this.#replies.length = 0;
     this.#held = 0;
-    return busy;
+    return cut;
   }
 
   /**
    * Fills one micro-turn.
    *
-   * @param turn - its index, for {@link placeOf}
+   * @param turn - its index, for {@link heardOf}
    * @param speech - is written whole
    */
   take(turn: number, speech: Float32Array): ReplySlice {
@@ -120,12 +143,16 @@ export class ReplyQueue {
     while (filled < speech.length) {
       const reply = this.#replies[0];
       if (reply === undefined) break;
-      if (!reply.begun && !this.#mayBegin(reply, speech.length - filled)) break;
+      // A reply whose end was not told ends where the next begins.
+      const last = reply.ended || this.#replies.some((one, at) => at > 0 && one.received > 0);
+      if (!reply.begun && !last && reply.received < Math.max(1, speech.length - filled + this.#reserve)) break;
       reply.begun = true;
-      const before = filled;
-      filled += this.#takeSound(reply, speech, filled);
-      if (filled > before) this.#note(turn, { reply: reply.id, samples: reply.given }, filled - before);
-      const over = reply.ended && reply.given === reply.received;
+      const samples = reply.sound.take(speech, filled);
+      filled += samples;
+      reply.given += samples;
+      this.#held -= samples;
+      if (samples > 0) this.#note({ turn, reply: reply.id, end: reply.given, samples });
+      const over = last && reply.given === reply.received;
       text += takeText(reply, over, this.#sampleRate);
       if (over) {
         this.#replies.shift();
@@ -139,81 +166,39 @@ export class ReplyQueue {
   }
 
   /**
-   * Where a reply had come to when a sample of a micro-turn was heard.
+   * How much of a reply was heard, in samples from the start of its sound; 0 if nothing.
    *
-   * @param samples - of the sound of micro-turn `turn` that were heard
-   * @returns undefined if that micro-turn, and what is remembered before it, was silent
+   * @param turn - the micro-turn whose sound was last heard
+   * @param samples - of it that were heard
    */
-  placeOf(turn: number, samples: number): ReplyPlace | undefined {
-    let found: ReplyPlace | undefined;
+  heardOf(reply: string, turn: number, samples: number): number {
+    let heard = 0;
     let left = samples;
     for (const one of this.#places) {
-      if (one.turn < turn) found = one.place;
-      if (one.turn !== turn || left <= 0) continue;
-      const heard = Math.min(left, one.samples);
-      found = { reply: one.place.reply, samples: one.place.samples - one.samples + heard };
-      left -= heard;
+      if (one.turn > turn) break;
+      const count = one.turn < turn ? one.samples : Math.max(0, Math.min(left, one.samples));
+      if (one.turn === turn) left -= one.samples;
+      if (one.reply === reply && count > 0) heard = one.end - one.samples + count;
     }
-    return found;
+    return heard;
   }
 
   #reply(id: string): Reply {
-    const last = this.#replies.at(-1);
-    if (last !== undefined && last.id === id && !last.ended) return last;
-    const known = this.#replies.find((one) => one.id === id && !one.ended);
+    const known = this.#replies.findLast((one) => one.id === id && (id !== "" || !one.ended));
     if (known !== undefined) return known;
+    const last = this.#replies.at(-1);
+    if (last !== undefined && this.#replies.length >= maxReplies) return last;
     const reply: Reply = {
-      ...{ id, sound: [], taken: 0, received: 0, given: 0, text: [], characters: 0, charactersGiven: 0 },
-      ...{ ended: false, begun: false },
+      ...{ id, sound: new SampleQueue(), received: 0, given: 0, text: [], characters: 0, charactersGiven: 0 },
+      ...{ ended: this.#ended.includes(id), begun: false },
     };
     this.#replies.push(reply);
     return reply;
   }
 
-  #mayBegin(reply: Reply, room: number): boolean {
-    return reply.ended || (reply.received > 0 && reply.received >= room + this.#reserve);
-  }
-
-  /** Leaves out sound that has not been handed on. @returns samples, at most `count` */
-  #pass(reply: Reply, count: number): number {
-    let passed = 0;
-    while (passed < count && reply.sound.length > 0) {
-      const [first] = reply.sound;
-      const left = Math.min(first.length - reply.taken, count - passed);
-      passed += left;
-      reply.taken += left;
-      if (reply.taken === first.length) {
-        reply.sound.shift();
-        reply.taken = 0;
-      }
-    }
-    // Its words are placed as if it had been said.
-    reply.given += passed;
-    this.#held -= passed;
-    return passed;
-  }
-
-  #takeSound(reply: Reply, speech: Float32Array, at: number): number {
-    let filled = 0;
-    while (at + filled < speech.length && reply.sound.length > 0) {
-      const [first] = reply.sound;
-      const count = Math.min(first.length - reply.taken, speech.length - at - filled);
-      speech.set(first.subarray(reply.taken, reply.taken + count), at + filled);
-      filled += count;
-      reply.taken += count;
-      if (reply.taken === first.length) {
-        reply.sound.shift();
-        reply.taken = 0;
-      }
-    }
-    reply.given += filled;
-    this.#held -= filled;
-    return filled;
-  }
-
-  #note(turn: number, place: ReplyPlace, samples: number): void {
-    this.#places.push({ turn, place, samples });
-    if (this.#places.length > 64) this.#places.shift();
+  #note(place: Place): void {
+    this.#places.push(place);
+    if (this.#places.length > maxPlaces) this.#places.shift();
   }
 }
 
@@ -225,22 +210,23 @@ function takeText(reply: Reply, over: boolean, sampleRate: number): string {
   const due = Math.ceil(share * reply.characters);
   let taken = "";
   while (reply.text.length > 0) {
-    const [{ text, atSample }] = reply.text;
-    if (atSample !== undefined) {
-      if (!over && atSample >= reply.given) break;
-      taken += text;
+    const first = reply.text[0];
+    if (first.atSample !== undefined) {
+      if (!over && first.atSample >= reply.given) break;
+      taken += first.text;
       reply.text.shift();
       continue;
     }
     if (!over && reply.charactersGiven >= due) break;
     // A piece may be a whole sentence: it is given word by word.
+    const { text } = first;
     const room = over ? text.length : Math.min(text.length, due - reply.charactersGiven);
     const cut = room >= text.length ? text.length : wordEnd(text, room);
     taken += text.slice(0, cut);
     reply.charactersGiven += cut;
     if (cut === text.length) reply.text.shift();
     else {
-      reply.text[0] = { text: text.slice(cut), atSample };
+      first.text = text.slice(cut);
       break;
     }
   }

@@ -28,7 +28,8 @@ export class WordCutter {
     this.#fresh = false;
     if (!fresh) return this.takeAll();
     const cut = Math.max(this.#pending.lastIndexOf(" "), this.#pending.lastIndexOf("\n"));
-    const ends = /[.!?…。？！]$/.test(this.#pending);
+    // A point after a figure may be that of a decimal.
+    const ends = /(^|[^\d])[.]$|[!?…。？！]$/.test(this.#pending);
     if (ends) return this.takeAll();
     if (cut === -1) return "";
     const words = this.#pending.slice(0, cut);
@@ -44,6 +45,7 @@ export class WordCutter {
 
   clear(): void {
     this.#pending = "";
+    this.#fresh = false;
   }
 }
 

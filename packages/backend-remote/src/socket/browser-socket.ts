@@ -35,7 +35,9 @@ export const openSocket: OpenSocket = (request, handlers): MessageSocket => {
     },
     close(code, reason) {
       if (socket.readyState >= WebSocket.CLOSING) return;
-      socket.close(code, reason);
+      // A page may give 1000 and 3000 … 4999 only.
+      if (code === undefined || (code !== 1000 && code < 3000)) socket.close();
+      else socket.close(code, reason);
       goodbye = setTimeout(() => end(1006, ""), goodbyeMs);
     },
     destroy() {
