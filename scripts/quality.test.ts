@@ -195,7 +195,7 @@ built(`core anywhere${reason}`, () => {
       ["", "/codecs", "/local", "/model"]
         .map((entry, i) => `import * as core${i} from "@microturn/core${entry}"; console.log(core${i})`)
         .join("\n"),
-      65,
+      68,
     ],
     [
       "a page with a session over a model in its worker",

@@ -1,17 +1,21 @@
 // How far a reply has been heard: from positions that the player reports to micro-turns and their samples (rule 4).
 
-/** The last sound that left the loudspeaker. */
-export interface HeardPosition {
-  /** The micro-turn that it belongs to. */
+import type { PlaybackPosition } from "@microturn/core";
+
+/** The last sound that left the loudspeaker, as `DuplexSession.played` takes it; at least one sample of a micro-turn. */
+export interface HeardPosition extends PlaybackPosition {
+  /** That of the sound (rule 5). */
+  readonly fence: number;
+}
+
+/** Sound of a micro-turn, samples at the engine's rate; 0 for the last of what was inside the resampler. */
+export interface TurnSound {
   readonly turnIndex: number;
-  /** Samples of that micro-turn's `speech` that were heard, at the engine's output rate; at least 1. */
+  readonly fence: number;
   readonly samples: number;
 }
 
-interface Stretch {
-  readonly turnIndex: number;
-  /** Samples at the engine's rate. */
-  readonly samples: number;
+interface Stretch extends TurnSound {
   /** Positions at the player's rate: of its first sample, and after its last. */
   readonly from: number;
   to: number;
@@ -48,13 +52,12 @@ export class HeardTrack {
   /**
    * Sound of a micro-turn is sent to the player.
    *
-   * @param turnIndex - the micro-turn
-   * @param samples - at the engine's rate; 0 for the last of what was inside the resampler
+   * @param sound - what it is
    * @param length - samples at the player's rate
    */
-  send(turnIndex: number, samples: number, length: number): void {
+  send({ turnIndex, fence, samples }: TurnSound, length: number): void {
     const from = this.#sent + this.#delay;
-    if (samples > 0) this.#stretches.push({ turnIndex, samples, from, to: from + length, length });
+    if (samples > 0) this.#stretches.push({ turnIndex, fence, samples, from, to: from + length, length });
     this.#sent += length;
   }
 
@@ -95,10 +98,10 @@ export class HeardTrack {
 
   #find(heard: number): HeardPosition | undefined {
     for (let i = this.#stretches.length - 1; i >= 0; i--) {
-      const { turnIndex, samples, from, to, length } = this.#stretches[i];
+      const { turnIndex, fence, samples, from, to, length } = this.#stretches[i];
       if (heard <= from) continue;
       if (heard > to) return undefined;
-      return { turnIndex, samples: Math.max(1, Math.round(((heard - from) * samples) / length)) };
+      return { turnIndex, samples: Math.max(1, Math.round(((heard - from) * samples) / length)), fence };
     }
     return undefined;
   }

@@ -164,6 +164,89 @@ describe.skipIf(chromiumPath === undefined)(`the speaker in a browser${withoutCh
     expect(last?.turnIndex === 8 && last.samples === 3200).toBe(false);
   });
 
+  it("tells the session, which cuts the conversation where the sound stopped being heard (rule 4)", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      // A word per micro-turn, each louder than the one before: what is recorded tells which words were heard.
+      const engine = kit.scriptedEngine({
+        script: ({ index }) => {
+          if (index === 12) return { delegation: { task: "" } };
+          if (index > 9) return {};
+          const said = { decision: "speak", speech: 0.04 * (index + 1), text: `word${index}` } as const;
+          return index === 9 ? { yielded: true } : said;
+        },
+      });
+      const session = await kit.core.DuplexSession.open({ engine });
+      const audioContext = new AudioContext();
+      const recorder = await kit.recordNode(audioContext);
+      let unheard = "";
+      session.on("flush", (event) => {
+        recorder.mark();
+        unheard = event.unheard;
+      });
+      const played: number[] = [];
+      session.on("turn-end", ({ turn: { input } }) => {
+        if (input.played !== undefined) played.push(input.played.turnIndex + input.played.samples / 3200);
+      });
+      const delegated = new Promise<string>((resolve) => {
+        session.on("delegation", ({ conversation }) => resolve(conversation.map(({ text }) => text).join(" ")));
+      });
+      // A player that runs late: what it holds back is said, but not heard, when the model yields.
+      const late = { prebufferMs: 500, maxPrebufferMs: 500 };
+      const speaker = kit.attachSpeaker(session, { audioContext, destination: recorder.node, ...late });
+      await speaker.ready;
+      const microphone = await kit.attachMicrophone(session, { audioContext, muted: true });
+      const heard = await delegated;
+      const { samples, marks } = await recorder.read();
+      await session.close();
+      await Promise.all([speaker.ended, microphone.ended]);
+      await audioContext.close();
+      return { unheard, heard, played, marks, samples: kit.toText(samples), sampleRate: audioContext.sampleRate };
+    });
+    expect(page.problems).toEqual([]);
+    const { heard, unheard, played, marks, sampleRate } = result;
+    const words = Array.from({ length: 9 }, (_, index) => `word${index}`);
+    expect(`${heard} ${unheard}`.split(" ")).toEqual(words);
+    const before = listen(result.samples).subarray(0, marks[0].at);
+    const loudest = before.subarray(-Math.round(0.02 * sampleRate)).reduce((most, x) => Math.max(most, x), 0);
+    const sounding = Math.round(loudest / 0.04) - 1;
+    // The word whose sound was under way may count or not; a busy page may know of less.
+    const count = heard.split(" ").length;
+    expect(count).toBeLessThanOrEqual(sounding + 1);
+    expect(count).toBeGreaterThanOrEqual(sounding - 1);
+    expect(sounding).toBeLessThan(8);
+    // It was told all the time, forward only.
+    expect(played.length).toBeGreaterThan(5);
+    expect(played).toEqual([...played].sort((a, b) => a - b));
+  });
+
+  it("tells that nothing was heard as long as the page's audio is suspended (rule 4)", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      const engine = kit.scriptedEngine({
+        script: ({ index }) =>
+          index === 6 ? { delegation: { task: "" } } : { decision: "speak", speech: 0.3, text: `word${index}` },
+      });
+      const session = await kit.core.DuplexSession.open({ engine, pace: "as-fast-as-input", tailMs: 0 });
+      const audioContext = new AudioContext();
+      await audioContext.suspend();
+      const speaker = kit.attachSpeaker(session, { audioContext });
+      await speaker.ready;
+      const told: unknown[] = [];
+      session.on("flush", ({ unheard }) => told.push(unheard));
+      session.on("delegation", ({ conversation }) => told.push(conversation));
+      session.on("turn-end", ({ turnIndex }) => {
+        if (turnIndex === 4) session.interrupt();
+      });
+      await session.writeAudio(new Float32Array(3200 * 7));
+      await session.finish();
+      await audioContext.close();
+      await speaker.ended;
+      return told;
+    });
+    expect(result).toEqual(["word0 word1 word2 word3 word4", [{ speaker: "assistant", text: "word5", turnIndex: 5 }]]);
+  });
+
   it("keeps out what carries an old fence: the step that was under way when the app interrupted (rule 5)", async () => {
     const page = await pages.open();
     const result = await page.evaluate(async () => {
@@ -285,7 +368,7 @@ describe.skipIf(chromiumPath === undefined)(`the speaker in a browser${withoutCh
     expect(result.speaker).toBe("closed");
     expect(result.playedMs).toBeGreaterThan(900);
     expect(result.closedMs).toBeLessThan(900);
-    expect(result.last).toEqual({ turnIndex: 4, samples: 3200 });
+    expect(result.last).toEqual({ turnIndex: 4, samples: 3200, fence: 0 });
   });
 
   it("keeps its queue against a clock that drifts, on the audio thread itself", async () => {

@@ -2,7 +2,7 @@
 // It knows what was heard, not only what was sent (rule 4), and keeps flushed sound out by its fence (rule 5).
 
 import { DuplexError, type DuplexSession, type FlushEvent, Resampler, type SpeechEvent } from "@microturn/core";
-import { type HeardPosition, HeardTrack } from "./heard-track.js";
+import { type HeardPosition, HeardTrack, type TurnSound } from "./heard-track.js";
 import { listDevices, throwIfAborted, throwIfEnded } from "./media-devices.js";
 import { type AudioState, audioState, loadWorklet, type SessionAudio, shareAudio } from "./session-audio.js";
 import { type PlayerOptions, type PlayerOrder, playerName, report, reportLength } from "./worklets/player-messages.js";
@@ -99,16 +99,18 @@ export function attachSpeaker(session: DuplexSession, options: SpeakerOptions = 
 /** How long the end of a session waits for a context that has not started, ms. */
 const longestStartMs = 1000;
 
+/** The session is told again once so much more of a micro-turn was heard. */
+const toldShare = 0.25;
+
 /** Sound on its way to the player. */
-interface Piece {
-  readonly turnIndex: number;
-  readonly samples: number;
+interface Piece extends TurnSound {
   readonly pcm: Float32Array<ArrayBuffer>;
 }
 
 class SessionSpeaker implements Speaker {
   readonly ready: Promise<void>;
   readonly ended: Promise<void>;
+  readonly #session: DuplexSession;
   readonly #audio: SessionAudio;
   readonly #player: PlayerOptions;
   readonly #options: SpeakerOptions;
@@ -123,6 +125,8 @@ class SessionSpeaker implements Speaker {
   #node: AudioWorkletNode | undefined;
   #report = new Float64Array(reportLength);
   #fence = 0;
+  /** What the session knows of what was heard. */
+  #told: HeardPosition | undefined;
   #volume: number;
   #state: AudioState;
   #closing: Promise<void> | undefined;
@@ -131,6 +135,7 @@ class SessionSpeaker implements Speaker {
 
   constructor(session: DuplexSession, audio: SessionAudio, player: PlayerOptions, options: SpeakerOptions) {
     const { context } = audio;
+    this.#session = session;
     this.#audio = audio;
     this.#player = player;
     this.#options = options;
@@ -242,7 +247,9 @@ class SessionSpeaker implements Speaker {
     if (this.#closing !== undefined || fence < this.#fence) return;
     const sound = new Float32Array(this.#resampler.outputsAfter(pcm.length));
     this.#resampler.push(pcm, sound);
-    this.#waiting.push({ turnIndex, samples: pcm.length, pcm: sound });
+    this.#waiting.push({ turnIndex, fence, samples: pcm.length, pcm: sound });
+    // From here on someone listens, and has heard nothing of it yet.
+    if (this.#told === undefined) this.#tell({ turnIndex, fence, samples: 0 });
     this.#waitingSamples += sound.length;
     this.#send();
     const bound = (this.#player.maxQueuedMs * this.#audio.context.sampleRate) / 1000;
@@ -251,6 +258,22 @@ class SessionSpeaker implements Speaker {
       this.#waitingSamples -= length;
       this.#droppedHere += length;
     }
+  }
+
+  /** Tells the session how far its sound was heard (rule 4), a few times per micro-turn. */
+  #tellHeard(): void {
+    const { heard } = this;
+    const told = this.#told;
+    if (heard === undefined || told === undefined) return;
+    const { outputSampleRate, turnDurationMs } = this.#session.capabilities;
+    const more = (toldShare * outputSampleRate * turnDurationMs) / 1000;
+    if (heard.turnIndex === told.turnIndex && heard.fence === told.fence && heard.samples < told.samples + more) return;
+    this.#tell(heard);
+  }
+
+  #tell(position: HeardPosition): void {
+    this.#told = position;
+    this.#session.played(position);
   }
 
   #flush({ fence }: FlushEvent): void {
@@ -270,8 +293,8 @@ class SessionSpeaker implements Speaker {
   /** Hands over what waits, once it can be played. */
   #send(): void {
     if (this.#node === undefined || this.#state !== "running") return;
-    for (const { turnIndex, samples, pcm } of this.#waiting) {
-      this.#track.send(turnIndex, samples, pcm.length);
+    for (const { pcm, ...sound } of this.#waiting) {
+      this.#track.send(sound, pcm.length);
       this.#order(pcm, [pcm.buffer]);
     }
     this.#waiting = [];
@@ -299,6 +322,7 @@ class SessionSpeaker implements Speaker {
       node.port.onmessage = ({ data }: MessageEvent<Float64Array<ArrayBuffer>>) => {
         this.#report = data;
         this.#track.report(data[report.frame], data[report.heard], data[report.playing] === 1);
+        this.#tellHeard();
         this.#reported();
       };
       node.connect(this.#gain);
@@ -336,7 +360,7 @@ class SessionSpeaker implements Speaker {
       // The last samples are still inside the resampler; they belong to the micro-turn before.
       const tail = new Float32Array(this.#resampler.delaySamples);
       this.#resampler.flush(tail);
-      this.#waiting.push({ turnIndex: 0, samples: 0, pcm: tail });
+      this.#waiting.push({ turnIndex: 0, fence: 0, samples: 0, pcm: tail });
       this.#send();
       await this.ready.catch(() => {});
       await this.#started();
