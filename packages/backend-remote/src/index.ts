@@ -10,3 +10,10 @@ export type {
   SocketRequest,
 } from "./socket/message-socket.js";
 export type { WireDelegation, WireNote } from "./wire.js";
+export {
+  type GptLiveDelegation,
+  type GptLiveMessage,
+  type GptLiveOptions,
+  type GptLiveRole,
+  gptLiveEngine,
+} from "./wires/gpt-live.js";
