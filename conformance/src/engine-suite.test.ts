@@ -11,6 +11,7 @@ import {
   type TurnOutput,
   type UnsaidText,
 } from "@microturn/core";
+import { DmelEncoder, type DmelEncoderState, dmel20, unpackLevels } from "@microturn/core/codecs";
 import { politeScript, type Script, scriptedEngine } from "@microturn/core/testing";
 import { describe, expect, test } from "vitest";
 import { describeEngine, engineChecks } from "./engine-suite.js";
@@ -35,6 +36,21 @@ const saysWhatItIsTold: Script = (input, memory) => {
   if (word !== undefined) return { decision: "speak", speech: 0.2, text: word, ...heard, ...given };
   return { ...politeScript()(input, memory), ...heard, ...given };
 };
+
+/** A script that goes by dMel levels, whether it is given them or makes them of samples. */
+const byLevels =
+  (script: Script): Script =>
+  (input, memory) => {
+    const encoder = new DmelEncoder(dmel20);
+    const levels = input.dmel === undefined ? new Uint8Array(320 * input.turns) : unpackLevels(input.dmel);
+    if (input.dmel === undefined) {
+      if (memory.encoder !== undefined) encoder.restore(memory.encoder as DmelEncoderState);
+      encoder.push(input.audio, levels);
+      memory.encoder = encoder.snapshot();
+    }
+    // One value for a level: as loud as speech where the level is.
+    return script({ ...input, audio: Float32Array.from(levels, (level) => (level > 6 ? 0.1 : 0)) }, memory);
+  };
 const saysAndHears = { saysText: true, hearsText: true, inputs: ["audio", "video"] } as const;
 
 describeEngine("scripted", () => scriptedEngine());
@@ -43,6 +59,9 @@ describeEngine("scripted, says text", () =>
 );
 describeEngine("scripted, says and hears text", () =>
   scriptedEngine({ script: saysWhatItIsTold, capabilities: saysAndHears }),
+);
+describeEngine("scripted, takes levels", () =>
+  scriptedEngine({ script: byLevels(politeScript()), capabilities: { dmel: "dmel-20" } }),
 );
 /** One thing done wrong; what is absent is done right. */
 interface Defect {
@@ -62,6 +81,24 @@ interface Defect {
 let shared: TurnOutput | undefined;
 
 const defects: readonly Defect[] = [
+  {
+    name: "takes levels for louder than they are",
+    foundBy: "takes the input as dMel levels",
+    step: (inner, { dmel, ...input }) =>
+      inner.step(dmel === undefined ? input : { ...input, dmel: dmel.map((pair) => pair | 0x88) }),
+  },
+  {
+    name: "hears samples beside levels",
+    foundBy: "takes the input as dMel levels",
+    step: (inner, { dmel, ...input }) =>
+      inner.step(dmel === undefined || input.audio.length > 0 ? input : { ...input, dmel }),
+  },
+  {
+    name: "believes that what it has not said yet was heard",
+    foundBy: "takes a position of the player",
+    step: (inner, { played, ...input }) =>
+      inner.step(played === undefined || played.turnIndex >= input.index ? input : { ...input, played }),
+  },
   {
     name: "is deaf to what is typed",
     foundBy: "hears what is typed",
@@ -224,7 +261,8 @@ function failsTwice(): NonNullable<Defect["close"]> {
 
 /** An engine with one defect around a right one. */
 function broken(defect: Defect): Engine {
-  const inner = scriptedEngine({ script: saysWhatItIsTold, capabilities: saysAndHears });
+  const capabilities = { ...saysAndHears, dmel: "dmel-20" };
+  const inner = scriptedEngine({ script: byLevels(saysWhatItIsTold), capabilities });
   const load = (options?: EngineOpenOptions) => (defect.load ?? ((e, o) => e.load(o)))(inner, options);
   return {
     load,

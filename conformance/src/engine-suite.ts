@@ -1,6 +1,7 @@
 // What every engine must do: the suite behind the Engine contract of @microturn/core.
 
 import type { Engine, EngineCapabilities, EngineSession, TurnInput, TurnOutput } from "@microturn/core";
+import { DmelEncoder, dmelPreset, packLevels } from "@microturn/core/codecs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Check, rejects, settles } from "./check.js";
 
@@ -276,6 +277,55 @@ export const engineChecks: readonly Check<EngineContext>[] = [
     },
   },
   {
+    name: "takes the input as dMel levels too, with the same result, and refuses them in another length or beside samples, if it says so",
+    async run({ engine, capabilities, skip }) {
+      const { dmel: preset = skip("it takes samples only") } = capabilities;
+      const samples = talk(capabilities, 16);
+      const levels = asLevels(samples, preset);
+      const plain = capabilities.deterministic ? await record(engine, {}, samples) : undefined;
+      await withSession(engine, {}, async (session) => {
+        for (const [index, input] of levels.entries()) {
+          const dmel = input.dmel ?? new Uint8Array(0);
+          for (const wrong of [
+            { dmel: dmel.slice(1) },
+            { dmel: new Uint8Array(0) },
+            { audio: samples[index].audio },
+            { dmel, turns: 2 },
+          ]) {
+            await rejects("step with wrong levels", session.step({ ...input, ...wrong }), "SHAPE_MISMATCH");
+          }
+          const output = await session.step(input);
+          if (plain !== undefined) expectSame(`micro-turn ${index}`, [withoutTimes(output)], [plain[index]]);
+        }
+      });
+    },
+  },
+  {
+    name: "takes a position of the player in sound that it has made, and refuses any other",
+    async run({ engine, capabilities }) {
+      const whole = (capabilities.outputSampleRate * capabilities.turnDurationMs) / 1000;
+      const turns = talk(capabilities, 17);
+      const mayDiffer = capabilities.truncates || !capabilities.deterministic;
+      const plain = mayDiffer ? undefined : await record(engine, {}, turns);
+      await withSession(engine, {}, async (session) => {
+        for (const [index, input] of turns.entries()) {
+          for (const played of [
+            { turnIndex: index, samples: 0 },
+            { turnIndex: -1, samples: whole },
+            { turnIndex: index - 1, samples: whole + 1 },
+            { turnIndex: index - 0.5, samples: Number.NaN },
+          ]) {
+            const place = `${played.samples} of ${played.turnIndex}`;
+            await rejects(`step ${index} with ${place} heard`, session.step({ ...input, played }), RangeError);
+          }
+          const heard = index < 2 ? {} : { played: { turnIndex: index - 2, samples: whole >> 1 } };
+          const output = await session.step({ ...input, ...heard });
+          if (plain !== undefined) expectSame(`micro-turn ${index}`, [withoutTimes(output)], [plain[index]]);
+        }
+      });
+    },
+  },
+  {
     name: "hears what is typed, if it says so",
     async run({ engine, capabilities, skip }) {
       if (!capabilities.hearsText) skip("it hears no text");
@@ -395,6 +445,16 @@ function talk({ inputSampleRate, turnDurationMs }: EngineCapabilities, seed: num
       audio[i] = 0.2 * pulse + 0.1 * (state / 2 ** 31 - 1);
     }
     return { index, turns: 1, audio, images: [], text: [] };
+  });
+}
+
+/** The inputs of one stream with packed levels instead of samples. */
+function asLevels(inputs: readonly TurnInput[], preset: string): TurnInput[] {
+  const encoder = new DmelEncoder(dmelPreset(preset));
+  return inputs.map((input) => {
+    const levels = new Uint8Array(encoder.framesAfter(input.audio.length) * encoder.preset.melBins);
+    encoder.push(input.audio, levels);
+    return { ...input, audio: new Float32Array(0), dmel: packLevels(levels) };
   });
 }
 
