@@ -10,6 +10,8 @@ export type {
   SocketRequest,
 } from "./socket/message-socket.js";
 export type { WireDelegation, WireNote } from "./wire.js";
+export { geminiLiveEngine } from "./wires/gemini-live.js";
+export type { GeminiLiveOptions, GeminiTool, GeminiVertex } from "./wires/gemini-live-setup.js";
 export {
   type GptLiveDelegation,
   type GptLiveMessage,
