@@ -82,16 +82,13 @@ export class OggOpusReader {
     this.#pages.push(bytes, (page) => this.#takePage(page, take));
   }
 
-  reset(): void {
-    this.#pages.reset();
-    this.#serial = undefined;
-    this.#head = undefined;
-    this.#drop();
-  }
-
   #takePage(page: OggPage, take: (packet: OpusPacket, head: OpusHead) => void): void {
     // Another stream may follow; what other streams carry beside it is none of ours.
-    if (page.begins && startsWith(page.body, "OpusHead")) this.#serial = page.serial;
+    if (page.begins && page.serial !== this.#serial && startsWith(page.body, "OpusHead")) {
+      this.#head = undefined;
+      this.#drop();
+      this.#serial = page.serial;
+    }
     if (this.#serial === undefined) {
       throw new DuplexError("PROTOCOL_VIOLATION", "Ogg: expected the stream to begin with OpusHead; is it Opus?");
     }
@@ -115,8 +112,8 @@ export class OggOpusReader {
 
   #takePacket(data: Uint8Array, endsAt: bigint | undefined, take: (packet: OpusPacket, head: OpusHead) => void): void {
     if (startsWith(data, "OpusHead")) {
-      // The same head once more, in the midst of the stream, changes nothing.
-      this.#head = readHead(data);
+      // The head once more, in the midst of the stream, changes nothing.
+      this.#head ??= readHead(data);
       return;
     }
     if (startsWith(data, "OpusTags") || data.length === 0) return;

@@ -90,10 +90,6 @@ export class OggPageReader {
     }
   }
 
-  reset(): void {
-    this.#length = 0;
-  }
-
   #append(bytes: Uint8Array): void {
     const length = this.#length + bytes.length;
     if (length > this.#pending.length) {
