@@ -19,3 +19,11 @@ export {
   type GptLiveRole,
   gptLiveEngine,
 } from "./wires/gpt-live.js";
+export { openaiRealtimeEngine } from "./wires/openai-realtime.js";
+export {
+  delegateTool,
+  type OpenAIRealtimeOptions,
+  type RealtimeTool,
+  type RealtimeTurnDetection,
+} from "./wires/openai-realtime-options.js";
+export { createRealtimeToken, type RealtimeToken, type RealtimeTokenOptions } from "./wires/openai-realtime-token.js";
