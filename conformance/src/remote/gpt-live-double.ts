@@ -46,6 +46,8 @@ export class GptLiveDouble implements ServiceDouble {
   readonly messages: ClientEvent[] = [];
   /** Whether silence is sent between replies; the service's types do not say whether it does. */
   sendsSilence = true;
+  /** Whether `session.close` is answered. */
+  confirmsClose = true;
   readonly #http: Server;
   readonly #sockets = new WebSocketServer({ noServer: true });
   readonly #open = new Set<Talk>();
@@ -356,7 +358,7 @@ export class GptLiveDouble implements ServiceDouble {
         return;
       }
       case "session.close":
-        this.#finish(talk, "close_requested", eventId);
+        if (this.confirmsClose) this.#finish(talk, "close_requested", eventId);
         return;
       default:
         return;
@@ -371,7 +373,7 @@ export class GptLiveDouble implements ServiceDouble {
     this.#samples += pcm.length;
     this.#sound.push(talk.muted ? new Int16Array(pcm.length) : pcm);
     while (this.#sound.length > 1 && this.#sound.length * pcm.length > maxRememberedSamples) this.#sound.shift();
-    talk.timeMs += (1000 * pcm.length) / rate;
+    talk.timeMs += Math.round((1000 * pcm.length) / rate);
     if (this.sendsSilence && !this.#speaking && talk === this.#talk) this.#sendSound(new Int16Array(pcm.length));
   }
 

@@ -251,8 +251,8 @@ export class WireLink<Kind extends LinkedWire = Wire> {
   #onClose(connection: Connection, end: SocketEnd): void {
     if (connection.over) return;
     this.#settle(connection);
-    if (this.#error !== undefined) return;
     try {
+      // A session that closes asks for it, too: the wire may have something to note.
       const { error, retry } = this.#wire.closed(end);
       this.#lose(connection, error, retry);
     } catch (error) {
