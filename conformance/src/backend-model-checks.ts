@@ -9,6 +9,7 @@ import { buildDuplexGraph, type ModelConfig, positionsPerTurn, tinyConfig } from
 import { type ReferenceInput, ReferenceModel, type ReferenceOutput, randomWeights } from "@microturn/core/testing";
 import { expect } from "vitest";
 import { type BackendContext, type Check, settles } from "./check.js";
+import { someOf } from "./graphs.js";
 
 /** Largest error of float32 logits, relative to the largest logit of its head. */
 const exactTolerance = 1e-4;
@@ -74,6 +75,48 @@ export const modelChecks: readonly Check<BackendContext>[] = [
         expect(left.size, `rows that chose other experts: ${[...left]}`).toBeLessThanOrEqual(batch >> 3);
       } finally {
         await executable.dispose();
+      }
+    },
+  },
+  {
+    name: "gives a row of a tiny model the same bits, whichever others are active",
+    async run({ backend }) {
+      const model = smallModel();
+      const { target, maxBatch } = backend.capabilities;
+      const batch = Math.min(8, maxBatch);
+      for (const weightType of target.weights) {
+        const graph = buildDuplexGraph(model.config, model.weights, { target, weightType });
+        const executable = await settles("load", backend.load(graph));
+        try {
+          const rows = Array.from({ length: batch }, (_, row) => new SimulatedRow(model, row + 31));
+          const together = await executable.createState(batch);
+          const alone = await executable.createState(batch);
+          for (const count of [2, 5, 3].filter((rowCount) => rowCount <= batch)) {
+            const active = someOf(batch, count, count);
+            const feeds = feedsOf(
+              graph,
+              rows.map((row) => row.next()),
+            );
+            const run = await settles("run", executable.run(feeds, together, { active }));
+            // The next run may take the memory of this one's outputs.
+            const got = Object.entries(run.outputs).map(([name, tensor]) => ({
+              name,
+              rows: rows.map((_, row) => rowOf(tensor, row)),
+            }));
+            for (const [row, simulated] of rows.entries()) {
+              if (active[row] === 0) continue;
+              const single = Uint8Array.from({ length: batch }, (_, other) => (other === row ? 1 : 0));
+              const { outputs } = await settles("run", executable.run(feeds, alone, { active: single }));
+              for (const { name, rows: values } of got) {
+                const place = `${weightType}: ${name} of row ${row} among ${count}`;
+                expect(values[row].join(), place).toBe(rowOf(outputs[name], row).join());
+              }
+              simulated.skip();
+            }
+          }
+        } finally {
+          await executable.dispose();
+        }
       }
     },
   },
@@ -157,11 +200,16 @@ class SimulatedRow {
     return this.#pending;
   }
 
+  /** Goes on to the next micro-turn without the reference. */
+  skip(): void {
+    this.#pending = undefined;
+    this.#turn += 1;
+  }
+
   /** What the reference makes of it. */
   step(): ReferenceOutput {
     const input = this.next();
-    this.#pending = undefined;
-    this.#turn += 1;
+    this.skip();
     return this.#reference.step(input);
   }
 

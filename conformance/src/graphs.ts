@@ -206,3 +206,10 @@ export function eighths(seed: number, shape: readonly number[]): Tensor {
   }
   return { type: "float32", shape, data };
 }
+
+/** A byte per row, `count` of them 1: another choice for each seed. */
+export function someOf(rows: number, count: number, seed: number): Uint8Array {
+  const order = eighths(seed, [rows]).data;
+  const chosen = [...order.keys()].sort((a, b) => order[a] - order[b] || a - b).slice(0, count);
+  return Uint8Array.from({ length: rows }, (_, row) => (chosen.includes(row) ? 1 : 0));
+}

@@ -4,6 +4,7 @@
 import type { StateSpec, TensorData } from "@microturn/core";
 import type * as ort from "onnxruntime-common";
 import { Fault } from "./messages.js";
+import type { RunRows } from "./run-rows.js";
 import { freshData, makeTensor, type Ort, rowLength, type StateStore } from "./state-store.js";
 
 /** The sessions of the two small graphs; see device-graphs.ts. */
@@ -14,6 +15,7 @@ export interface DeviceTools {
 
 /** State in device memory. Takes graphs that return whole buffers. */
 export class DeviceState implements StateStore {
+  readonly runsSome = false;
   readonly #specs: readonly StateSpec[];
   /** Every piece but counters, by input name. A fresh state starts in host memory and moves with its first run. */
   #tensors: Record<string, ort.Tensor>;
@@ -46,7 +48,7 @@ export class DeviceState implements StateStore {
     }
   }
 
-  async renew(outputs: Readonly<Record<string, ort.OnnxValue>>, active: Uint8Array | undefined): Promise<void> {
+  async renew(outputs: Readonly<Record<string, ort.OnnxValue>>, { takes }: RunRows): Promise<void> {
     const fresh: Record<string, ort.Tensor> = {};
     for (const spec of this.#specs) {
       if (spec.output === undefined) continue;
@@ -62,15 +64,15 @@ export class DeviceState implements StateStore {
       }
       fresh[spec.input] = output;
     }
-    if (active === undefined || active.every((flag) => flag === 1)) {
+    if (!takes.includes(0)) {
       this.#swap(fresh);
     } else {
-      const merged = await this.#merge(active, fresh);
+      const merged = await this.#merge(takes, fresh);
       for (const tensor of Object.values(fresh)) tensor.dispose();
       this.#swap(merged);
     }
     for (const counter of Object.values(this.#counters)) {
-      for (let row = 0; row < this.batch; row++) if (active === undefined || active[row] === 1) counter[row] += 1;
+      for (let row = 0; row < this.batch; row++) if (takes[row] === 1) counter[row] += 1;
     }
   }
 

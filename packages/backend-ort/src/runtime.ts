@@ -15,7 +15,17 @@ import {
   type RunRequest,
 } from "./messages.js";
 import { type PackedEntry, type PackedLayout, packedLayout, viewOf } from "./packing.js";
+import { type RunRows, rowsToRun } from "./run-rows.js";
 import { makeTensor, type Ort, type StateStore } from "./state-store.js";
+
+/** Options of {@link Runtime}. */
+export interface RuntimeOptions {
+  /**
+   * Rows that the matrix kernels in use take at a time: batches of multiples of it give a row the same bits. Runs then compute
+   * only rows that are active, rounded up to a multiple. Default: every run computes all.
+   */
+  readonly rowBlock?: number;
+}
 
 interface Loaded {
   readonly session: ort.InferenceSession;
@@ -24,15 +34,19 @@ interface Loaded {
   readonly state: readonly StateSpec[];
   readonly tools: DeviceTools | undefined;
   readonly states: Map<number, State>;
+  /** Rows in which a run can leave out those that are not active. */
+  readonly rowBlock: number | undefined;
 }
 
-/** State of a batch of rows, where its runs read their inputs, and how their outputs are laid out. */
+/** State of a batch of rows, where its runs read their inputs, and how inputs and outputs are laid out. */
 interface State {
   readonly store: StateStore;
-  /** Over `bytes`, which each run fills; runs never overlap. */
-  readonly feeds: Record<string, ort.Tensor>;
-  readonly bytes: Uint8Array;
+  readonly inputs: PackedLayout;
   readonly results: PackedLayout;
+  /** Where a run's inputs are copied to: laid out for all rows, the first filled by those that it computes. Runs never overlap. */
+  readonly memory: ArrayBuffer;
+  /** Tensors over `memory`, by the batch of the run. */
+  readonly feeds: Map<number, Record<string, ort.Tensor>>;
 }
 
 /** Everything that is done to graphs and states, behind {@link Runtime.answer}. */
@@ -46,6 +60,7 @@ export class Runtime {
   constructor(
     private readonly ort: Ort,
     private readonly options: ort.InferenceSession.SessionOptions,
+    private readonly runtimeOptions: RuntimeOptions = {},
   ) {}
 
   /** Does what a request asks. Buffers to hand over with the answer are pushed to `transfer`. */
@@ -117,7 +132,8 @@ export class Runtime {
         device === undefined
           ? undefined
           : { merge: await open(device.merge, merged), read: await open(device.read, []) };
-      this.#loaded.set(request.executable, { session, inputs, outputs, state, tools, states: new Map() });
+      const rowBlock = [...inputs, ...outputs].every(hasRows) ? this.runtimeOptions.rowBlock : undefined;
+      this.#loaded.set(request.executable, { session, inputs, outputs, state, tools, states: new Map(), rowBlock });
       return undefined;
     } catch (error) {
       for (const session of sessions) await session.release();
@@ -129,15 +145,19 @@ export class Runtime {
 
   async #run(request: RunRequest): Promise<RunAnswer> {
     const loaded = this.#get(request.executable);
-    const { store, feeds, bytes, results: layout } = stateOf(loaded, request.state);
-    if (request.feeds.byteLength !== bytes.length || request.results.byteLength !== layout.byteLength) {
+    const state = stateOf(loaded, request.state);
+    const { store, inputs, results: layout } = state;
+    if (request.feeds.byteLength !== inputs.byteLength || request.results.byteLength !== layout.byteLength) {
       throw new Fault(
         "SHAPE_MISMATCH",
-        `run: expected ${bytes.length} bytes of inputs and ${layout.byteLength} of outputs, got ${request.feeds.byteLength} and ${request.results.byteLength}`,
+        `run: expected ${inputs.byteLength} bytes of inputs and ${layout.byteLength} of outputs, got ${request.feeds.byteLength} and ${request.results.byteLength}`,
       );
     }
-    bytes.set(new Uint8Array(request.feeds));
-    store.feed(feeds);
+    const run = rowsToRun(store.batch, request.active, store.runsSome ? loaded.rowBlock : undefined);
+    if (run.count === 0) return { runMs: 0 };
+    const feeds = this.#feedsOf(state, run.count);
+    copyInputs(state, request.feeds, run);
+    store.feed(feeds, run);
     let results: ort.InferenceSession.OnnxValueMapType;
     let runMs: number;
     try {
@@ -149,9 +169,10 @@ export class Runtime {
     }
     try {
       for (const entry of layout.entries) {
-        viewOf(request.results, entry).set(outputData(entry, results[entry.name] as ort.Tensor));
+        const data = outputData(entry, results[entry.name] as ort.Tensor, run.count, store.batch);
+        copyOutput(viewOf(request.results, entry), data, run, store.batch);
       }
-      await store.renew(results, request.active);
+      await store.renew(results, run);
     } catch (error) {
       for (const value of Object.values(results)) value.dispose();
       throw error;
@@ -169,14 +190,24 @@ export class Runtime {
     await loaded.tools?.read.release();
   }
 
-  #stateOver({ inputs, outputs }: Loaded, store: StateStore): State {
-    const { byteLength, entries } = packedLayout(inputs, store.batch);
-    const buffer = new ArrayBuffer(byteLength);
-    const feeds: Record<string, ort.Tensor> = {};
-    for (const entry of entries) {
-      feeds[entry.name] = makeTensor(this.ort, entry.type, viewOf(buffer, entry), entry.shape);
-    }
-    return { store, feeds, bytes: new Uint8Array(buffer), results: packedLayout(outputs, store.batch) };
+  #stateOver({ inputs: specs, outputs }: Loaded, store: StateStore): State {
+    const inputs = packedLayout(specs, store.batch);
+    const results = packedLayout(outputs, store.batch);
+    return { store, inputs, results, memory: new ArrayBuffer(inputs.byteLength), feeds: new Map() };
+  }
+
+  /** Where a run of `count` rows reads its inputs. */
+  #feedsOf({ store: { batch }, inputs, memory, feeds }: State, count: number): Record<string, ort.Tensor> {
+    const made =
+      feeds.get(count) ??
+      Object.fromEntries(
+        inputs.entries.map((entry) => {
+          const data = viewOf(memory, entry).subarray(0, (entry.length / batch) * count);
+          return [entry.name, makeTensor(this.ort, entry.type, data, sizesOf(entry, count, batch))];
+        }),
+      );
+    feeds.set(count, made);
+    return made;
   }
 
   #get(id: number): Loaded {
@@ -192,8 +223,49 @@ function stateOf(loaded: Loaded, id: number): State {
   return state;
 }
 
-function outputData({ name, type, shape }: PackedEntry, tensor: ort.Tensor): TensorData {
+/** Whether the first axis of a tensor, and no other, is the batch. */
+function hasRows({ shape }: TensorSpec): boolean {
+  return shape[0] === -1 && shape.lastIndexOf(-1) === 0;
+}
+
+/** Sizes of a tensor laid out for `batch` rows in a run of `count`. */
+function sizesOf({ shape }: PackedEntry, count: number, batch: number): readonly number[] {
+  return count === batch ? shape : [count, ...shape.slice(1)];
+}
+
+/** Copies the inputs of the rows of a run to where it reads them. */
+function copyInputs({ inputs, memory, store: { batch } }: State, from: ArrayBufferLike, run: RunRows): void {
+  if (run.count === batch) {
+    new Uint8Array(memory).set(new Uint8Array(from));
+    return;
+  }
+  for (const entry of inputs.entries) {
+    const source = viewOf(from, entry);
+    const target = viewOf(memory, entry);
+    const size = entry.length / batch;
+    for (let place = 0; place < run.count; place++) {
+      const start = run.rows[place] * size;
+      target.set(source.subarray(start, start + size), place * size);
+    }
+  }
+}
+
+/** Copies what the rows of a run gave to where their caller looks for it; the other rows of `target` stay as they are. */
+function copyOutput(target: TensorData, data: TensorData, run: RunRows, batch: number): void {
+  if (run.count === batch) {
+    target.set(data);
+    return;
+  }
+  const size = target.length / batch;
+  for (let place = 0; place < run.count; place++) {
+    if (run.takes[place] === 1) target.set(data.subarray(place * size, (place + 1) * size), run.rows[place] * size);
+  }
+}
+
+function outputData(entry: PackedEntry, tensor: ort.Tensor, count: number, batch: number): TensorData {
+  const { name, type } = entry;
   const data = tensor.data as TensorData;
+  const shape = sizesOf(entry, count, batch);
   const same = tensor.dims.length === shape.length && shape.every((size, axis) => size === tensor.dims[axis]);
   if (!same || tensor.type !== type) {
     throw new Fault(

@@ -3,14 +3,17 @@
 
 import type { StateSpec, TensorData, TensorType } from "@microturn/core";
 import type * as ort from "onnxruntime-common";
+import type { RunRows } from "./run-rows.js";
 
 /** State of a batch of rows, wherever it lives. */
 export interface StateStore {
   readonly batch: number;
+  /** Whether a run can compute some of the rows; else it gets `everyRow`. */
+  readonly runsSome: boolean;
   /** Adds the state inputs of a run. */
-  feed(feeds: Record<string, ort.Tensor>): void;
-  /** Takes the state outputs of a run; rows that are not active keep what they had. */
-  renew(outputs: Readonly<Record<string, ort.OnnxValue>>, active: Uint8Array | undefined): Promise<void>;
+  feed(feeds: Record<string, ort.Tensor>, run: RunRows): void;
+  /** Takes the state outputs of a run; all but the rows that take them keep what they had. */
+  renew(outputs: Readonly<Record<string, ort.OnnxValue>>, run: RunRows): Promise<void>;
   /** Copies one row out. */
   read(row: number): Promise<TensorData[]>;
   /** Replaces one row; without data it becomes fresh. */
@@ -50,7 +53,8 @@ export function ringPosition({ sinkTurns, ringTurns, rowsPerTurn }: RingUpdate, 
   return slot * rowsPerTurn;
 }
 
-function zeroed(type: TensorType, count: number): TensorData {
+/** A typed array of `count` zeros. */
+export function zeroed(type: TensorType, count: number): TensorData {
   if (type === "float32") return new Float32Array(count);
   if (type === "int32") return new Int32Array(count);
   return new Uint8Array(count);

@@ -67,7 +67,8 @@ export async function startRuntime({ device, threads, runtimeFolder }: StartOpti
     const wrong = await runProbe(ort, probe);
     if (wrong !== undefined) throw new Error(wrong);
     return {
-      runtime: new Runtime(ort, options),
+      // Measured for the kernels in WebAssembly, as for those of x86-64.
+      runtime: new Runtime(ort, options, device === "wasm" ? { rowBlock: 4 } : {}),
       threads: ort.env.wasm.numThreads ?? threads,
       lost: device === "webgpu" ? lossOf(ort) : undefined,
       // The runtime lets its GPU device go with its last session, so this one stays as long as the backend.

@@ -121,7 +121,7 @@ export interface Executable {
   /** A fresh state for `batch` rows, one per session. @throws RangeError if `batch` is not 1 … `maxBatch` */
   createState(batch: number): Promise<StateHandle>;
   /**
-   * Runs the graph once over all rows of `state` and renews the rows named active.
+   * Runs the graph once over the active rows of `state`, and renews them.
    *
    * @param feeds - every input of the graph by name, shapes with batch = `state.batch`
    * @returns every output of the graph by name; the arrays belong to the caller until the next run
@@ -135,7 +135,10 @@ export interface Executable {
 
 /** Options of {@link Executable.run}. */
 export interface RunOptions {
-  /** One byte per row, 1 = active; an inactive row computes something unused and keeps its state. Default: all active. */
+  /**
+   * One byte per row, 1 = active; default: all are. An inactive row keeps its state and need not be computed; its part of the
+   * outputs is unspecified. What an active row gets does not depend on which others are, to the bit.
+   */
   readonly active?: Uint8Array;
 }
 
@@ -143,7 +146,7 @@ export interface RunOptions {
 export interface RunResult {
   /** By name; the next run overwrites the arrays, and they may be views of shared memory: copy what is to be kept or sent. */
   readonly outputs: Readonly<Record<string, Tensor>>;
-  /** Time inside the runtime's own run call, in ms. */
+  /** Time inside the runtime's own run call, in ms; 0 when no row was active. */
   readonly runMs: number;
 }
 

@@ -34,8 +34,9 @@ export interface LocalEngineOptions {
   /** Storage of the large matrices; default what runs best on the backend: `int8` on the CPU of `backend-node`, else `float32`. */
   readonly weights?: WeightType;
   /**
-   * Sessions that can be open at once, 1 … the backend's `maxBatch`; default 1. Every run computes this many rows, rounded
-   * up to a multiple of 4 unless 1, so that the bits of a session do not depend on the others: ask for no more than needed.
+   * Sessions that can be open at once, 1 … the backend's `maxBatch`; default 1. With more than one, a run computes the sessions
+   * that have a micro-turn to compute, rounded up to a multiple of 4 (on a GPU all), so that the bits of a session do not
+   * depend on the others. Each takes memory for its state; a lone session is fastest with 1.
    */
   readonly maxSessions?: number;
 }
