@@ -16,6 +16,7 @@ const stalledUnits = 4;
 /** Micro-turns that words wait for their sound. */
 const patientUnits = 10;
 const maxHeldWords = 256;
+const maxPieceLength = 4096;
 const longestReplyMs = 3_600_000;
 
 /** Cuts the sound of one session into replies, and puts words to them. All replies have the name "". */
@@ -76,8 +77,9 @@ export class SpeechGate {
    * @param startMs - on the session's timeline
    * @returns false if they belong to what is dropped
    */
-  words(text: string, startMs: number | undefined): boolean {
+  words(piece: string, startMs: number | undefined): boolean {
     if (this.#dropping) return false;
+    const text = piece.slice(0, maxPieceLength);
     if (this.#open) this.#say(text, startMs);
     else if (this.#isLate(startMs)) this.#sayAtOnce(text);
     else if (this.#words.length < maxHeldWords) {

@@ -34,7 +34,9 @@ const settledUnits = 2;
 const patientUnits = 5;
 const maxTaskCharacters = 500;
 const maxKnown = 512;
-const maxRunning = 64;
+const maxRunning = 32;
+const maxIdLength = 512;
+const maxArgumentsLength = 65_536;
 
 export class GptLiveWork {
   readonly #send: (command: GptLiveCommand) => void;
@@ -91,7 +93,7 @@ export class GptLiveWork {
 
   /** `session.delegation.created`: that of a backend is its own affair until it calls a function. */
   created(id: string, target: string): void {
-    if (target !== "client" || this.#untold.length >= maxKnown) return;
+    if (target !== "client" || id.length > maxIdLength || this.#untold.length >= maxKnown) return;
     this.#untold.push(this.#remember({ id, kind: "client", call: "" }));
     this.#tell();
   }
@@ -126,7 +128,10 @@ export class GptLiveWork {
         const calls = this.#running.get(delegation) ?? [];
         this.#running.delete(delegation);
         if (calls.length > 0) {
-          const names = calls.map(({ name }) => name).join(", ");
+          const names = calls
+            .map(({ name }) => name)
+            .join(", ")
+            .slice(0, 200);
           this.#events?.note({ type: "lost", what: `function calls of a response that failed: ${names}` });
         }
         this.#continue();
@@ -213,6 +218,7 @@ function readCall(item: Fields): Call | undefined {
   if (textOf(item.type) !== "function_call") return undefined;
   const [id, name, given] = [textOf(item.call_id), textOf(item.name), textOf(item.arguments)];
   if (id === undefined || id === "" || name === undefined || given === undefined) return undefined;
+  if (Math.max(id.length, name.length) > maxIdLength || given.length > maxArgumentsLength) return undefined;
   return { id, name, arguments: given };
 }
 
