@@ -91,10 +91,12 @@ describe("a paced session", () => {
     await stage.step();
     stage.events.flush();
     stage.events.flush();
-    const cut = await stage.step({ played: { turnIndex: 1, samples: 30 } });
+    const cut = await stage.step({ played: { turnIndex: 0, samples: 150 } });
     expect(cut).toMatchObject({ decision: "listen", yielded: true, text: "" });
     expect(cut.speech.every((sample) => sample === 0)).toBe(true);
-    expect((await stage.step()).yielded).toBe(false);
+    expect(stage.wire.calls).toEqual(["opened"]);
+    expect((await stage.step({ played: { turnIndex: 1, samples: 30 } })).yielded).toBe(false);
+    await stage.step();
     expect(stage.wire.calls.filter((call) => call.startsWith("truncate"))).toEqual(["truncate a 230"]);
   });
 
@@ -123,6 +125,7 @@ describe("a paced session", () => {
     await stage.step();
     stage.events.flush();
     await stage.step();
+    await stage.step();
     expect(stage.wire.calls.at(-1)).toBe("truncate a 400");
   });
 
@@ -133,6 +136,7 @@ describe("a paced session", () => {
     stage.events.audio(tone(50), "b");
     await stage.step();
     stage.events.flush();
+    await stage.step();
     await stage.step({ played: { turnIndex: 0, samples: 0 } });
     expect(stage.wire.calls.slice(-2)).toEqual(["truncate a 0", "truncate b 0"]);
   });

@@ -54,8 +54,9 @@ export class PacedSession implements EngineSession {
   #dueMs: number | undefined;
   #delegations: WireDelegation[] = [];
   #flushed = false;
-  /** Replies that were cut, and of which the service is to be told how much was heard. */
+  /** Replies that were cut; and those of them whose end the player knows, so that it can tell how much was heard. */
   #cut: string[] = [];
+  #stopped: string[] = [];
   #error: DuplexError | undefined;
   #closed: Promise<void> | undefined;
 
@@ -137,13 +138,13 @@ export class PacedSession implements EngineSession {
 
   /** Tells how much was heard of what was cut, once the player knows. */
   #tellHeard({ played, index, turns }: TurnInput): void {
-    if (this.#cut.length === 0) return;
-    const cut = this.#cut;
-    this.#cut = [];
+    if (this.#stopped.length === 0) return;
+    const stopped = this.#stopped;
+    this.#stopped = [];
     // Without a player that tells, all that was handed on counts as heard.
     const { turnIndex, samples } = played ?? { turnIndex: index - turns, samples: this.#outputSamples };
     const { outputSampleRate } = this.capabilities;
-    for (const reply of cut) {
+    for (const reply of stopped) {
       const heard = this.#replies.heardOf(reply, turnIndex, samples);
       this.#link.tell((wire) => wire.truncate(reply, (1000 * heard) / outputSampleRate));
     }
@@ -232,6 +233,8 @@ export class PacedSession implements EngineSession {
     const speech = new Float32Array(this.#outputSamples);
     const yielded = this.#flushed;
     this.#flushed = false;
+    this.#stopped.push(...this.#cut);
+    this.#cut = [];
     if (yielded) this.#said.clear();
     const silent = yielded || forceListen === true;
     const slice = silent ? { speaks: false, text: "", underrun: 0 } : this.#replies.take(index, speech);

@@ -291,7 +291,7 @@ export class OpenAIRealtimeWire implements Wire {
     const response = fieldsOf(fields.response);
     const called = this.#called;
     this.#called = [];
-    if (response?.status === "failed") this.#failed(errorOf(fieldsOf(response.status_details)?.error));
+    if (response?.status === "failed") this.#failed(this.#errorOf(fieldsOf(response.status_details)?.error));
     // A response that was cut has its items, but nobody waits for the results of its calls.
     if (response?.status === "completed" && called.length > 0) {
       this.#calls.add(called.map((call) => call.id));
