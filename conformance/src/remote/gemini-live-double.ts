@@ -282,6 +282,10 @@ export class GeminiLiveDouble implements ServiceDouble {
       case "silent":
         return;
     }
+    if (/\.(v1|v1beta)\..*Constrained$/.test(connection.url.pathname)) {
+      this.#refuse(connection, 1008, "Ephemeral tokens are not supported for this API version; use v1alpha");
+      return;
+    }
     checkSetup(setup);
     const { model, sessionResumption } = setup;
     if (!/(^|\/)models\/gemini-[\w.-]*live[\w.-]*$/.test(String(model))) {
@@ -378,12 +382,10 @@ function upgradeStatus(url: URL, { headers }: IncomingMessage): number {
     pathname,
   );
   if (developer === null) return 404;
-  const [, version, method] = developer;
+  const [, , method] = developer;
   const token = searchParams.get("access_token");
   if (method === "BidiGenerateContent") return searchParams.get("key") ? 101 : 403;
   if (method !== "BidiGenerateContentConstrained") return 404;
-  // Ephemeral tokens are of v1alpha only.
-  if (version !== "v1alpha") return 404;
   return token?.startsWith("auth_tokens/") ? 101 : 403;
 }
 

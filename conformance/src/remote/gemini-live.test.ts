@@ -2,8 +2,9 @@
 
 import { GoogleGenAI, type LiveServerMessage, Modality, type Session } from "@google/genai";
 import { type GeminiLiveOptions, geminiLiveEngine } from "@microturn/backend-remote";
-import type { TextInput } from "@microturn/core";
+import { DuplexSession, type TextInput } from "@microturn/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { WebSocket } from "ws";
 import { GeminiLiveDouble } from "./gemini-live-double.js";
 import type { WireUnderTest } from "./service-double.js";
 import { difference, sawtooth, until, WireBench, type WireSession } from "./wire-session.js";
@@ -225,13 +226,14 @@ describe("Gemini Live", () => {
     const names = ["look", "look", "alarm", "watch", "wait"];
     const ids = double.call(names.map((name) => ({ name, arguments: {} })));
     await talk.stepUntil("all", () => handedOn(talk).length === names.length);
-    const results: [number, string, boolean][] = [
-      ...([[0, "quiet", false] as const, [1, "to know", true] as const, [2, "fire", false] as const].map((one) => [
-        ...one,
-      ]) as [number, string, boolean][]),
-      ...([[3, "a", false] as const, [3, "b", true] as const, [3, " ", false] as const, [4, "done", true] as const].map(
-        (one) => [...one],
-      ) as [number, string, boolean][]),
+    const results: readonly (readonly [which: number, text: string, silent: boolean])[] = [
+      [0, "quiet", false],
+      [1, "to know", true],
+      [2, "fire", false],
+      [3, "a", false],
+      [3, "b", true],
+      [3, " ", false],
+      [4, "done", true],
     ];
     for (const [which, text, silent] of results) await talk.step(said(text, ids[which], silent));
     await until("all answers", () => double.responses.length === results.length);
@@ -385,6 +387,38 @@ describe("Gemini Live", () => {
     );
   });
 
+  test("carries a DuplexSession: speech, a delegation and its result, typed text, at the rates of the app", async () => {
+    const engine = geminiLiveEngine({ model, apiKey, baseUrl: double.url, tools: [{ name: "weather" }] });
+    const session = await DuplexSession.open({ engine });
+    const heard: number[] = [];
+    session.on("speech", (pcm) => {
+      for (const value of pcm) if (value !== 0) heard.push(Math.round(value * 32768));
+    });
+    session.on("delegation", ({ id, name, task }) => {
+      void session.deliver(`${name} in ${task}: rain`, "now", { delegation: id });
+    });
+    const microphone = new AbortController();
+    const talking = (async () => {
+      const quiet = new Float32Array(9600);
+      while (!microphone.signal.aborted) await session.writeAudio(quiet, { sampleRate: 48_000 });
+    })();
+    const sound = sawtooth(second);
+    const reply = double.beginReply();
+    reply.sound(sound);
+    reply.end();
+    const [id] = double.call([{ name: "weather", arguments: { city: "Rome" } }]);
+    session.sendText("and tomorrow?");
+    await until("all of it", () => heard.length === sound.length && double.answers.length > 0);
+    expect(difference(Int16Array.from(heard), sound)).toBe("");
+    expect(double.answers).toEqual([{ id, result: "weather in Rome: rain" }]);
+    expect(double.receivedTexts).toEqual(["and tomorrow?"]);
+    microphone.abort();
+    await talking;
+    await session.close();
+    await engine.close();
+    await until("the socket is closed", () => double.openConnections === 0);
+  });
+
   test("tells a model that is not known, and a setup that is not taken, with what was sent", async () => {
     await expect(open({ model: "gpt-live" })).rejects.toMatchObject({
       code: "UNSUPPORTED",
@@ -470,11 +504,36 @@ describe("the double of Gemini Live, by @google/genai", () => {
     vi.spyOn(console, "warn").mockImplementation(() => {});
     session = await client("auth_tokens/abc", "v1alpha").live.connect({ model, callbacks });
     expect(double.readyConnections).toBe(1);
-    await expect(client("auth_tokens/abc", "v1beta").live.connect({ model, callbacks })).rejects.toThrow();
+    await expect(client("auth_tokens/abc", "v1beta").live.connect({ model, callbacks })).rejects.toThrow(/1008/);
   });
 
-  test("refuses a wrong setup, a second one, and marks of activity beside its own detection", async () => {
+  test("refuses an unknown model, a wrong setup, a second one, and anything before it", async () => {
     await expect(client().live.connect({ model: "other", callbacks })).rejects.toThrow(/1008/);
+    const setup = { model: `models/${model}` };
+    const closes = (...messages: object[]) =>
+      new Promise<number>((resolve) => {
+        const path = "ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?key=k";
+        const socket = new WebSocket(`${double.url}/${path}`);
+        socket.on("open", () => socket.send(JSON.stringify(messages[0])));
+        socket.on("message", () => socket.send(JSON.stringify(messages[1])));
+        socket.on("close", resolve);
+      });
+    expect(await closes({ setup: { ...setup, nonsense: 1 } })).toBe(1007);
+    expect(await closes({ setup }, { setup })).toBe(1007);
+    expect(await closes({ realtimeInput: { text: "early" } })).toBe(1007);
+    expect(await closes({ setup }, { toolResponse: { functionResponses: [{ name: "no id", response: {} }] } })).toBe(
+      1007,
+    );
+  });
+
+  test("passes over the answer to a call that it does not know", async () => {
+    session = await client().live.connect({ model, callbacks });
+    session.sendToolResponse({ functionResponses: [{ id: "never", name: "weather", response: {} }] });
+    await until("it is passed over", () => double.ignored.length === 1);
+    expect([double.answers, double.violations]).toEqual([[], []]);
+  });
+
+  test("refuses marks of activity beside its own detection", async () => {
     session = await client().live.connect({ model, callbacks });
     session.sendRealtimeInput({ activityStart: {} });
     await until("the close", () => closes.some(({ code }) => code === 1007));

@@ -56,11 +56,6 @@ export class GeminiCalls {
     this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
   }
 
-  /** Whether the model waits for an answer, or might. */
-  get awaited(): boolean {
-    return this.#open.size > 0;
-  }
-
   /**
    * Takes the calls of one message.
    *

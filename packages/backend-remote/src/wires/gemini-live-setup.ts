@@ -93,6 +93,11 @@ export function checkGeminiOptions(options: GeminiLiveOptions): void {
       "geminiLiveEngine: a page must not hold an apiKey; let a server of yours make ephemeral tokens, and give token",
     );
   }
+  if (vertex !== undefined && inPage()) {
+    throw new TypeError(
+      "geminiLiveEngine: Vertex AI takes its token in a header, which a page cannot send; connect from a server of yours",
+    );
+  }
   if (baseUrl !== undefined && !(/^wss?:\/\/[^?#]+$/.test(baseUrl) && URL.canParse(baseUrl))) {
     throw new TypeError("geminiLiveEngine: baseUrl must be ws:// or wss:// with a host, without query");
   }

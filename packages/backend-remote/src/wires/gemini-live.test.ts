@@ -86,6 +86,8 @@ describe("options", () => {
     (globalThis as { document?: unknown }).document = {};
     refused({}, /ephemeral tokens/);
     geminiLiveEngine({ model, token: () => "auth_tokens/x" });
+    const vertex = { project: "p", location: "us-central1" };
+    expect(() => geminiLiveEngine({ model, token: () => "ya29", vertex })).toThrow(/a page cannot send/);
   });
 
   test("make the first message and the address", async () => {

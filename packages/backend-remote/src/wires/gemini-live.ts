@@ -259,7 +259,7 @@ export class GeminiLiveWire implements Wire {
     this.#handle = newHandle;
     this.#calls.save();
     // Now another connection forgets nothing.
-    if (this.#leaveAtMs !== undefined && !this.#speaking && !this.#calls.awaited) this.#leave();
+    if (this.#leaveAtMs !== undefined && !this.#speaking) this.#leave();
     return true;
   }
 
