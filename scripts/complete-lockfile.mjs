@@ -17,12 +17,21 @@ function places(parent, name) {
   }
 }
 
+/** Whether a version is one of a range as npm writes them for optional packages: exact, `~` or `^`, from 1.0.0 on. */
+function fits(version, range) {
+  const [have, want] = [version, range.replace(/^[~^]/, "")].map((text) => text.split(".").map(Number));
+  const fixed = range.startsWith("^") ? 1 : range.startsWith("~") ? 2 : 3;
+  if (have.slice(0, fixed).join() !== want.slice(0, fixed).join()) return false;
+  const at = have.findIndex((part, index) => part !== want[index]);
+  return at === -1 || have[at] > want[at];
+}
+
 let added = 0;
 for (const [parent, entry] of Object.entries(lock.packages)) {
   for (const [name, range] of Object.entries(entry.optionalDependencies ?? {})) {
     const version = range.replace(/^[~^]/, "");
     const present = places(parent, name).find((place) => lock.packages[place] !== undefined);
-    if (present !== undefined && lock.packages[present].version === version) continue;
+    if (present !== undefined && fits(lock.packages[present].version, range)) continue;
     const place = present === undefined ? `node_modules/${name}` : `${parent}/node_modules/${name}`;
     const words = name.split(/[-/]/);
     const os = name === "fsevents" ? "darwin" : systems.find((system) => words.includes(system));
