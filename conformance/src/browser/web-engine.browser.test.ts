@@ -47,6 +47,15 @@ const variants: readonly Variant[] = [
     device: /^WebAssembly, 2 threads$/,
     timeoutMs: 60_000,
   },
+  {
+    // A simulated device takes tens of seconds to compile and run the shaders of a model.
+    name: "webgpu, software adapter, one session, model by its URL",
+    isolated: true,
+    options: { devices: ["webgpu"], allowSoftware: true, acceptSlow: true },
+    fromPage: false,
+    device: /^WebGPU, /,
+    timeoutMs: 300_000,
+  },
 ];
 
 describe.skipIf(chromiumPath === undefined)(`web engine${withoutChromium}`, () => {
