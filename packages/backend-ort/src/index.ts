@@ -10,6 +10,7 @@ export {
   type FaultMessage,
   faultOf,
   firstLine,
+  isOutOfMemory,
   type Request,
 } from "./messages.js";
 export { OrtBackend, type OrtBackendOptions } from "./ort-backend.js";

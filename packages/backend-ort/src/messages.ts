@@ -91,6 +91,17 @@ export function errorOf({ code, message }: FaultMessage): DuplexError {
   return new DuplexError(code, message);
 }
 
+/**
+ * Whether something failed for want of memory, which has no code of its own: the runtime says "std::bad_alloc" of a run or a session and
+ * "failed to allocate a buffer of size" of a model (onnxruntime-web 1.30), browsers say the others of memory and buffers.
+ */
+export function isOutOfMemory(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : String(error);
+  return /bad_alloc|failed to allocate|could not allocate|allocation failed|unable to grow|out of memory/i.test(
+    message,
+  );
+}
+
 /** First line of what was thrown, without the place in the runtime's sources and the condition that it may begin with. */
 export function firstLine(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);

@@ -9,6 +9,7 @@ import {
   type Answers,
   Fault,
   firstLine,
+  isOutOfMemory,
   type LoadRequest,
   type Request,
   type RunAnswer,
@@ -137,8 +138,9 @@ export class Runtime {
       return undefined;
     } catch (error) {
       for (const session of sessions) await session.release();
-      throw error instanceof Fault
-        ? error
+      if (error instanceof Fault) throw error;
+      throw isOutOfMemory(error)
+        ? new Fault("BACKEND_FAILED", `load: the runtime has no memory left: ${firstLine(error)}`)
         : new Fault("MODEL_INVALID", `load: the runtime refused the graph: ${firstLine(error)}`);
     }
   }

@@ -1,5 +1,6 @@
 // The worker's side of `webEngine`: a local engine over a web backend, driven by messages.
 
+import { isOutOfMemory } from "@microturn/backend-ort";
 import { DuplexError, type Engine, type EngineSession, type LoadProgress, type ModelSource } from "@microturn/core";
 import {
   type Call,
@@ -22,8 +23,9 @@ export type ReadModel = (place: ModelPlace, onWarning: (warning: DuplexError) =>
 
 /** Whether a run has left the runtime in pieces: out of memory, or a trap. Nothing can be run in this worker any more. */
 function isBroken(error: unknown): boolean {
-  const signs = /out of memory|bad_alloc|memory access out of bounds|unreachable|table index|Aborted\(|RuntimeError/i;
-  return DuplexError.is(error, "BACKEND_FAILED") && signs.test(error.message);
+  if (!DuplexError.is(error, "BACKEND_FAILED")) return false;
+  const trap = /memory access out of bounds|unreachable|table index|Aborted\(|RuntimeError/i;
+  return isOutOfMemory(error) || trap.test(error.message);
 }
 
 /** A file that the page was asked for. */

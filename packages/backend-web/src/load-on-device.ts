@@ -1,5 +1,6 @@
 // Loads a model on the first device of a list that is there and computes a micro-turn in time.
 
+import { isOutOfMemory } from "@microturn/backend-ort";
 import {
   DuplexError,
   type Engine,
@@ -11,6 +12,7 @@ import { localEngine } from "@microturn/core/local";
 import { type LoadedModel, loadModel } from "@microturn/core/model";
 import type { WebDevice } from "./devices.js";
 import type { Calibration, HostOptions, HostReport } from "./engine-messages.js";
+import { memoryFix } from "./start-runtime.js";
 import { type DeviceFailure, type WebBackend, webBackend } from "./web-backend.js";
 
 /** A model on a device. */
@@ -43,7 +45,9 @@ export async function loadOnFirstThatKeepsUp(
   // Read and checked once, whatever is tried.
   const model = await loadModel(source, load).catch(async (error) => {
     await (await first.catch(() => undefined))?.close();
-    throw error;
+    if (!isOutOfMemory(error)) throw error;
+    const message = `webEngine: there is no memory to read ${source.name} (${messageOf(error)}); ${memoryFix}`;
+    throw new DuplexError("BACKEND_UNAVAILABLE", message, { cause: error });
   });
   const passedOver: DeviceFailure[] = [];
   let fastest: Loaded | undefined;
@@ -117,9 +121,11 @@ async function loadOn(
     const lost = await Promise.race([backend.lost, Promise.resolve(undefined)]);
     await close({ engine, backend });
     // What is wrong with the model is wrong on every device; what a device fails at need not be.
-    const ofDevice = lost !== undefined || DuplexError.is(error, "BACKEND_FAILED");
+    const full = isOutOfMemory(error);
+    const ofDevice = lost !== undefined || full || DuplexError.is(error, "BACKEND_FAILED");
     if (load.signal.aborted || !ofDevice) throw error;
-    const reason = lost ?? (error instanceof Error ? error.message : String(error));
+    if (full) return { device, reason: `it has not enough memory (${messageOf(error)})`, fix: memoryFix };
+    const reason = lost ?? messageOf(error);
     return { device, reason: `it failed while it was tried (${reason})`, fix: "update browser and GPU driver" };
   }
 }
@@ -144,6 +150,10 @@ async function calibrate(
   } finally {
     await session.close();
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function close({ engine, backend }: Pick<Loaded, "engine" | "backend">): Promise<void> {

@@ -1,6 +1,6 @@
 // Puts onnxruntime-web on a device, and proves that it computes there.
 
-import { firstLine, type Ort, probeGraph, Runtime, runProbe } from "@microturn/backend-ort";
+import { firstLine, isOutOfMemory, type Ort, probeGraph, Runtime, runProbe } from "@microturn/backend-ort";
 import type { InferenceSession } from "onnxruntime-common";
 import type { WebDevice } from "./devices.js";
 import { buildFor, importBuild, runtimeFiles } from "./runtime-files.js";
@@ -25,6 +25,8 @@ export class StartFailure extends Error {
 }
 
 const deviceFix = "update browser and GPU driver, or use another device";
+/** What to do where memory is too small. */
+export const memoryFix = "close other tabs and programs, or use a smaller model";
 const filesFix =
   "serve the folder dist/ort of @microturn/backend-web with your app (.mjs as text/javascript), and name its URL in runtimeFolder if it lies elsewhere";
 
@@ -83,7 +85,8 @@ export async function startRuntime({ device, threads, runtimeFolder }: StartOpti
       () => false,
     );
     const reason = there ? "does not work on this device" : `cannot be had from ${files.wasm}`;
-    throw new StartFailure(`onnxruntime-web ${reason}: ${firstLine(error)}`, there ? deviceFix : filesFix);
+    const fix = isOutOfMemory(error) ? memoryFix : deviceFix;
+    throw new StartFailure(`onnxruntime-web ${reason}: ${firstLine(error)}`, there ? fix : filesFix);
   }
 }
 

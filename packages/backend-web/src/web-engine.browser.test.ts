@@ -41,6 +41,7 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
       "/worker.js": await bundle(here("worker.ts"), extern),
       "/fragile-worker.js": await bundle(here("testing/fragile-worker.ts"), extern),
       "/ort/": { folder: here("../../../node_modules/onnxruntime-web/dist") },
+      "/mini/": { folder: here("../../mini") },
       ...Object.fromEntries([...files].map(([path, bytes]) => [`/tiny/${path}`, bytes])),
     };
     [plain, withGpu] = await Promise.all([openChromium(), openChromium(webgpuFlags)]);
@@ -98,6 +99,43 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
     });
     expect(said.length).toBeLessThan(12);
     expect(said.at(-1)).toMatch(/^BACKEND_FAILED .*lost 4 times in a minute.*it was told to break/);
+  });
+
+  it("goes on in a new worker when the runtime of the first one has no memory left", async () => {
+    const tab = await visit(plain);
+    const [undisturbed, broken, changes] = await tab.evaluate(async () => {
+      const changes: DeviceChange[] = [];
+      const engine = page.makeEngine({ devices: ["wasm"], onDeviceChange: (change) => void changes.push(change) });
+      const undisturbed = await page.talk(engine, 8);
+      const broken = await page.talk(engine, 8, { 4: "memory" });
+      await engine.close();
+      return [undisturbed, broken, changes] as const;
+    });
+    expect(broken).toEqual(undisturbed);
+    expect(changes.map(({ sessions, reason }) => [sessions, reason])).toEqual([
+      [1, expect.stringMatching(/bad_alloc|failed to allocate/)],
+    ]);
+  });
+
+  it("says that there is not enough memory: for the runtime, and for the model", async () => {
+    const tab = await visit(plain);
+    const [noRuntime, noModel] = await tab.evaluate(async () => {
+      const withMemory = (megabytes: number, model: string) =>
+        page.makeEngine({
+          ...{ devices: ["wasm"], model },
+          worker: () => new Worker(`/fragile-worker.js?memory=${megabytes}`, { type: "module" }),
+        });
+      return [
+        await page.failure(withMemory(8, "/tiny/").load()),
+        // Its graph is 36 MB.
+        await page.failure(withMemory(80, "/mini/").load()),
+      ];
+    });
+    const told = /^BACKEND_UNAVAILABLE .*\nwasm: .*to get it, close other tabs and programs, or use a smaller model$/;
+    expect(noRuntime).toMatch(told);
+    expect(noRuntime).toContain("could not allocate memory");
+    expect(noModel).toMatch(told);
+    expect(noModel).toMatch(/it has not enough memory \(.*bad_alloc/);
   });
 
   it("moves a session whose GPU is lost: to it again, and when it is lost once more, to WASM", {

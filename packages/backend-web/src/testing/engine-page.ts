@@ -16,7 +16,11 @@ export interface EnginePage {
    *
    * @returns what each micro-turn gave: decision, words, and a digest of its sound; and the error that ended the session, if one did
    */
-  talk(engine: WebEngine, turns: number, breaks?: Readonly<Record<number, "gpu" | "worker">>): Promise<string[]>;
+  talk(
+    engine: WebEngine,
+    turns: number,
+    breaks?: Readonly<Record<number, "gpu" | "worker" | "memory">>,
+  ): Promise<string[]>;
   /** Talks in real time until it has had a number of micro-turns. @returns micro-turns, and the longest time between two */
   talkLive(engine: WebEngine, turns: number): Promise<{ turns: number; longestGapMs: number }>;
   /** Talks in real time until it is stopped: a timer writes as much as time has passed, but for what is more than a second. */

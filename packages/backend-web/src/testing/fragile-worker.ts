@@ -1,4 +1,7 @@
-// The worker of `webEngine`, with a way to break it: tests tell it by a channel.
+// The worker of `webEngine`, with ways to break it: tests tell it by a channel, or by its address, whose `memory` limits that of
+// WebAssembly (MB).
+
+import { experimental_writeModel as writeModel } from "@microturn/core/model";
 
 /** GPU devices of this thread. */
 const devices: GPUDevice[] = [];
@@ -11,11 +14,60 @@ if (globalThis.GPUAdapter !== undefined) {
   };
 }
 
+const limit = new URL(location.href).searchParams.get("memory");
+let mostBytes = limit === null ? Number.POSITIVE_INFINITY : Number(limit) * 2 ** 20;
+const pageBytes = 65_536;
+WebAssembly.Memory = class extends WebAssembly.Memory {
+  constructor(descriptor: WebAssembly.MemoryDescriptor) {
+    if (descriptor.initial * pageBytes > mostBytes) {
+      throw new RangeError("WebAssembly.Memory(): could not allocate memory");
+    }
+    super(descriptor);
+  }
+
+  override grow(pages: number): number {
+    if (this.buffer.byteLength + pages * pageBytes > mostBytes) {
+      throw new RangeError("WebAssembly.Memory.grow(): Unable to grow instance memory");
+    }
+    return super.grow(pages);
+  }
+};
+
+/** Uses up the runtime's memory, but for pieces too small for a run, and lets it have no more. */
+async function fillMemory(): Promise<void> {
+  mostBytes = 0;
+  const { InferenceSession } = await import("onnxruntime-web/wasm");
+  for (let bytes = 2 ** 22; bytes >= 2 ** 14; bytes /= 2) {
+    try {
+      for (;;) await InferenceSession.create(sumWith(new Float32Array(bytes / 4)));
+    } catch {
+      // No piece of this size is left.
+    }
+  }
+}
+
+/** A graph that has these numbers in it. */
+function sumWith(numbers: Float32Array): Uint8Array {
+  const value = (name: string, shape: number[]) => ({ name, type: "float32", shape }) as const;
+  const bytes = new Uint8Array(numbers.buffer);
+  return writeModel(
+    {
+      name: "sum",
+      nodes: [{ name: "sum", op: "Add", domain: "", inputs: ["a", "b"], outputs: ["c"], attributes: {} }],
+      constants: [{ ...value("b", [numbers.length]), bytes }],
+      inputs: [value("a", [1])],
+      outputs: [value("c", [numbers.length])],
+    },
+    { opset: 21, producer: "microturn" },
+  );
+}
+
 // Held for as long as it lives: other tabs can look.
 void navigator.locks?.request(`worker ${Math.random()}`, () => new Promise(() => {}));
 
 const channel = new BroadcastChannel("break");
-channel.addEventListener("message", ({ data }) => {
+channel.addEventListener("message", async ({ data }) => {
+  if (data === "memory") await fillMemory();
   channel.postMessage("breaking");
   if (data === "gpu") for (const device of devices.splice(0)) device.destroy();
   if (data === "worker") {
