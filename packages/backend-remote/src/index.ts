@@ -1,5 +1,6 @@
 // The public names of @microturn/backend-remote, written by hand: adding one is a decision.
 
+export type { OpusCodec, OpusDecoder, OpusEncoder } from "./opus/opus-codec.js";
 export type { ConnectionOptions } from "./paced/paced-engine.js";
 export type {
   MessageSocket,
@@ -27,3 +28,4 @@ export {
   type RealtimeTurnDetection,
 } from "./wires/openai-realtime-options.js";
 export { createRealtimeToken, type RealtimeToken, type RealtimeTokenOptions } from "./wires/openai-realtime-token.js";
+export { type MoshiOptions, type MoshiSampling, moshiEngine } from "./wires/moshi.js";
