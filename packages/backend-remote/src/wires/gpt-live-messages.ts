@@ -15,19 +15,20 @@ export function readMessage(message: SocketMessage): (Fields & { readonly type: 
   let value: unknown;
   try {
     value = JSON.parse(message);
-  } catch (cause) {
-    throw violation(`expected JSON, got ${JSON.stringify(message.slice(0, 60))}`, cause);
+  } catch {
+    // Nothing of it is told, nor what JSON.parse quotes: who knows what is in it.
+    throw violation(`expected JSON, got ${message.length} characters of something else`);
   }
   const fields = fieldsOf(value);
   if (fields === undefined || typeof fields.type !== "string") {
-    throw violation(`expected an object with a "type", got ${JSON.stringify(message.slice(0, 60))}`);
+    throw violation(`expected an object with a "type", got ${message.length} characters of other JSON`);
   }
   return fields as Fields & { readonly type: string };
 }
 
-export function violation(what: string, cause?: unknown): DuplexError {
+export function violation(what: string): DuplexError {
   const message = `receive: ${what}; the peer may not be GPT-Live: check baseUrl, or update this package`;
-  return new DuplexError("PROTOCOL_VIOLATION", message, cause === undefined ? {} : { cause });
+  return new DuplexError("PROTOCOL_VIOLATION", message);
 }
 
 export function fieldsOf(value: unknown): Fields | undefined {

@@ -45,9 +45,8 @@ export class SpeechGate {
 
   /** Another connection: a reply that was under way is over, and the timeline starts anew. */
   reset(events: WireEvents): void {
-    this.#end();
     this.#events = events;
-    this.#dropping = false;
+    this.#end();
     this.#lead = new Float32Array(0);
     this.#words = [];
     this.#samples = 0;

@@ -3,6 +3,7 @@
 
 import type { Engine, EngineCapabilities, TextInput } from "@microturn/core";
 import { decodeBase64, encodeBase64 } from "../codec/base64.js";
+import { inPage } from "../codec/in-page.js";
 import { encodePcm16, Pcm16Stream } from "../codec/pcm16.js";
 import { type ConnectionOptions, pacedEngine } from "../paced/paced-engine.js";
 import type { SocketEnd, SocketMessage, SocketRequest } from "../socket/message-socket.js";
@@ -250,7 +251,8 @@ export class GptLiveWire implements Wire {
     const format = fieldsOf(fieldsOf(fieldsOf(fields.session)?.audio)?.format);
     const { type = "audio/pcm", rate = this.#sampleRate } = format ?? {};
     if (type !== "audio/pcm" || rate !== this.#sampleRate) {
-      throw violation(`expected a session with audio/pcm at ${this.#sampleRate} Hz, got ${type} at ${rate}`);
+      const got = `${textOf(type)?.slice(0, 20)} at ${typeof rate === "number" ? rate : "no rate"}`;
+      throw violation(`expected a session with audio/pcm at ${this.#sampleRate} Hz, got ${got}`);
     }
     this.#started = true;
     if (this.#connections > 1) {
@@ -352,8 +354,4 @@ function checkOptions({
       `gptLiveEngine: delegation must be of type "client" or "responses", got ${JSON.stringify(type)}`,
     );
   }
-}
-
-function inPage(): boolean {
-  return typeof document !== "undefined" || "importScripts" in globalThis;
 }
