@@ -167,6 +167,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
     const response = connection.active ?? this.#beginResponse(connection);
     const emit = (type: string, fields: Fields) => this.#emit(connection, type, fields);
     const item: Item = { id: this.#name("item"), type: "message", role: "assistant", soundMs: 0, content: [] };
+    const before = [...connection.items.keys()].at(-1) ?? null;
     connection.items.set(item.id, item);
     const part = { response_id: response.id, item_id: item.id, output_index: 0, content_index: 0 };
     const words: string[] = [];
@@ -178,7 +179,10 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
       item: { ...shown, status: "in_progress", content: [] },
     });
     const added = { ...shown, status: "in_progress", content: [] };
-    emit(this.#beta ? "conversation.item.created" : "conversation.item.added", { item: added, previous_item_id: null });
+    emit(this.#beta ? "conversation.item.created" : "conversation.item.added", {
+      item: added,
+      previous_item_id: before,
+    });
     emit("response.content_part.added", { ...part, part: { type: "audio", transcript: "" } });
     response.begun = true;
     response.finish = (status) => {
@@ -187,7 +191,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
       emit(`${prefix}audio_transcript.done`, { ...part, transcript });
       emit("response.content_part.done", { ...part, part: { type: "audio", transcript } });
       const done = { ...shown, status, content: [{ ...content, transcript }] };
-      if (!this.#beta) emit("conversation.item.done", { item: done, previous_item_id: null });
+      if (!this.#beta) emit("conversation.item.done", { item: done, previous_item_id: before });
       emit("response.output_item.done", { response_id: response.id, output_index: 0, item: done });
       response.output = [done];
     };
@@ -224,7 +228,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
   commit(): string {
     const item_id = this.#name("item");
     const connection = this.#last;
-    connection.items.set(item_id, { id: item_id, type: "message", role: "user", soundMs: 0 });
+    connection.items.set(item_id, { id: item_id, type: "message", role: "user", content: [], soundMs: 0 });
     this.#emit(connection, "input_audio_buffer.speech_stopped", { audio_end_ms: 0, item_id });
     this.#emit(connection, "input_audio_buffer.committed", { item_id, previous_item_id: null });
     this.#emitItem(connection, { id: item_id, type: "message", role: "user", status: "completed", content: [] });
@@ -478,7 +482,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
         }
         connection.buffered = 0;
         const item_id = this.#name("item");
-        items.set(item_id, { id: item_id, type: "message", role: "user", soundMs: 0 });
+        items.set(item_id, { id: item_id, type: "message", role: "user", content: [], soundMs: 0 });
         this.#emit(connection, "input_audio_buffer.committed", { item_id, previous_item_id: null });
         return this.#emitItem(connection, {
           id: item_id,
@@ -497,7 +501,8 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
         const item = items.get(String(event.item_id));
         if (item === undefined)
           return refuse("item_retrieve_invalid_item_id", `Item '${event.item_id}' does not exist.`);
-        return this.#emit(connection, "conversation.item.retrieved", { item });
+        const { soundMs: _, ...shown } = item;
+        return this.#emit(connection, "conversation.item.retrieved", { item: { object: "realtime.item", ...shown } });
       }
       case "conversation.item.delete": {
         if (!items.delete(String(event.item_id))) {
@@ -651,7 +656,8 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
   }
 
   #emitItem(connection: Connection, item: Fields): undefined {
-    const fields = { item, previous_item_id: null };
+    const ids = [...connection.items.keys()];
+    const fields = { item, previous_item_id: ids[ids.indexOf(String(item.id)) - 1] ?? null };
     if (this.#beta) return this.#emit(connection, "conversation.item.created", fields);
     this.#emit(connection, "conversation.item.added", fields);
     this.#emit(connection, "conversation.item.done", fields);
