@@ -11,6 +11,7 @@ const order = [
   "packages/backend-node",
   "packages/backend-web",
   "packages/backend-remote",
+  "packages/server",
   "packages/media",
   "packages/mini",
   "packages/microturn",

@@ -15,6 +15,7 @@ export const sourceAliases: Readonly<Record<string, string>> = {
   "@microturn/backend-ort": source("packages/backend-ort/src/index.ts"),
   "@microturn/backend-node": source("packages/backend-node/src/index.ts"),
   "@microturn/backend-web": source("packages/backend-web/src/index.ts"),
+  "@microturn/server": source("packages/server/src/index.ts"),
   "@microturn/backend-remote": source("packages/backend-remote/src/index.ts"),
   "#opus": source("packages/backend-remote/src/opus/node-opus.ts"),
   "#socket": source("packages/backend-remote/src/socket/node-socket.ts"),

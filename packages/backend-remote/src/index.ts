@@ -1,5 +1,6 @@
 // The public names of @microturn/backend-remote, written by hand: adding one is a decision.
 
+export { type MicroturnEngineOptions, microturnEngine } from "./micro-turn/micro-turn-engine.js";
 export type { OpusCodec, OpusDecoder, OpusEncoder } from "./opus/opus-codec.js";
 export type { ConnectionOptions } from "./paced/paced-engine.js";
 export type {
@@ -20,6 +21,7 @@ export {
   type GptLiveRole,
   gptLiveEngine,
 } from "./wires/gpt-live.js";
+export { type MoshiOptions, type MoshiSampling, moshiEngine } from "./wires/moshi.js";
 export { openaiRealtimeEngine } from "./wires/openai-realtime.js";
 export {
   delegateTool,
@@ -28,4 +30,3 @@ export {
   type RealtimeTurnDetection,
 } from "./wires/openai-realtime-options.js";
 export { createRealtimeToken, type RealtimeToken, type RealtimeTokenOptions } from "./wires/openai-realtime-token.js";
-export { type MoshiOptions, type MoshiSampling, moshiEngine } from "./wires/moshi.js";

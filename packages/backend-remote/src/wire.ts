@@ -42,7 +42,9 @@ export type WireNote =
   /** A reply whose sound did not come in time; silence was put in. */
   | { readonly type: "underrun"; readonly samples: number }
   | { readonly type: "reconnecting"; readonly attempt: number; readonly cause: DuplexError }
-  | { readonly type: "reconnected"; readonly gapMs: number };
+  | { readonly type: "reconnected"; readonly gapMs: number }
+  /** The server is about to stop; sessions end by then. */
+  | { readonly type: "draining"; readonly leftMs: number };
 
 /** What a wire tells the session. All calls come from within a call of the wire; none blocks. */
 export interface WireEvents {
@@ -122,10 +124,11 @@ export interface Wire {
   receive(message: SocketMessage): void;
   /** Sends one micro-turn; only after `ready`, in order. */
   sendUnit(unit: WireUnit): void;
-  /** Whoever holds the session wants the reply that is under way to end. */
+  /** Whoever holds the session wants the reply that is under way, or about to come, to end; there may be none. */
   interrupt(): void;
   /**
-   * A reply was cut, and this much of it was heard.
+   * A reply was cut, and this much of it was heard: told one micro-turn after the cut, once the player knows. Replies that
+   * waited behind it follow, with 0.
    *
    * @param heardMs - from the start of its sound; not more than was given by `audio`
    */

@@ -108,6 +108,11 @@ export class WireLink<Kind extends LinkedWire = Wire> {
     if (this.ready) this.#use(action);
   }
 
+  /** The connection has done what it is for: the next loss is a new one. */
+  proven(): void {
+    this.#attempt = 0;
+  }
+
   /** Gives this connection up, for another. */
   leave(error: DuplexError): void {
     if (this.#connection !== undefined) this.#drop(this.#connection, error, true);

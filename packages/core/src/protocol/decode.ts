@@ -59,7 +59,11 @@ export function decodeClientMessage(bytes: Uint8Array, options: DecodeOptions = 
     case messageCodes.hello:
       return ended(reader, readHello(reader));
     case messageCodes.step:
-      return ended(reader, { kind: "step", input: readStep(reader, options) });
+      return ended(reader, {
+        kind: "step",
+        sequence: reader.u32("a number of a step"),
+        input: readStep(reader, options),
+      });
     case messageCodes.ping:
       return ended(reader, { kind: "ping", id: reader.u32("a ping") });
     case messageCodes.close:
@@ -82,13 +86,18 @@ export function decodeServerMessage(bytes: Uint8Array): ServerMessage {
     case messageCodes.welcome:
       return ended(reader, readWelcome(reader));
     case messageCodes.output: {
-      const index = reader.u32("an index");
-      return ended(reader, { kind: "output", index, output: readOutput(reader) });
+      const sequence = reader.u32("a number of a step");
+      return ended(reader, { kind: "output", sequence, output: readOutput(reader) });
     }
     case messageCodes.refused: {
-      const index = reader.u32("an index");
+      const sequence = reader.u32("a number of a step");
       const errorCode = reader.string("a code", 64) as DuplexErrorCode;
-      return ended(reader, { kind: "refused", index, code: errorCode, message: reader.string("a message", textBytes) });
+      return ended(reader, {
+        kind: "refused",
+        sequence,
+        code: errorCode,
+        message: reader.string("a message", textBytes),
+      });
     }
     case messageCodes.failure: {
       const errorCode = reader.string("a code", 64) as DuplexErrorCode;
@@ -128,11 +137,11 @@ function readHello(reader: ByteReader): HelloMessage {
   }
   const hello = { kind: "hello", version, seed, temperature, speech } as const;
   if (resume === undefined) return hello;
-  const { session, token, lastOutput } = (resume ?? {}) as Record<string, unknown>;
-  if (!isName(session) || !isName(token) || !isWhole(lastOutput, -1, 0xffffffff)) {
-    throw violation("expected session, token and lastOutput of what is to go on");
+  const { session, token, lastAnswer } = (resume ?? {}) as Record<string, unknown>;
+  if (!isName(session) || !isName(token) || !isWhole(lastAnswer, -1, 0xffffffff)) {
+    throw violation("expected session, token and lastAnswer of what is to go on");
   }
-  return { ...hello, resume: { session, token, lastOutput } };
+  return { ...hello, resume: { session, token, lastAnswer } };
 }
 
 function readStep(reader: ByteReader, { decodeImage, turnSamples }: DecodeOptions): TurnInput {
@@ -225,18 +234,18 @@ function readTexts(reader: ByteReader): TextInput[] {
 function readWelcome(reader: ByteReader): WelcomeMessage {
   const version = reader.u8("a version");
   const fields = reader.json("a welcome", protocolLimits.jsonBytes);
-  const { session, token, graceMs, idleTimeoutMs, maxSessionMs, lastInput } = fields;
+  const { session, token, graceMs, idleTimeoutMs, maxSessionMs, lastStep } = fields;
   if (!isName(session) || !isName(token)) throw violation("expected a welcome with session and token");
   if (!isTime(graceMs) || !isTime(idleTimeoutMs) || !isTime(maxSessionMs)) {
     throw violation("expected a welcome with graceMs, idleTimeoutMs and maxSessionMs");
   }
-  if (lastInput !== undefined && !isWhole(lastInput, -1, 0xffffffff)) {
-    throw violation("expected a welcome whose lastInput is a whole number from -1 on");
+  if (lastStep !== undefined && !isWhole(lastStep, -1, 0xffffffff)) {
+    throw violation("expected a welcome whose lastStep is a whole number from -1 on");
   }
   return {
     ...{ kind: "welcome", version, session, token, graceMs, idleTimeoutMs, maxSessionMs },
     capabilities: readCapabilities(fields.capabilities),
-    ...(lastInput === undefined ? {} : { lastInput }),
+    ...(lastStep === undefined ? {} : { lastStep }),
   };
 }
 

@@ -31,7 +31,7 @@ export class MessageEncoder {
         return writer.u8(message.version).string(JSON.stringify(fields)).finish();
       }
       case "step":
-        return writeStep(writer, message.input).finish();
+        return writeStep(writer.u32(message.sequence), message.input).finish();
       case "ping":
         return writer.u32(message.id).finish();
       case "close":
@@ -48,9 +48,9 @@ export class MessageEncoder {
         return writer.u8(message.version).string(JSON.stringify(fields)).finish();
       }
       case "output":
-        return writeOutput(writer.u32(message.index), message.output, speech).finish();
+        return writeOutput(writer.u32(message.sequence), message.output, speech).finish();
       case "refused":
-        return writer.u32(message.index).string(message.code).string(message.message).finish();
+        return writer.u32(message.sequence).string(message.code).string(message.message).finish();
       case "failure":
         return writer
           .string(message.code)

@@ -19,7 +19,7 @@ function tone(samples: number): Float32Array {
 /** What a client says, one of each kind and more of the step. */
 export function exampleClientMessages(): ClientMessage[] {
   const step = (input: Partial<TurnInput>): ClientMessage => ({
-    kind: "step",
+    ...{ kind: "step", sequence: 2 },
     input: { index: 4, turns: 1, audio: new Float32Array(0), images: [], text: [], ...input },
   });
   const pixels = Uint8Array.from({ length: 5 * 6 * 3 }, (_, i) => 3 + i);
@@ -27,7 +27,7 @@ export function exampleClientMessages(): ClientMessage[] {
     { kind: "hello", version: 1, seed: 7, temperature: 0.5, speech: "pcm16" },
     {
       ...{ kind: "hello", version: 1, seed: 0, temperature: 0, speech: "float32" },
-      resume: { session: "s-1", token: "t-1", lastOutput: -1 },
+      resume: { session: "s-1", token: "t-1", lastAnswer: -1 },
     },
     step({ dmel: Uint8Array.from({ length: 160 }, (_, i) => i) }),
     step({ turns: 2, audio: tone(6400), forceListen: true, played: { turnIndex: 3, samples: 1234 } }),
@@ -55,22 +55,22 @@ export function exampleServerMessages(): ServerMessage[] {
   return [
     { kind: "welcome", version: 1, session: "s-1", token: "t-1", capabilities, ...limits },
     {
-      ...{ kind: "output", index: 4 },
+      ...{ kind: "output", sequence: 4 },
       output: {
         ...{ decision: "speak", speech: tone(3200), text: "hello there", heard: "good morning", timing },
         inside: { controls: new Uint8Array([2, 2, 0, 1]) },
       },
     },
     {
-      ...{ kind: "output", index: 5 },
+      ...{ kind: "output", sequence: 5 },
       output: {
         ...{ decision: "listen", yielded: true, speech: new Float32Array(3200), text: "", heard: "", timing },
         unsaid: [{ delivery: 2, words: "and so on" }, { words: "雨" }],
         delegation: { task: "weather in Paris", id: "d-1", name: "weather", arguments: { city: "Paris" } },
       },
     },
-    { kind: "welcome", version: 1, session: "s-1", token: "t-2", capabilities, ...limits, lastInput: 5 },
-    { kind: "refused", index: 6, code: "UNSUPPORTED", message: "step: no video here" },
+    { kind: "welcome", version: 1, session: "s-1", token: "t-2", capabilities, ...limits, lastStep: 5 },
+    { kind: "refused", sequence: 6, code: "UNSUPPORTED", message: "step: no video here" },
     { kind: "failure", code: "SERVER_BUSY", message: "no room", retryAfterMs: 1500 },
     { kind: "pong", id: 99 },
     { kind: "draining", leftMs: 10_000 },

@@ -24,14 +24,16 @@ export interface HelloMessage {
   readonly resume?: {
     readonly session: string;
     readonly token: string;
-    /** {@link TurnInput.index} of the last step whose answer has come; -1 if none has. */
-    readonly lastOutput: number;
+    /** {@link StepMessage.sequence} of the last step whose answer has come; -1 if none has. */
+    readonly lastAnswer: number;
   };
 }
 
 /** One step: a micro-turn, or several that are merged. */
 export interface StepMessage {
   readonly kind: "step";
+  /** Counts the steps of the session from 0; a step that is sent again keeps its number. */
+  readonly sequence: number;
   readonly input: TurnInput;
 }
 
@@ -62,22 +64,22 @@ export interface WelcomeMessage {
   readonly idleTimeoutMs: number;
   /** The session ends so long after its start at the latest, ms; 0: when it likes. */
   readonly maxSessionMs: number;
-  /** Index of the last step that the server has, answered or not; -1 if none. Only after `resume`: what came after it is to be sent again. */
-  readonly lastInput?: number;
+  /** Number of the last step that the server has, answered or not; -1 if none. Only after `resume`: what came after it is to be sent again. */
+  readonly lastStep?: number;
 }
 
 /** Output of one step. */
 export interface OutputMessage {
   readonly kind: "output";
-  /** {@link TurnInput.index} of the step. */
-  readonly index: number;
+  /** {@link StepMessage.sequence} of the step. */
+  readonly sequence: number;
   readonly output: TurnOutput;
 }
 
 /** A step that was refused and changed nothing; the session goes on. */
 export interface RefusedMessage {
   readonly kind: "refused";
-  readonly index: number;
+  readonly sequence: number;
   readonly code: DuplexErrorCode;
   readonly message: string;
 }

@@ -27,7 +27,7 @@ describe("the micro-turn wire", () => {
       if (message.kind !== "step") expect(back).toEqual(message);
       else {
         const { audio, ...input } = message.input;
-        expect(back).toEqual({ kind: "step", input: { forceListen: false, ...input, audio: rounded(audio) } });
+        expect(back).toEqual({ ...message, input: { forceListen: false, ...input, audio: rounded(audio) } });
       }
     }
   });
@@ -47,14 +47,14 @@ describe("the micro-turn wire", () => {
     }
   });
 
-  it("takes 173 bytes for 200 ms of sound as dMel, and 13 for silence", () => {
+  it("takes 177 bytes for 200 ms of sound as dMel, and 17 for silence", () => {
     const step = (input: Partial<TurnInput>): ClientMessage => ({
-      kind: "step",
+      ...{ kind: "step", sequence: 3 },
       input: { index: 7, turns: 1, audio: new Float32Array(0), images: [], text: [], ...input },
     });
-    expect(encoder.client(step({ dmel: new Uint8Array(160).fill(0x37) })).length).toBe(173);
-    expect(encoder.client(step({ audio: new Float32Array(3200) })).length).toBe(13);
-    expect(encoder.client(step({ audio: new Float32Array(3200).fill(0.5) })).length).toBe(13 + 6400);
+    expect(encoder.client(step({ dmel: new Uint8Array(160).fill(0x37) })).length).toBe(177);
+    expect(encoder.client(step({ audio: new Float32Array(3200) })).length).toBe(17);
+    expect(encoder.client(step({ audio: new Float32Array(3200).fill(0.5) })).length).toBe(17 + 6400);
   });
 
   it("keeps what it gave when the next message is written", () => {
@@ -82,11 +82,11 @@ describe("the micro-turn wire", () => {
 
   it("takes no memory for what a message only announces", () => {
     const step = (turns: number, count: number) => {
-      const bytes = new Uint8Array(13);
+      const bytes = new Uint8Array(17);
       const view = new DataView(bytes.buffer);
       bytes[0] = 2;
-      view.setUint16(2, turns, true);
-      view.setUint32(9, count, true);
+      view.setUint16(6, turns, true);
+      view.setUint32(13, count, true);
       return bytes;
     };
     expect(codeOf(() => decodeClientMessage(step(1, 0xffffffff)))).toBe("PROTOCOL_VIOLATION");
@@ -141,7 +141,7 @@ describe("the micro-turn wire", () => {
       ...{ decision: "listen", speech: new Float32Array(3200), text: "", heard: "" },
       timing: { encodeMs: 0, waitMs: 0, runMs: 1, decodeMs: 0 },
     };
-    expect(encoder.server({ kind: "output", index: 1, output: silent }).length).toBe(27);
+    expect(encoder.server({ kind: "output", sequence: 1, output: silent }).length).toBe(27);
     expect(encoder.server(output).length).toBeGreaterThan(6400);
   });
 });

@@ -1,0 +1,142 @@
+// Who may open a session: a key of the server's owner, a token signed with its secret, and pages of allowed origins.
+
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { DuplexError } from "@microturn/core";
+import { readToken, secretKey } from "./tokens.js";
+
+/** How clients show that they may. */
+export interface AccessOptions {
+  /** Long-lived keys, for servers of the application; never for pages. */
+  readonly apiKeys?: readonly string[];
+  /** Signs and checks short-lived tokens (`createToken`), at least 32 bytes. */
+  readonly secret?: string | Uint8Array;
+}
+
+/** Who opens a session. */
+export interface Principal {
+  /** For logs and metrics; no secret. */
+  readonly subject: string;
+  /** Under which its sessions are counted. */
+  readonly id: string;
+  /** Sessions that it may have open at once; absent: as many as the server has. */
+  readonly maxSessions?: number;
+}
+
+/** Prefixes of sub-protocols in which a page can send a token: a browser lets it set no headers. */
+const tokenProtocols = ["microturn-token.", "openai-insecure-api-key."];
+
+export class Access {
+  readonly #keys: readonly Buffer[];
+  readonly #secret: Uint8Array | undefined;
+  readonly #open: boolean;
+  readonly #origins: readonly string[];
+
+  /**
+   * @param access - `"none"`: anybody; only for servers that nobody else reaches
+   * @param origins - of pages that may connect, such as `https://app.example`; `"*"` for any
+   * @throws RangeError if there is neither a key nor a secret, or the secret is too short
+   */
+  constructor(access: AccessOptions | "none", origins: readonly string[] = []) {
+    const { apiKeys = [], secret } = access === "none" ? {} : access;
+    this.#open = access === "none";
+    this.#origins = origins;
+    this.#keys = apiKeys.map(digest);
+    this.#secret = secret === undefined ? undefined : secretKey("createServer", secret);
+    if (access !== "none" && this.#keys.length === 0 && this.#secret === undefined) {
+      throw new RangeError(
+        'createServer: auth needs apiKeys, a secret, or both; pass "none" only where nobody else can reach the server',
+      );
+    }
+  }
+
+  /** The secret with which tokens can be made here. */
+  get secret(): Uint8Array | undefined {
+    return this.#secret;
+  }
+
+  /** @throws DuplexError `ACCESS_DENIED`; `details.status` is 401 or 403 */
+  async admit(request: IncomingMessage): Promise<Principal> {
+    const { origin } = request.headers;
+    const shown = credentialOf(request);
+    if (this.#open) {
+      this.#checkOrigin(request, origin, undefined);
+      return { subject: "anonymous", id: "anonymous" };
+    }
+    if (shown === undefined) {
+      throw denied(401, "expected a key or token: Authorization: Bearer ..., or the sub-protocol microturn-token....");
+    }
+    if (this.#isKey(shown)) {
+      this.#checkOrigin(request, origin, undefined);
+      return { subject: "api-key", id: "api-key" };
+    }
+    if (this.#secret === undefined) throw denied(401, "the key is not one of this server");
+    let claims: Awaited<ReturnType<typeof readToken>>;
+    try {
+      claims = await readToken(shown, this.#secret);
+    } catch (error) {
+      throw denied(401, error instanceof Error ? error.message : "the token is not accepted");
+    }
+    this.#checkOrigin(request, origin, claims.origins);
+    return { subject: claims.subject, id: claims.id, maxSessions: claims.maxSessions };
+  }
+
+  /** Whether a request comes from whoever owns the server. */
+  isOwner(request: IncomingMessage): boolean {
+    const shown = credentialOf(request);
+    return this.#open || (shown !== undefined && this.#isKey(shown));
+  }
+
+  #isKey(shown: string): boolean {
+    const given = digest(shown);
+    // Each is compared, so that the time tells nothing.
+    return this.#keys.reduce((found, key) => timingSafeEqual(key, given) || found, false);
+  }
+
+  /** Pages of other sites may not use a visitor's network or cookies to reach this server. Others send no origin. */
+  #checkOrigin(request: IncomingMessage, origin: string | undefined, listed: readonly string[] | undefined): void {
+    if (origin === undefined) return;
+    const allowed = listed ?? this.#origins;
+    if (allowed.includes("*") || allowed.includes(origin)) return;
+    if (listed === undefined && hostOf(origin) === request.headers.host) return;
+    throw denied(403, `pages of ${printable(origin)} may not connect; add it to origins of the server`);
+  }
+}
+
+function credentialOf({ headers }: IncomingMessage): string | undefined {
+  const bearer = /^Bearer\s+(\S+)$/i.exec(headers.authorization ?? "")?.[1];
+  if (bearer !== undefined) return bearer;
+  for (const protocol of protocolsOf(headers["sec-websocket-protocol"])) {
+    const prefix = tokenProtocols.find((one) => protocol.startsWith(one));
+    if (prefix !== undefined) return protocol.slice(prefix.length);
+  }
+  return undefined;
+}
+
+/** The sub-protocols that a client offers. */
+export function protocolsOf(header: string | undefined): string[] {
+  return (header ?? "")
+    .split(",")
+    .map((one) => one.trim())
+    .filter((one) => one !== "");
+}
+
+function hostOf(origin: string): string | undefined {
+  try {
+    return new URL(origin).host;
+  } catch {
+    return undefined;
+  }
+}
+
+function digest(key: string): Buffer {
+  return createHash("sha256").update(key).digest();
+}
+
+function printable(text: string): string {
+  return text.slice(0, 200).replace(/[^\x20-\x7e]/g, "?");
+}
+
+function denied(status: 401 | 403, message: string): DuplexError {
+  return new DuplexError("ACCESS_DENIED", message, { details: { status } });
+}

@@ -1,0 +1,180 @@
+// One connection of the micro-turn wire: hello, then steps. The session is `HeldSession`'s; this is the state of the socket.
+
+import { DuplexError } from "@microturn/core";
+import {
+  type ClientMessage,
+  type DecodeImage,
+  decodeClientMessage,
+  type HelloMessage,
+  MessageEncoder,
+  protocolVersion,
+} from "@microturn/core/protocol";
+import type { Principal } from "../access/access.js";
+import { errorFields } from "../log.js";
+import { closeCodes, type ServedConnection, type ServerContext } from "../sessions/server-context.js";
+import { HeldSession, violation } from "./held-session.js";
+
+const encoder = new MessageEncoder();
+
+/** Sessions by their ids, connected or not. */
+export type HeldSessions = Map<string, HeldSession>;
+
+export class MicroTurnConnection {
+  readonly #connection: ServedConnection;
+  readonly #context: ServerContext;
+  readonly #principal: Principal;
+  readonly #sessions: HeldSessions;
+  readonly #decodeImage: DecodeImage | undefined;
+  #session: HeldSession | undefined;
+  #opening = false;
+  #over = false;
+
+  constructor(
+    connection: ServedConnection,
+    options: {
+      readonly context: ServerContext;
+      readonly principal: Principal;
+      readonly sessions: HeldSessions;
+      readonly decodeImage: DecodeImage | undefined;
+    },
+  ) {
+    this.#connection = connection;
+    this.#context = options.context;
+    this.#principal = options.principal;
+    this.#sessions = options.sessions;
+    this.#decodeImage = options.decodeImage;
+  }
+
+  receive(data: Uint8Array | string): void {
+    if (this.#over) return;
+    try {
+      if (typeof data === "string") throw violation("expected binary messages, got text");
+      const turnSamples = this.#session === undefined ? undefined : samplesOf(this.#session);
+      const message = decodeClientMessage(data, {
+        ...(this.#decodeImage === undefined ? {} : { decodeImage: this.#decodeImage }),
+        ...(turnSamples === undefined ? {} : { turnSamples }),
+      });
+      this.#take(message);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  /** The socket has closed. */
+  closed(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#session?.disconnect(this.#connection);
+  }
+
+  #take(message: ClientMessage): void {
+    switch (message.kind) {
+      case "hello":
+        if (this.#opening || this.#session !== undefined) throw violation("expected one hello");
+        this.#opening = true;
+        void this.#hello(message).catch((error) => this.#refuse(error));
+        return;
+      case "ping":
+        this.#connection.send(encoder.server({ kind: "pong", id: message.id }));
+        return;
+      case "step":
+        this.#opened("a step").step(message);
+        return;
+      case "close": {
+        const session = this.#opened("a close");
+        this.#over = true;
+        session.end("closed");
+      }
+    }
+  }
+
+  #opened(what: string): HeldSession {
+    if (this.#session === undefined) throw violation(`expected ${what} after the welcome only`);
+    return this.#session;
+  }
+
+  async #hello(hello: HelloMessage): Promise<void> {
+    if (hello.version !== protocolVersion) {
+      throw violation(
+        `this server speaks version ${protocolVersion} of the wire, the client ${hello.version}; update the older of the two`,
+      );
+    }
+    if (hello.resume !== undefined) {
+      const { session: id, token, lastAnswer } = hello.resume;
+      const session = this.#sessions.get(id);
+      if (session === undefined) {
+        throw new DuplexError(
+          "SESSION_CLOSED",
+          "the session has ended, or was without a connection for too long; open another",
+        );
+      }
+      if (!session.accepts(token))
+        throw new DuplexError("ACCESS_DENIED", "the token for going on is not that of the session");
+      this.#session = session;
+      session.connect(this.#connection, lastAnswer);
+      return;
+    }
+    const { admission, engine, metrics, log } = this.#context;
+    const leave = admission.enter(this.#principal, performance.now());
+    try {
+      const { seed, temperature } = hello;
+      const opened = await engine.open({ seed, temperature });
+      if (this.#over) {
+        leave();
+        await opened.close();
+        return;
+      }
+      const { subject } = this.#principal;
+      const session = new HeldSession({
+        ...{ engine: opened, context: this.#context, speech: hello.speech, subject },
+        onEnd: () => {
+          this.#sessions.delete(session.id);
+          leave();
+        },
+      });
+      this.#session = session;
+      this.#sessions.set(session.id, session);
+      metrics.opened.inc({ wire: "micro-turn" });
+      log.info({ session: session.id, subject, wire: "micro-turn" }, "session opened");
+      session.connect(this.#connection);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  /** Ends the connection with a word about why; one that had a session ends it when it broke the protocol. */
+  #refuse(error: unknown): void {
+    if (this.#over) return;
+    const { metrics, log } = this.#context;
+    const known = DuplexError.is(error);
+    if (!known) log.error({ ...errorFields(error) }, "a message could not be handled");
+    const { code, message, details } = known
+      ? error
+      : new DuplexError("BACKEND_FAILED", "the server failed on this message; open another session");
+    if (code === "PROTOCOL_VIOLATION") metrics.violations.inc({ wire: "micro-turn" });
+    if (code === "SERVER_BUSY") {
+      const reason = String(details.reason ?? "busy");
+      metrics.refused.inc({ reason });
+      log.warn({ subject: this.#principal.subject, reason }, "session refused");
+    }
+    if (this.#session !== undefined) {
+      this.#over = true;
+      this.#session.fail(new DuplexError(code, message), code === "PROTOCOL_VIOLATION" ? "violation" : "failed");
+      return;
+    }
+    this.#over = true;
+    const { retryAfterMs } = details;
+    this.#connection.send(
+      encoder.server({
+        ...{ kind: "failure", code, message },
+        ...(typeof retryAfterMs === "number" ? { retryAfterMs } : {}),
+      }),
+    );
+    this.#connection.close(code === "SERVER_BUSY" ? closeCodes.tryAgainLater : closeCodes.violation, code);
+  }
+}
+
+function samplesOf({ capabilities }: HeldSession): number {
+  return Math.round((capabilities.inputSampleRate * capabilities.turnDurationMs) / 1000);
+}

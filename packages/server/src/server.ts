@@ -1,0 +1,386 @@
+// The server: one engine, one port, two wires. HTTP for health, metrics and tokens; WebSockets for sessions.
+
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { type Backend, DuplexError, type Engine, type EngineCapabilities, type ModelSource } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
+import { type DecodeImage, protocolName } from "@microturn/core/protocol";
+import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import { Access, type AccessOptions, type Principal, protocolsOf } from "./access/access.js";
+import { RateLimit } from "./access/rate-limit.js";
+import { Admission } from "./admission/admission.js";
+import { answerHttp } from "./http/routes.js";
+import { errorFields, type Logger, safeLogger, silentLogger } from "./log.js";
+import { Metrics, type WireName } from "./metrics.js";
+import { type HeldSessions, MicroTurnConnection } from "./micro-turn/micro-turn-connection.js";
+import {
+  closeCodes,
+  defaultLimits,
+  type ServedConnection,
+  type ServerContext,
+  type ServerLimits,
+} from "./sessions/server-context.js";
+
+/** Where the wires are found. */
+export const serverPaths = { microTurn: "/v1/micro-turn", realtime: "/v1/realtime" } as const;
+
+/** Options of {@link createServer}. */
+export interface ServerOptions {
+  /** What advances the conversations: an engine for many sessions. It stays open when the server is closed. */
+  readonly engine?: Engine;
+  /** Instead of an engine: a backend, which stays open, and a model on it. */
+  readonly backend?: Backend | Promise<Backend>;
+  readonly model?: ModelSource;
+  /** Sessions that may be open at once; default what the engine has, or 16 with a backend and a model. */
+  readonly maxSessions?: number;
+  /** Who may open a session. `"none"` lets anybody: only where nobody else can reach the server. */
+  readonly auth: AccessOptions | "none";
+  /** Origins of pages that may connect, such as `https://app.example`, or `*`; default those of this server's own host. */
+  readonly origins?: readonly string[];
+  /** Bounds on what a client may do. */
+  readonly limits?: Partial<ServerLimits>;
+  /** Decodes images that come as JPEG; default `jpeg-js`. */
+  readonly decodeImage?: DecodeImage;
+  /** Structured lines: a `pino` logger, for example; default none. */
+  readonly log?: Logger;
+}
+
+/** A server of one model. */
+export interface MicroturnServer extends AsyncDisposable {
+  /** Resolves when the model is loaded; rejects when it cannot be. */
+  readonly ready: Promise<EngineCapabilities>;
+  /** Sessions that are open. */
+  readonly openSessions: number;
+  /** Listens on a port of its own. @throws DuplexError `NETWORK_FAILED` if the port is in use or may not be used */
+  listen(options?: {
+    readonly port?: number;
+    readonly host?: string;
+  }): Promise<{ readonly port: number; readonly url: string }>;
+  /** Takes the requests and upgrades under its paths from an HTTP server of the application. @returns stops that */
+  attach(server: Server): () => void;
+  /** Answers a request if its path is the server's. @returns whether it is */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Takes an upgrade if its path is the server's. @returns whether it is */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** The metrics in the text format of Prometheus. */
+  metrics(): Promise<string>;
+  /** Lets nobody in any more, tells those who are in, and resolves when all have left or the time is over. */
+  drain(options?: { readonly withinMs?: number }): Promise<void>;
+  /** Ends every session and connection now. Double close is fine. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a server of a model. Loading begins at once; sessions that come before its end are asked to wait.
+ *
+ * @throws TypeError or RangeError for options that do not go together or are out of range
+ * @example
+ * const server = createServer({ backend: nodeBackend(), model: mini, auth: { secret } });
+ * await server.listen({ port: 8787 });
+ */
+export function createServer(options: ServerOptions): MicroturnServer {
+  return new EngineServer(options);
+}
+
+class EngineServer implements MicroturnServer {
+  readonly ready: Promise<EngineCapabilities>;
+  readonly #engine: Engine;
+  readonly #ownsEngine: boolean;
+  readonly #access: Access;
+  readonly #limits: ServerLimits;
+  readonly #log: Logger;
+  readonly #metrics = new Metrics();
+  readonly #sessions: HeldSessions = new Map();
+  readonly #decodeImage: DecodeImage | undefined;
+  readonly #sockets: WebSocketServer;
+  readonly #pings: ReturnType<typeof setInterval>;
+  readonly #detach: (() => void)[] = [];
+  #context: ServerContext | undefined;
+  #http: Server | undefined;
+  #draining = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: ServerOptions) {
+    const { engine, backend, model, auth, origins, limits, log = silentLogger, decodeImage } = options;
+    if ((engine === undefined) === (backend === undefined || model === undefined)) {
+      throw new TypeError("createServer: expected an engine, or a backend and a model");
+    }
+    this.#ownsEngine = engine === undefined;
+    this.#engine =
+      engine ??
+      localEngine({ backend: backend as Backend, model: model as ModelSource, maxSessions: options.maxSessions ?? 16 });
+    this.#access = new Access(auth, origins);
+    this.#limits = { ...defaultLimits, ...limits };
+    this.#log = safeLogger(log);
+    this.#decodeImage = decodeImage;
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: this.#limits.maxMessageBytes,
+      perMessageDeflate: false,
+      handleProtocols: (protocols) => chosenProtocol(protocols),
+    });
+    // A half-open connection says nothing, and does not answer either.
+    this.#pings = setInterval(() => this.#pingAll(), this.#limits.idleTimeoutMs / 2);
+    this.#pings.unref();
+    this.ready = this.#load(options.maxSessions);
+    this.ready.catch((error) => this.#log.error(errorFields(error), "the model could not be loaded"));
+  }
+
+  get openSessions(): number {
+    return this.#context?.admission.open ?? 0;
+  }
+
+  async #load(maxSessions: number | undefined): Promise<EngineCapabilities> {
+    const capabilities = await this.#engine.load();
+    const most = Math.min(maxSessions ?? capabilities.maxSessions, capabilities.maxSessions);
+    this.#metrics.capacity.set(most);
+    const admission = new Admission({
+      maxSessions: most,
+      turnDurationMs: capabilities.turnDurationMs,
+      maxSlowShare: this.#limits.maxSlowShare,
+    });
+    this.#context = {
+      ...{ engine: this.#engine, admission, limits: this.#limits, metrics: this.#metrics, log: this.#log },
+    };
+    if (this.#draining) admission.drain();
+    this.#log.info(
+      { model: capabilities.identity?.model, backend: capabilities.identity?.backend, maxSessions: most },
+      "ready",
+    );
+    return capabilities;
+  }
+
+  async listen({ port = 8787, host = "127.0.0.1" } = {}): Promise<{ port: number; url: string }> {
+    const server = createHttpServer();
+    this.#http = server;
+    this.#detach.push(this.attach(server));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)));
+      server.listen(port, host, resolve);
+    });
+    const { port: bound } = server.address() as AddressInfo;
+    const url = `http://${host.includes(":") ? `[${host}]` : host}:${bound}`;
+    this.#log.info({ url }, "listening");
+    return { port: bound, url };
+  }
+
+  attach(server: Server): () => void {
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+      if (this.handleRequest(request, response) || server.listenerCount("request") > 1) return;
+      response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
+    };
+    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (this.handleUpgrade(request, socket, head) || server.listenerCount("upgrade") > 1) return;
+      refuseUpgrade(socket, 404, "Not Found", "no such path");
+    };
+    server.on("request", onRequest);
+    server.on("upgrade", onUpgrade);
+    return () => {
+      server.off("request", onRequest);
+      server.off("upgrade", onUpgrade);
+    };
+  }
+
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    return answerHttp(request, response, {
+      access: this.#access,
+      isReady: () => this.#context !== undefined && !this.#draining,
+      metrics: () => this.metrics(),
+      contentType: this.#metrics.registry.contentType,
+    });
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const wire = wireOf(request);
+    if (wire === undefined) return false;
+    // A client that leaves in the middle of the handshake.
+    socket.on("error", () => socket.destroy());
+    void this.#upgrade(wire, request, socket, head).catch((error) => {
+      this.#log.error(errorFields(error), "an upgrade failed");
+      socket.destroy();
+    });
+    return true;
+  }
+
+  async #upgrade(wire: WireName, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    let principal: Principal;
+    try {
+      principal = await this.#access.admit(request);
+    } catch (error) {
+      if (!DuplexError.is(error)) throw error;
+      const status = error.details.status === 403 ? 403 : 401;
+      this.#metrics.refused.inc({ reason: "access" });
+      this.#log.warn({ status, problem: error.message }, "connection refused");
+      refuseUpgrade(socket, status, status === 403 ? "Forbidden" : "Unauthorized", error.message);
+      return;
+    }
+    const context = this.#context;
+    if (context === undefined || this.#closed !== undefined) {
+      this.#metrics.refused.inc({ reason: "loading" });
+      refuseUpgrade(socket, 503, "Service Unavailable", "the model is not loaded yet", { "Retry-After": "5" });
+      return;
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#connected(wire, webSocket, principal, context),
+    );
+  }
+
+  #connected(wire: WireName, socket: WebSocket, principal: Principal, context: ServerContext): void {
+    const { limits, metrics } = context;
+    const received = metrics.bytes.labels({ wire, direction: "in" });
+    const sent = metrics.bytes.labels({ wire, direction: "out" });
+    const connection: ServedConnection = {
+      get queuedBytes() {
+        return socket.bufferedAmount;
+      },
+      send(message) {
+        sent.inc(message.length);
+        socket.send(message, () => {});
+      },
+      close: (code, reason) => {
+        socket.close(code, reason.slice(0, 120));
+        // A client that does not say goodbye is not waited for.
+        setTimeout(() => socket.terminate(), 1000).unref();
+      },
+      destroy: () => socket.terminate(),
+    };
+    const perSecond = limits.maxMessagesPerSecond;
+    const rate = new RateLimit(perSecond, 2 * perSecond, performance.now());
+    const served = this.#serve(wire, connection, principal, context);
+    socket.on("message", (data: RawData, isBinary: boolean) => {
+      const bytes = data as Buffer;
+      received.inc(bytes.length);
+      alive.set(socket, performance.now());
+      if (rate.take(1, performance.now())) served.receive(isBinary ? bytes : bytes.toString("utf8"));
+      else socket.close(closeCodes.violation, `more than ${perSecond} messages a second`);
+    });
+    socket.on("pong", () => alive.set(socket, performance.now()));
+    socket.on("error", (error) => this.#log.warn({ wire, ...errorFields(error) }, "a connection broke"));
+    socket.on("close", () => served.closed());
+    alive.set(socket, performance.now());
+  }
+
+  #serve(wire: WireName, connection: ServedConnection, principal: Principal, context: ServerContext): Served {
+    if (wire === "micro-turn") {
+      const { context: _, ...shared } = {
+        context,
+        principal,
+        sessions: this.#sessions,
+        decodeImage: this.#decodeImage,
+      };
+      return new MicroTurnConnection(connection, { context, ...shared });
+    }
+    throw new DuplexError("UNSUPPORTED", "no such wire");
+  }
+
+  #pingAll(): void {
+    const nowMs = performance.now();
+    for (const socket of this.#sockets.clients) {
+      if (nowMs - (alive.get(socket) ?? 0) > this.#limits.idleTimeoutMs) socket.terminate();
+      else socket.ping(() => {});
+    }
+  }
+
+  metrics(): Promise<string> {
+    const held = [...this.#sessions.values()].filter(({ connected }) => !connected).length;
+    this.#metrics.sessions.set({ state: "held" }, held);
+    this.#metrics.sessions.set({ state: "connected" }, this.openSessions - held);
+    return this.#metrics.registry.metrics();
+  }
+
+  async drain({ withinMs = 30_000 } = {}): Promise<void> {
+    this.#draining = true;
+    this.#context?.admission.drain();
+    this.#log.info({ sessions: this.openSessions, withinMs }, "draining");
+    const untilMs = performance.now() + withinMs;
+    for (const session of this.#sessions.values()) session.announceDrain(withinMs);
+    while (this.openSessions > 0 && performance.now() < untilMs) {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(50, withinMs)));
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#pings);
+    this.#draining = true;
+    for (const session of [...this.#sessions.values()]) {
+      session.fail(new DuplexError("SESSION_CLOSED", "the server stops"), "drained");
+    }
+    for (const detach of this.#detach.splice(0)) detach();
+    for (const socket of this.#sockets.clients) socket.close(closeCodes.goingAway, "the server stops");
+    const http = this.#http;
+    if (http !== undefined) {
+      const stopped = new Promise<void>((resolve) => http.close(() => resolve()));
+      const cut = setTimeout(() => {
+        for (const socket of this.#sockets.clients) socket.terminate();
+        http.closeAllConnections();
+      }, 500);
+      http.closeIdleConnections();
+      await stopped;
+      clearTimeout(cut);
+    } else for (const socket of this.#sockets.clients) socket.terminate();
+    this.#sockets.close();
+    if (this.#ownsEngine) await this.#engine.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** What handles the messages of a connection. */
+interface Served {
+  receive(data: Uint8Array | string): void;
+  closed(): void;
+}
+
+/** When something last came from a socket. */
+const alive = new WeakMap<WebSocket, number>();
+
+function wireOf({ url = "", headers }: IncomingMessage): WireName | undefined {
+  const path = url.split("?")[0];
+  if (path === serverPaths.microTurn) return "micro-turn";
+  if (path !== serverPaths.realtime) return undefined;
+  return protocolsOf(headers["sec-websocket-protocol"]).includes(protocolName) ? "micro-turn" : "realtime";
+}
+
+function chosenProtocol(protocols: Set<string>): string | false {
+  for (const known of [protocolName, "realtime"]) if (protocols.has(known)) return known;
+  return false;
+}
+
+function refuseUpgrade(
+  socket: Duplex,
+  status: number,
+  phrase: string,
+  problem: string,
+  headers: Record<string, string> = {},
+): void {
+  const body = `${JSON.stringify({ error: { message: problem } })}\n`;
+  const lines = {
+    "Content-Type": "application/json",
+    "Content-Length": String(Buffer.byteLength(body)),
+    Connection: "close",
+    ...headers,
+  };
+  const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${phrase}\r\n${head.join("")}\r\n${body}`);
+}
+
+function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): DuplexError {
+  const why =
+    error.code === "EADDRINUSE"
+      ? `port ${port} is in use; stop what uses it, or choose another`
+      : error.code === "EACCES"
+        ? `port ${port} may not be used by this account; choose one above 1023`
+        : `${error.message}; check host and port`;
+  return new DuplexError("NETWORK_FAILED", `listen: cannot listen on ${host}: ${why}`, {
+    cause: error,
+    details: { port },
+  });
+}

@@ -1,0 +1,67 @@
+// What every connection of a server shares.
+
+import type { Engine } from "@microturn/core";
+import type { Admission } from "../admission/admission.js";
+import type { Logger } from "../log.js";
+import type { Metrics } from "../metrics.js";
+
+/** Bounds on what a client may do. */
+export interface ServerLimits {
+  /** Largest message, bytes; default 1 MiB. */
+  readonly maxMessageBytes: number;
+  /** Messages a second of one connection; default 200, and twice as many at once. */
+  readonly maxMessagesPerSecond: number;
+  /** Bytes that may wait for a client that reads too slowly; then its connection is cut; default 1 MiB. */
+  readonly maxQueuedBytes: number;
+  /** A connection from which nothing comes for so long is lost, ms; default 30,000. */
+  readonly idleTimeoutMs: number;
+  /** A session whose connection is lost is kept for so long, ms; default 30,000. */
+  readonly graceMs: number;
+  /** Longest session, ms; default one hour. */
+  readonly maxSessionMs: number;
+  /** How far ahead of real time a client may send what gathered while it had no connection, ms; then it waits; default 10,000. */
+  readonly maxAheadMs: number;
+  /** Share of the outputs of the last 5 s that may take more than four fifths of a micro-turn before new sessions are refused; default 0.01. */
+  readonly maxSlowShare: number;
+}
+
+export const defaultLimits: ServerLimits = {
+  maxMessageBytes: 1024 * 1024,
+  maxMessagesPerSecond: 200,
+  maxQueuedBytes: 1024 * 1024,
+  idleTimeoutMs: 30_000,
+  graceMs: 30_000,
+  maxSessionMs: 3_600_000,
+  maxAheadMs: 10_000,
+  maxSlowShare: 0.01,
+};
+
+/** What a connection is given. */
+export interface ServerContext {
+  readonly engine: Engine;
+  readonly admission: Admission;
+  readonly limits: ServerLimits;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** A connection, as whatever holds a session sees it. */
+export interface ServedConnection {
+  /** Bytes that wait for the client. */
+  readonly queuedBytes: number;
+  send(message: Uint8Array | string): void;
+  close(code: number, reason: string): void;
+  /** Ends it without a word. */
+  destroy(): void;
+}
+
+/** WebSocket close codes that are used. */
+export const closeCodes = {
+  normal: 1000,
+  goingAway: 1001,
+  violation: 1008,
+  internal: 1011,
+  tryAgainLater: 1013,
+  /** Another connection has taken up the session. */
+  replaced: 4001,
+} as const;
