@@ -32,8 +32,9 @@ export class OrderedTranscripts {
   done(id: string, text?: string): string {
     const item = this.#item(id);
     item.done = true;
-    // What was given stays as it was, also where the whole transcript says it otherwise.
-    if (text !== undefined && text.length > item.given) item.text = text.slice(0, maxCharacters);
+    // What was given stays as it was: a whole that says it otherwise comes too late.
+    const given = item.text.slice(0, item.given);
+    if (text?.startsWith(given)) item.text = text.slice(0, maxCharacters);
     return this.#take();
   }
 
