@@ -8,7 +8,12 @@ import { OpenAIRealtimeWire, openaiRealtimeEngine } from "./openai-realtime.js";
 import { openaiRealtimeCorpus } from "./openai-realtime-corpus.js";
 import { redactKeys, verdictOfEnd, verdictOfError } from "./openai-realtime-errors.js";
 import { RealtimeHistory } from "./openai-realtime-history.js";
-import { type OpenAIRealtimeOptions, realtimeRequest, realtimeSession } from "./openai-realtime-options.js";
+import {
+  type OpenAIRealtimeOptions,
+  type RealtimeTurnDetection,
+  realtimeRequest,
+  realtimeSession,
+} from "./openai-realtime-options.js";
 import { RealtimeResponses } from "./openai-realtime-responses.js";
 
 const apiKey = "sk-a-secret-of-the-test";
@@ -127,10 +132,16 @@ describe("options of openaiRealtimeEngine", () => {
   });
 
   test("name every field of voice activity detection", () => {
-    const detection = {
-      ...{ type: "server_vad", threshold: 0.6, prefixPaddingMs: 100, silenceDurationMs: 300 },
-      ...{ idleTimeoutMs: 6000, interruptResponse: false },
-    } as const;
+    const detection: RealtimeTurnDetection = {
+      type: "server_vad",
+      ...{
+        threshold: 0.6,
+        prefixPaddingMs: 100,
+        silenceDurationMs: 300,
+        idleTimeoutMs: 6000,
+        interruptResponse: false,
+      },
+    };
     const { audio } = realtimeSession({ apiKey, turnDetection: detection }) as { audio: { input: object } };
     expect(audio.input).toMatchObject({
       turn_detection: {
