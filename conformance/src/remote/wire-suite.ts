@@ -299,6 +299,8 @@ export const wireChecks: readonly Check<WireContext>[] = [
         await bench.clock.advance(1000);
         await until("another connection", () => bench.count("reconnected") > 0 && double.readyConnections === 2);
         expect(double.openConnections).toBe(1);
+        // What had come of the reply is said.
+        await talk.steps(4);
         await playsAgain(talk, bench);
         expect(bench.count("reconnected")).toBe(1);
       }),
