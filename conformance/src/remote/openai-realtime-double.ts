@@ -91,6 +91,8 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
   receivedSamples = 0;
   /** Requests for short-lived keys, and what they asked for. */
   readonly tokenRequests: Fields[] = [];
+  /** Called with sound of the user, as it comes. */
+  onSound: (pcm: Int16Array) => void = () => {};
   /** Called when the client asks for a response, once it has been created. */
   onCreate: () => void = () => {};
   /** Holds `response.created` back until {@link releaseCreated}. */
@@ -468,6 +470,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
         connection.buffered += pcm.length;
         this.receivedSamples += pcm.length;
         this.#sound.push(pcm);
+        this.onSound(pcm);
         // Two minutes are enough for any check.
         if (this.#sound.length > 700) this.#sound = this.#sound.slice(-600);
         return;

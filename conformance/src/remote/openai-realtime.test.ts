@@ -6,7 +6,9 @@ import {
   type OpenAIRealtimeOptions,
   openaiRealtimeEngine,
 } from "@microturn/backend-remote";
-import { afterEach, describe, expect, test } from "vitest";
+import { type Clock, DuplexSession } from "@microturn/core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { describeEngine } from "../engine-suite.js";
 import { type ClientEvent, OpenAIRealtimeDouble } from "./openai-realtime-double.js";
 import type { DoubleReply, ServiceDouble, WireUnderTest } from "./service-double.js";
 import { difference, sawtooth, until, WireBench, type WireSession } from "./wire-session.js";
@@ -52,7 +54,86 @@ const wire: WireUnderTest = {
   ],
 };
 
+/** Time that runs forty times as fast. */
+const fastClock: Clock = {
+  now: () => 40 * performance.now(),
+  setTimer(callback, atMs) {
+    const timer = setTimeout(callback, Math.max(0, atMs / 40 - performance.now()));
+    return () => clearTimeout(timer);
+  },
+};
 describeWire(wire);
+
+test("a DuplexSession talks, is interrupted, delegates and delivers over OpenAI Realtime", async () => {
+  const double = await OpenAIRealtimeDouble.start({ key: secret });
+  const engine = openaiRealtimeEngine({ apiKey: secret, baseUrl: `${double.url}/v1`, clock: fastClock });
+  const session = await DuplexSession.open({ engine, clock: fastClock, sampleRate: 16_000 });
+  try {
+    const told: string[] = [];
+    let said = "";
+    let last = { turnIndex: -1, fence: 0 };
+    session.on("text-delta", ({ text }) => {
+      said = `${said} ${text}`.trim();
+    });
+    session.on("heard-delta", ({ text }) => void told.push(`heard ${text}`));
+    session.on("flush", () => void told.push("flush"));
+    // A player that is as far as it can be.
+    session.on("speech", (_, { turnIndex, fence }) => {
+      last = { turnIndex, fence };
+      session.played({ turnIndex, samples: 4800, fence });
+    });
+    session.on("delegation", ({ id, task }) => {
+      void session.deliver(`done: ${task}`, "now", id === undefined ? {} : { delegation: id });
+    });
+    let talking = true;
+    const microphone = (async () => {
+      while (talking) await session.writeAudio(new Float32Array(3200).fill(0.1));
+    })();
+    await until("sound of the user", () => double.receivedSamples > 24_000);
+    double.hear("how is the weather?");
+    const reply = double.beginReply();
+    reply.text("It rains in Rome, and it will go on raining until the evening comes.");
+    reply.sound(sawtooth(96_000));
+    await until("words", () => said.split(" ").length > 3);
+    const before = last.turnIndex;
+    reply.cut();
+    const [cut] = await (async () => {
+      await until("the cut", () => double.eventsOf("conversation.item.truncate").length === 1);
+      return double.eventsOf("conversation.item.truncate");
+    })();
+    expect(cut.audio_end_ms).toBeGreaterThanOrEqual(200);
+    expect(cut.audio_end_ms).toBeLessThanOrEqual(4000);
+    expect(before).toBeGreaterThan(0);
+    expect(told.join(" ").replaceAll(" heard ", " ")).toBe("heard how is the weather? flush");
+    expect(said).not.toContain("evening comes");
+    double.call([{ name: "delegate", arguments: { task: "look it up" } }]);
+    await until("the result", () => double.answers.length === 1);
+    expect(double.answers[0].result).toBe("done: look it up");
+    await until("its answer", () => double.eventsOf("response.create").length === 1);
+    session.sendText("and tomorrow?");
+    await until("the text", () => double.receivedTexts.includes("and tomorrow?"));
+    talking = false;
+    await microphone;
+    expect(double.violations).toEqual([]);
+  } finally {
+    await session.close();
+    await engine.close();
+    await double.close();
+  }
+});
+
+let parrot: OpenAIRealtimeDouble;
+describe("OpenAI Realtime as an engine", () => {
+  beforeAll(async () => {
+    parrot = await OpenAIRealtimeDouble.start({ key: secret });
+    // It understands how loud the user is.
+    parrot.onSound = (pcm) => parrot.hear(`loudness ${pcm.reduce((sum, value) => sum + Math.abs(value), 0)}`);
+  });
+  afterAll(() => parrot.close());
+  describeEngine("OpenAI Realtime over its double", () =>
+    openaiRealtimeEngine({ apiKey: secret, baseUrl: `${parrot.url}/v1`, clock: fastClock, maxSessions: 3 }),
+  );
+});
 
 describe("OpenAI Realtime, in particular", () => {
   let double: OpenAIRealtimeDouble;
