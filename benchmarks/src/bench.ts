@@ -13,6 +13,7 @@ import { readingOutSection } from "./reading-out.js";
 import { type BenchSection, goalsSection, table } from "./report.js";
 import { sessionsSection } from "./sessions.js";
 import { turnStagesSection, workerTurnStagesSection } from "./turn-stages.js";
+import { unalignedSessionsSection } from "./unaligned-sessions.js";
 import { vocoderSection } from "./vocoder.js";
 import { weightsSection } from "./weights.js";
 
@@ -26,6 +27,7 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   "worker-turn": workerTurnStagesSection,
   weights: weightsSection,
   sessions: sessionsSection,
+  "unaligned-sessions": unalignedSessionsSection,
   memory: memorySection,
   "worker-memory": workerMemorySection,
   "long-memory": longMemorySection,
