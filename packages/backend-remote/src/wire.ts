@@ -13,6 +13,15 @@ export interface WireUnit {
   readonly images: readonly ImageFrame[];
   /** What the user typed and what the background found out. */
   readonly text: readonly TextInput[];
+  /** Replies that were heard on since the unit before, and how far. A reply that was cut may be among them, as far as it was told. */
+  readonly played?: readonly WirePlayed[];
+}
+
+/** How far a reply was heard. */
+export interface WirePlayed {
+  readonly reply: string;
+  /** From the start of its sound; never falls. */
+  readonly heardMs: number;
 }
 
 /** A service's request that something be done outside of it. */

@@ -118,6 +118,22 @@ describe("a paced session", () => {
     expect(stage.wire.calls.at(-1)).toBe("truncate a 77");
   });
 
+  test("tells with each unit which replies were heard on, by the player or as they were handed on", async () => {
+    const stage = await opened();
+    stage.events.audio(tone(300), "a");
+    stage.events.replyEnd("a");
+    await stage.step();
+    await stage.step({ played: { turnIndex: 0, samples: 150 } });
+    await stage.step({ played: { turnIndex: 0, samples: 150 } });
+    await stage.step({ played: { turnIndex: 2, samples: 0 } });
+    expect(stage.wire.played).toEqual([[], ["a 150"], [], ["a 300"]]);
+    stage.events.audio(tone(200), "b");
+    stage.events.replyEnd("b");
+    await stage.step();
+    await stage.step();
+    expect(stage.wire.played.slice(4)).toEqual([[], ["b 200"]]);
+  });
+
   test("takes all that was handed on for heard where no player tells", async () => {
     const stage = await opened();
     stage.events.audio(tone(1000), "a");

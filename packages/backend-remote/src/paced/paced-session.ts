@@ -8,10 +8,11 @@ import {
   type EngineSession,
   type EngineSnapshot,
   type ImageFrame,
+  type PlaybackPosition,
   type TurnInput,
   type TurnOutput,
 } from "@microturn/core";
-import type { Wire, WireDelegation, WireUnit } from "../wire.js";
+import type { Wire, WireDelegation, WirePlayed, WireUnit } from "../wire.js";
 import { ReplyQueue } from "./reply-queue.js";
 import { type LinkSettings, WireLink } from "./wire-link.js";
 import { WordCutter } from "./word-cutter.js";
@@ -29,6 +30,8 @@ export interface PacedSettings extends LinkSettings {
 
 /** Delegations that wait to be told, one in a micro-turn; a service that has more open is broken. */
 const maxDelegations = 256;
+/** Positions in replies that wait with input that is held; the last ones count. */
+const maxPlayed = 64;
 /** A socket that takes nothing for so long leads nowhere, ms. */
 const stalledMs = 15_000;
 /** What comes after a stall of the source is sent at once, up to this, ms; after a longer gap time starts anew. */
@@ -100,8 +103,10 @@ export class PacedSession implements EngineSession {
     this.#requireOpen("step");
     checkTurnInput(input, this.capabilities);
     const startedMs = performance.now();
-    this.#tellHeard(input);
-    this.#sendInput(input);
+    // Without a player that tells, all that was handed on counts as heard.
+    const position = input.played ?? { turnIndex: input.index - input.turns, samples: this.#outputSamples };
+    this.#tellHeard(position);
+    this.#sendInput(input, this.#heardSince(position));
     if (input.forceListen === true) {
       // The session has flushed the player already; no need to ask it again.
       this.#link.tell((wire) => wire.interrupt());
@@ -137,24 +142,33 @@ export class PacedSession implements EngineSession {
   // --- input ---
 
   /** Tells how much was heard of what was cut, once the player knows. */
-  #tellHeard({ played, index, turns }: TurnInput): void {
+  #tellHeard({ turnIndex, samples }: PlaybackPosition): void {
     if (this.#stopped.length === 0) return;
     const stopped = this.#stopped;
     this.#stopped = [];
-    // Without a player that tells, all that was handed on counts as heard.
-    const { turnIndex, samples } = played ?? { turnIndex: index - turns, samples: this.#outputSamples };
-    const { outputSampleRate } = this.capabilities;
     for (const reply of stopped) {
-      const heard = this.#replies.heardOf(reply, turnIndex, samples);
-      this.#link.tell((wire) => wire.truncate(reply, (1000 * heard) / outputSampleRate));
+      const heardMs = this.#msOf(this.#replies.heardOf(reply, turnIndex, samples));
+      this.#link.tell((wire) => wire.truncate(reply, heardMs));
     }
   }
 
-  #sendInput({ audio, images, text, turns }: TurnInput): void {
+  #heardSince({ turnIndex, samples }: PlaybackPosition): WirePlayed[] {
+    const heard = this.#replies.heardSince(turnIndex, samples);
+    return Array.from(heard, ([reply, count]) => ({ reply, heardMs: this.#msOf(count) }));
+  }
+
+  #msOf(samples: number): number {
+    return (1000 * samples) / this.capabilities.outputSampleRate;
+  }
+
+  #sendInput({ audio, images, text, turns }: TurnInput, played: readonly WirePlayed[]): void {
     for (let turn = 0; turn < turns; turn++) {
       const last = turn === turns - 1;
       const slice = audio.subarray(turn * this.#turnSamples, (turn + 1) * this.#turnSamples);
-      const unit = { index: this.#units++, audio: slice, images: last ? images : [], text: last ? text : [] };
+      const unit = {
+        ...{ index: this.#units++, audio: slice, images: last ? images : [], text: last ? text : [] },
+        played: turn === 0 ? played : [],
+      };
       this.#release();
       if (this.#held.length === 0 && this.#hasRoom()) this.#link.sendUnit(unit);
       else this.#hold(unit);
@@ -176,7 +190,9 @@ export class PacedSession implements EngineSession {
     const most = Math.max(1, Math.floor(this.#settings.maxHeldMs / this.capabilities.turnDurationMs));
     if (this.#held.length > most) {
       const [oldest, next, ...rest] = this.#held;
-      this.#held = [{ ...next, text: [...oldest.text, ...next.text] }, ...rest];
+      const text = [...oldest.text, ...next.text];
+      const played = [...(oldest.played ?? []), ...(next.played ?? [])].slice(-maxPlayed);
+      this.#held = [{ ...next, text, played }, ...rest];
       this.#settings.onNote({ type: "input-dropped", units: 1 });
     }
     const nowMs = this.#settings.clock.now();

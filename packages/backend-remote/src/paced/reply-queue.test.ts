@@ -222,4 +222,19 @@ describe("the reply queue", () => {
     expect(text.length).toBeLessThan(1024 * 100 + 64 * 4096 + 5 * 5000);
     expect(replies.busy).toBe(false);
   });
+
+  test("tells once how far each reply was heard on", () => {
+    const replies = queue();
+    replies.addAudio(sound(250), "a");
+    replies.end("a");
+    replies.addAudio(sound(300), "b");
+    takes(replies, 3, 7);
+    expect([...replies.heardSince(6, 200)]).toEqual([]);
+    expect([...replies.heardSince(7, 120)]).toEqual([["a", 120]]);
+    expect([...replies.heardSince(7, 120)]).toEqual([]);
+    expect([...replies.heardSince(7, 60)], "never falls").toEqual([]);
+    expect([...replies.heardSince(8, 50)]).toEqual([["a", 250]]);
+    expect([...replies.heardSince(8, 90)]).toEqual([["b", 40]]);
+    expect([...replies.heardSince(99, 200)]).toEqual([["b", 300]]);
+  });
 });

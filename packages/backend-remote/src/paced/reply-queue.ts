@@ -45,6 +45,8 @@ interface Place {
   /** Samples of the reply, from the start of its sound, at the end of this. */
   readonly end: number;
   readonly samples: number;
+  /** Samples of it that were told as heard. */
+  told: number;
 }
 
 /** Replies in order, the first of which may be under way. */
@@ -151,7 +153,7 @@ export class ReplyQueue {
       filled += samples;
       reply.given += samples;
       this.#held -= samples;
-      if (samples > 0) this.#note({ turn, reply: reply.id, end: reply.given, samples });
+      if (samples > 0) this.#note({ turn, reply: reply.id, end: reply.given, samples, told: 0 });
       const over = last && reply.given === reply.received;
       text += takeText(reply, over, this.#sampleRate);
       if (over) {
@@ -179,6 +181,26 @@ export class ReplyQueue {
       const count = one.turn < turn ? one.samples : Math.max(0, Math.min(left, one.samples));
       if (one.turn === turn) left -= one.samples;
       if (one.reply === reply && count > 0) heard = one.end - one.samples + count;
+    }
+    return heard;
+  }
+
+  /**
+   * Replies that were heard on since this was last asked, and how far, in samples from the start of the sound of each.
+   *
+   * @param turn - the micro-turn whose sound was last heard
+   * @param samples - of it that were heard
+   */
+  heardSince(turn: number, samples: number): ReadonlyMap<string, number> {
+    const heard = new Map<string, number>();
+    let left = samples;
+    for (const one of this.#places) {
+      if (one.turn > turn) break;
+      const count = one.turn < turn ? one.samples : Math.max(0, Math.min(left, one.samples));
+      if (one.turn === turn) left -= one.samples;
+      if (count <= one.told) continue;
+      one.told = count;
+      heard.set(one.reply, one.end - one.samples + count);
     }
     return heard;
   }

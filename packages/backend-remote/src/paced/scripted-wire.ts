@@ -20,6 +20,8 @@ export class ScriptedWire implements Wire {
   farewellMs = 0;
   readonly calls: string[] = [];
   readonly units: { index: number; audio: number[]; text: string[]; images: number[][] }[] = [];
+  /** What each unit told of what was heard, as `reply ms`. */
+  readonly played: string[][] = [];
   events!: WireEvents;
   readyAtOnce = true;
   request: Wire["request"] = () => ({ url: "ws://nowhere" });
@@ -34,7 +36,8 @@ export class ScriptedWire implements Wire {
     if (message === "bad") throw new DuplexError("PROTOCOL_VIOLATION", "bad");
     if (message === "bug") throw new TypeError("a bug");
   }
-  sendUnit({ index, audio, text, images }: WireUnit): void {
+  sendUnit({ index, audio, text, images, played = [] }: WireUnit): void {
+    this.played.push(played.map(({ reply, heardMs }) => `${reply} ${heardMs}`));
     const words = text.map((one) => one.text);
     this.units.push({ index, audio: [...audio], text: words, images: images.map(({ data }) => [...data]) });
   }
