@@ -123,7 +123,7 @@ test("a stall of a second, then all at once: what is held stays bounded, and is 
     .filter(({ type }) => type === "output-dropped")
     .reduce((sum, { samples }) => sum + Number(samples), 0);
   expect(one.count("underrun")).toBeGreaterThan(0);
-  // What came in the stall, less what may be held: 600 ms of it and the micro-turn that is taken next.
+  // What came in the stall, less what may be held: 800 ms of it and the micro-turn that is taken next.
   expect(lost).toBeGreaterThan(4800);
   expect(lost).toBeLessThan(6 * 4800);
   expect(talk.sound().length + lost).toBe(sound.length);

@@ -50,7 +50,7 @@ export interface MoshiOptions extends ConnectionOptions {
   readonly reserveMs?: number;
   /**
    * Most sound that waits to be played, ms, at least 440 (what comes in a micro-turn beside what is played); then the oldest
-   * goes. The model has no other way to catch up; default 600.
+   * goes. Less makes a busy network audible, more makes a late reply later, up to its next pause; default 800.
    */
   readonly maxBufferMs?: number;
   /** Opus; default: the packages `opus-decoder` and `@evan/opus` in Node, `opus-decoder` and WebCodecs in a page. */
@@ -92,7 +92,7 @@ export type MoshiSettings = MoshiOptions & { readonly address: URL } & Required<
   >;
 
 export function settleMoshiOptions(options: MoshiOptions): MoshiSettings {
-  const { gateDb = -50, hangoverMs = 400, reserveMs = 80, maxBufferMs = 600 } = options;
+  const { gateDb = -50, hangoverMs = 400, reserveMs = 80, maxBufferMs = 800 } = options;
   const address = addressOf(options);
   requireRange("gateDb", gateDb, -100, 0);
   requireRange("hangoverMs", hangoverMs, 80, 10_000);
