@@ -12,8 +12,15 @@ export interface Note {
   readonly [key: string]: unknown;
 }
 
-/** Waits for something that other processes of this machine bring about. @throws Error after `limitMs` */
-export async function until(what: string, condition: () => boolean, limitMs = 30_000): Promise<void> {
+let waitLimitMs = 30_000;
+
+/** Bounds the waits of {@link until}, for tests that wait in vain. */
+export function limitWaits(ms: number): void {
+  waitLimitMs = ms;
+}
+
+/** Waits for something that other processes of this machine bring about. @throws Error when it does not */
+export async function until(what: string, condition: () => boolean, limitMs = waitLimitMs): Promise<void> {
   const startedMs = performance.now();
   while (!condition()) {
     if (performance.now() - startedMs > limitMs) throw new Error(`${what}: waited ${limitMs} ms in vain`);
