@@ -7,6 +7,7 @@ import { runDoctor } from "./doctor/doctor.js";
 import { exitCodeOf, exitCodes, failureText } from "./failure.js";
 import type { Io } from "./io.js";
 import { runConversation } from "./run/run.js";
+import { runServe } from "./serve/serve.js";
 import { version } from "./version.js";
 
 /**
@@ -53,6 +54,8 @@ async function follow(args: readonly string[], io: Io): Promise<number> {
         return await runConversation(command.options, io);
       case "demo":
         return await runDemo(command.options, io);
+      case "serve":
+        return await runServe(command.options, io);
       case "doctor":
         return await runDoctor(command.options, io);
     }

@@ -10,6 +10,7 @@ import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import { Access, type AccessOptions, type Principal, protocolsOf } from "./access/access.js";
 import { RateLimit } from "./access/rate-limit.js";
 import { Admission } from "./admission/admission.js";
+import { measureCapacity } from "./admission/measure-capacity.js";
 import { answerHttp } from "./http/routes.js";
 import { errorFields, type Logger, safeLogger, silentLogger } from "./log.js";
 import { Metrics, type WireName } from "./metrics.js";
@@ -32,8 +33,11 @@ export interface ServerOptions {
   /** Instead of an engine: a backend, which stays open, and a model on it. */
   readonly backend?: Backend | Promise<Backend>;
   readonly model?: ModelSource;
-  /** Sessions that may be open at once; default what the engine has, or 16 with a backend and a model. */
-  readonly maxSessions?: number;
+  /**
+   * Sessions that may be open at once; default what the engine has, or 16 with a backend and a model. `"auto"` measures, after
+   * loading, how many this machine can advance in real time (some 10 s), up to what the engine has, or 64.
+   */
+  readonly maxSessions?: number | "auto";
   /** Who may open a session. `"none"` lets anybody: only where nobody else can reach the server. */
   readonly auth: AccessOptions | "none";
   /** Origins of pages that may connect, such as `https://app.example`, or `*`; default those of this server's own host. */
@@ -52,6 +56,8 @@ export interface MicroturnServer extends AsyncDisposable {
   readonly ready: Promise<EngineCapabilities>;
   /** Sessions that are open. */
   readonly openSessions: number;
+  /** Sessions that may be open at once; 0 until the model is loaded. */
+  readonly maxSessions: number;
   /** Listens on a port of its own. @throws DuplexError `NETWORK_FAILED` if the port is in use or may not be used */
   listen(options?: {
     readonly port?: number;
@@ -96,20 +102,21 @@ class EngineServer implements MicroturnServer {
   readonly #sockets: WebSocketServer;
   readonly #pings: ReturnType<typeof setInterval>;
   readonly #detach: (() => void)[] = [];
+  readonly #stop = new AbortController();
   #context: ServerContext | undefined;
   #http: Server | undefined;
   #draining = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: ServerOptions) {
-    const { engine, backend, model, auth, origins, limits, log = silentLogger, decodeImage } = options;
+    const { engine, backend, model, maxSessions, auth, origins, limits, log = silentLogger, decodeImage } = options;
     if ((engine === undefined) === (backend === undefined || model === undefined)) {
       throw new TypeError("createServer: expected an engine, or a backend and a model");
     }
     this.#ownsEngine = engine === undefined;
+    const rows = maxSessions === "auto" ? 64 : (maxSessions ?? 16);
     this.#engine =
-      engine ??
-      localEngine({ backend: backend as Backend, model: model as ModelSource, maxSessions: options.maxSessions ?? 16 });
+      engine ?? localEngine({ backend: backend as Backend, model: model as ModelSource, maxSessions: rows });
     this.#access = new Access(auth, origins);
     this.#limits = { ...defaultLimits, ...limits };
     this.#log = safeLogger(log);
@@ -123,7 +130,7 @@ class EngineServer implements MicroturnServer {
     // A half-open connection says nothing, and does not answer either.
     this.#pings = setInterval(() => this.#pingAll(), this.#limits.idleTimeoutMs / 2);
     this.#pings.unref();
-    this.ready = this.#load(options.maxSessions);
+    this.ready = this.#load(maxSessions);
     this.ready.catch((error) => this.#log.error(errorFields(error), "the model could not be loaded"));
   }
 
@@ -131,9 +138,16 @@ class EngineServer implements MicroturnServer {
     return this.#context?.admission.open ?? 0;
   }
 
-  async #load(maxSessions: number | undefined): Promise<EngineCapabilities> {
+  get maxSessions(): number {
+    return this.#context?.admission.maxSessions ?? 0;
+  }
+
+  async #load(maxSessions: number | "auto" | undefined): Promise<EngineCapabilities> {
     const capabilities = await this.#engine.load();
-    const most = Math.min(maxSessions ?? capabilities.maxSessions, capabilities.maxSessions);
+    const most =
+      maxSessions === "auto"
+        ? await this.#measure()
+        : Math.min(maxSessions ?? capabilities.maxSessions, capabilities.maxSessions);
     this.#metrics.capacity.set(most);
     const admission = new Admission({
       maxSessions: most,
@@ -149,6 +163,12 @@ class EngineServer implements MicroturnServer {
       "ready",
     );
     return capabilities;
+  }
+
+  #measure(): Promise<number> {
+    const onCount = (sessions: number, p99Ms: number) =>
+      this.#log.info({ sessions, p99Ms: Math.round(p99Ms) }, "measuring capacity");
+    return measureCapacity(this.#engine, { signal: this.#stop.signal, onCount });
   }
 
   async listen({ port = 8787, host = "127.0.0.1" } = {}): Promise<{ port: number; url: string }> {
@@ -307,6 +327,7 @@ class EngineServer implements MicroturnServer {
 
   async #close(): Promise<void> {
     clearInterval(this.#pings);
+    this.#stop.abort();
     this.#draining = true;
     for (const session of [...this.#sessions.values()]) {
       session.fail(new DuplexError("SESSION_CLOSED", "the server stops"), "drained");

@@ -53,12 +53,29 @@ export interface DemoOptions {
   readonly verbose: boolean;
 }
 
+/** Options of `microturn serve`. */
+export interface ServeOptions {
+  readonly model?: string;
+  readonly providers: readonly ProviderName[];
+  readonly weights?: WeightType;
+  readonly threads?: number;
+  readonly port: number;
+  readonly host: string;
+  readonly maxSessions: number | "auto";
+  /** Origins of pages that may connect. */
+  readonly origins: readonly string[];
+  /** Time that sessions have to end after a signal to stop, ms. */
+  readonly drainMs: number;
+  readonly verbose: boolean;
+}
+
 /** What the command line asks for. */
 export type Command =
   | { readonly name: "help"; readonly text: string }
   | { readonly name: "version" }
   | { readonly name: "run"; readonly options: RunOptions }
   | { readonly name: "demo"; readonly options: DemoOptions }
+  | { readonly name: "serve"; readonly options: ServeOptions }
   | { readonly name: "doctor"; readonly options: DoctorOptions };
 
 const common: Flags = {
@@ -108,6 +125,22 @@ const demoFlags: Flags = {
   ...common,
 };
 
+const serveFlags: Flags = {
+  port: { value: "8787", help: "port, 0 for any free one; default 8787" },
+  host: { value: "0.0.0.0", help: "address to listen on; default 127.0.0.1: only this machine" },
+  "max-sessions": {
+    value: "16",
+    help: "sessions at once, or auto (default): measure after loading how many this machine holds in real time",
+  },
+  model: { value: "folder", help: "model folder or npm package; default: the bundled mini" },
+  providers: { value: "cuda,cpu", help: "execution providers in order of preference; default cpu" },
+  weights: { value: "int8", help: "float32, int8 or int4; default: what suits the provider" },
+  threads: { value: "2", help: "CPU threads of the model run" },
+  origins: { value: "https://app.example", help: "pages that may connect, with commas between, or *; default none" },
+  "drain-s": { value: "30", help: "time that sessions have to end after Ctrl-C or SIGTERM, s; default 30" },
+  ...common,
+};
+
 const doctorFlags: Flags = {
   model: { value: "folder", help: "model to check; default: the bundled mini" },
   ...common,
@@ -118,11 +151,13 @@ const generalHelp = `microturn: full-duplex conversations with interaction model
   microturn run input.wav --out reply.wav --trace session.html
   arecord -q -f S16_LE -r 16000 -c 1 -t raw | microturn run - --realtime | aplay -q -f S16_LE -r 16000 -c 1 -t raw
   microturn demo
+  microturn serve
   microturn doctor
 
 Commands
   run      hold a conversation with recorded or live speech
   demo     open a page in which one talks with the model, in the browser
+  serve    let other programs and pages hold conversations with the model, over a socket
   doctor   tell what works on this machine, and how to get the rest
 
 Flags
@@ -146,6 +181,18 @@ model runs in the browser. Opens the browser where there is one, and serves unti
 ${flagHelp(demoFlags)}
 `;
 
+const serveHelp = `microturn serve
+
+Serves the model to many sessions on one port: ws://.../v1/realtime for clients of the OpenAI Realtime API, ws://.../v1/micro-turn
+for microturnEngine of @microturn/backend-remote; /healthz, /readyz and /metrics. Logs are JSON lines on stderr.
+
+Who may connect is told by the environment. MICROTURN_API_KEYS: keys, with commas between, for programs.
+MICROTURN_SECRET: at least 32 bytes, with which short-lived tokens for pages are signed (POST /v1/realtime/client_secrets).
+Without either, the server listens on this machine only and takes whoever is on it, but no page of another site.
+
+${flagHelp(serveFlags)}
+`;
+
 const doctorHelp = `microturn doctor
 
 Tells which execution providers work here and how to get the others, checks the model's files, and times it.
@@ -156,6 +203,7 @@ ${flagHelp(doctorFlags)}
 const helps: ReadonlyMap<string, string> = new Map([
   ["run", runHelp],
   ["demo", demoHelp],
+  ["serve", serveHelp],
   ["doctor", doctorHelp],
 ]);
 const commandNames = [...helps.keys(), "help"];
@@ -173,6 +221,7 @@ export function readCommandLine(args: readonly string[]): Command {
   if (command === "help") return { name: "help", text: helps.get(rest[0] ?? "") ?? generalHelp };
   if (command === "run") return readRun(rest);
   if (command === "demo") return readDemo(rest);
+  if (command === "serve") return readServe(rest);
   if (command === "doctor") return readDoctor(rest);
   const hint = nearest(command, commandNames);
   const wav = /\.wav$/i.test(command) ? `microturn run ${command}` : undefined;
@@ -248,6 +297,45 @@ function readDemo(args: readonly string[]): Command {
       verbose: given.values.has("verbose"),
     },
   };
+}
+
+function readServe(args: readonly string[]): Command {
+  const given = readFlags("serve", args, serveFlags);
+  if (given.values.has("help")) return { name: "help", text: serveHelp };
+  if (given.positionals.length > 0)
+    throw new UsageError(`serve takes no input, got "${given.positionals.join('" "')}"`);
+  const model = given.values.get("model");
+  const weights = choiceFlag(given, "weights", ["float32", "int8", "int4"]);
+  const threads = numberFlag(given, "threads", { min: 1, max: 256, integer: true });
+  const auto = (given.values.get("max-sessions") ?? "auto") === "auto";
+  const sessions = auto ? undefined : numberFlag(given, "max-sessions", { min: 1, max: 64, integer: true });
+  return {
+    name: "serve",
+    options: {
+      ...(model === undefined ? {} : { model }),
+      ...(weights === undefined ? {} : { weights }),
+      ...(threads === undefined ? {} : { threads }),
+      providers: readProviders(given.values.get("providers")),
+      port: numberFlag(given, "port", { min: 0, max: 65_535, integer: true }) ?? 8787,
+      host: given.values.get("host") ?? "127.0.0.1",
+      maxSessions: sessions ?? "auto",
+      origins: readOrigins(given.values.get("origins")),
+      drainMs: 1000 * (numberFlag(given, "drain-s", { min: 0, max: 3600 }) ?? 30),
+      verbose: given.values.has("verbose"),
+    },
+  };
+}
+
+function readOrigins(text: string | undefined): readonly string[] {
+  if (text === undefined) return [];
+  return text.split(",").map((part) => {
+    const origin = part.trim();
+    if (origin === "*") return origin;
+    if (!/^https?:\/\/[^/]+$/.test(origin)) {
+      throw new UsageError(`--origins: expected origins such as https://app.example, or *, got "${origin}"`);
+    }
+    return origin;
+  });
 }
 
 function readDoctor(args: readonly string[]): Command {

@@ -1,0 +1,84 @@
+// Sound as the JSON wire carries it: 16-bit PCM or G.711, in pieces of any number of bytes.
+
+import { type Fields, fieldsOf, invalidType, invalidValue } from "./fields.js";
+import { decodeALaw, decodeMuLaw, encodeALaw, encodeMuLaw } from "./g711.js";
+
+/** How one direction of a session is coded. */
+export interface AudioFormat {
+  readonly type: "audio/pcm" | "audio/pcmu" | "audio/pcma";
+  /** Hz; 8000 for G.711. */
+  readonly rate: number;
+}
+
+export const defaultFormat: AudioFormat = { type: "audio/pcm", rate: 24_000 };
+const phoneRate = 8000;
+const highestRate = 48_000;
+
+/**
+ * Reads a format. OpenAI has PCM at 24 kHz only; any whole rate from 8 to 48 kHz is taken here.
+ *
+ * @throws RealtimeError `invalid_type`, `invalid_value`
+ */
+export function readFormat(value: unknown, param: string): AudioFormat {
+  const fields: Fields | undefined = fieldsOf(value);
+  if (fields === undefined) throw invalidType(param, "an object");
+  const { type } = fields;
+  if (type === "audio/pcm") {
+    return { type, rate: fields.rate === undefined ? defaultFormat.rate : readRate(fields.rate, `${param}.rate`) };
+  }
+  if (type === "audio/pcmu" || type === "audio/pcma") {
+    if (fields.rate !== undefined && fields.rate !== phoneRate) throw invalidValue(`${param}.rate`, "expected 8000");
+    return { type, rate: phoneRate };
+  }
+  throw invalidValue(`${param}.type`, "expected 'audio/pcm', 'audio/pcmu' or 'audio/pcma'");
+}
+
+export function readRate(value: unknown, param: string): number {
+  if (typeof value !== "number" || !Number.isInteger(value)) throw invalidType(param, "an integer");
+  if (value < phoneRate || value > highestRate) throw invalidValue(param, `expected ${phoneRate} to ${highestRate} Hz`);
+  return value;
+}
+
+/** Bytes that come in pieces of any length; a sample may be cut by the border of two. */
+export class AudioDecoder {
+  #odd: number | undefined;
+
+  /** How many samples {@link push} would give. */
+  samplesOf(bytes: number, type: AudioFormat["type"]): number {
+    return type === "audio/pcm" ? (bytes + (this.#odd === undefined ? 0 : 1)) >> 1 : bytes;
+  }
+
+  /** @returns the samples that are whole by now, in [-1, 1] */
+  push(bytes: Uint8Array, type: AudioFormat["type"]): Float32Array {
+    if (type !== "audio/pcm") {
+      this.reset();
+      return type === "audio/pcmu" ? decodeMuLaw(bytes) : decodeALaw(bytes);
+    }
+    const samples = new Float32Array(this.samplesOf(bytes.length, type));
+    const offset = this.#odd === undefined ? 0 : 1;
+    for (let i = 0; i < samples.length; i++) {
+      const at = 2 * i - offset;
+      const low = at < 0 ? (this.#odd as number) : bytes[at];
+      samples[i] = (((low | (bytes[at + 1] << 8)) << 16) >> 16) / 32768;
+    }
+    if ((bytes.length + offset) % 2 === 0) this.#odd = undefined;
+    else if (bytes.length > 0) this.#odd = bytes[bytes.length - 1];
+    return samples;
+  }
+
+  /** Another stream begins: half a sample that is left is forgotten. */
+  reset(): void {
+    this.#odd = undefined;
+  }
+}
+
+/** Samples as base64 in a format; what is outside [-1, 1] is clipped. */
+export function encodeAudio(samples: Float32Array, type: AudioFormat["type"]): string {
+  if (type === "audio/pcmu") return Buffer.from(encodeMuLaw(samples)).toString("base64");
+  if (type === "audio/pcma") return Buffer.from(encodeALaw(samples)).toString("base64");
+  const bytes = Buffer.allocUnsafe(2 * samples.length);
+  for (let i = 0; i < samples.length; i++) {
+    bytes.writeInt16LE(Math.max(-32768, Math.min(32767, Math.floor(samples[i] * 32768 + 0.5))), 2 * i);
+  }
+  return bytes.toString("base64");
+}
