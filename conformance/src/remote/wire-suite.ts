@@ -577,13 +577,17 @@ function need({ double, skip }: WireContext, ...abilities: readonly (keyof Servi
   for (const ability of abilities) if (double.abilities[ability] !== true) skip(`the service has not: ${ability}`);
 }
 
-async function failure(promise: Promise<unknown>): Promise<DuplexError> {
-  const error = await promise.then(
-    () => undefined,
-    (caught: unknown) => caught,
+/** The DuplexError that a promise rejects with; may be awaited later. */
+function failure(promise: Promise<unknown>): Promise<DuplexError> {
+  const told = promise.then(
+    () => Promise.reject(new Error("expected a DuplexError, got none")),
+    (error: unknown) => {
+      if (DuplexError.is(error)) return error;
+      throw new Error(`expected a DuplexError, got ${error}`);
+    },
   );
-  if (DuplexError.is(error)) return error;
-  throw new Error(`expected a DuplexError, got ${error}`);
+  told.catch(() => {});
+  return told;
 }
 
 /** Micro-turns until one is refused. */
