@@ -5,6 +5,7 @@ import { OpenAIRealtimeWebSocket, RealtimeAgent, RealtimeSession, tool } from "@
 import OpenAI from "openai";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { z } from "zod";
 import { OpenAIRealtimeDouble } from "./openai-realtime-double.js";
 import { sawtooth, until } from "./wire-session.js";
@@ -144,5 +145,54 @@ describe("the double of OpenAI Realtime", () => {
     expect(value).toMatch(/^ek_/);
     // Seen in reports: the anchor is asked for.
     await expect(client.realtime.clientSecrets.create({ expires_after: { seconds: 60 } })).rejects.toThrow(/anchor/);
+  });
+
+  test("refuses what the service refuses", async () => {
+    const socket = new WebSocket(`${double.url}/v1/realtime?model=gpt-realtime-2`, {
+      headers: { Authorization: `Bearer ${key}` },
+    });
+    const come: { type: string; error?: { code: string; message: string; event_id: string } }[] = [];
+    socket.on("message", (data) => void come.push(JSON.parse(String(data))));
+    await until("session.created", () => come.length === 1);
+    let count = 0;
+    /** @returns the code and the text of the error, which names the event */
+    const refused = async (type: string, fields: object = {}) => {
+      const event_id = `mine-${++count}`;
+      socket.send(JSON.stringify({ type, event_id, ...fields }));
+      const error = () => come.find((one) => one.error?.event_id === event_id)?.error;
+      await until(`an error about ${type}`, () => error() !== undefined);
+      return `${error()?.code}: ${error()?.message}`;
+    };
+    const truncate = (audio_end_ms: number, item_id: string) => {
+      return refused("conversation.item.truncate", { item_id, content_index: 0, audio_end_ms });
+    };
+    expect(await refused("input_audio_buffer.commit")).toMatch(/^input_audio_buffer_commit_empty: .*only has 0.00ms/);
+    expect(await refused("response.cancel")).toMatch(/^response_cancel_not_active/);
+    expect(await refused("session.update", { session: { type: "realtime", voice: "x" } })).toMatch(
+      /^unknown_parameter/,
+    );
+    expect(await refused("session.update", { session: { type: "realtime", model: "x" } })).toMatch(/model/);
+    expect(await refused("session.update", { session: { instructions: "x" } })).toMatch(/session.type/);
+    expect(await refused("input_audio_buffer.append", { audio: "", rate: 1 })).toMatch(/^unknown_parameter/);
+    expect(await refused("response.listen")).toMatch(/^invalid_value/);
+    socket.send(JSON.stringify({ type: "response.create" }));
+    await until("response.created", () => come.some(({ type }) => type === "response.created"));
+    expect(await refused("response.create")).toMatch(/^conversation_already_has_active_response: .*resp_/);
+    double.beginReply().sound(sawtooth(2400));
+    await until("sound", () => come.some(({ type }) => type === "response.output_audio.delta"));
+    const added = come.find(({ type }) => type === "response.output_item.added") as unknown as { item: { id: string } };
+    expect(await truncate(101, added.item.id)).toMatch(/already shorter than 101ms/);
+    expect(await truncate(50.5, added.item.id)).toMatch(/^invalid_type/);
+    expect(await truncate(0, added.item.id)).toMatch(/^unsupported_content_type/);
+    expect(await truncate(50, "nothing")).toMatch(/does not exist/);
+    const voice = { type: "realtime", audio: { output: { voice: "cedar" } } };
+    expect(await refused("session.update", { session: voice })).toMatch(/^cannot_update_voice/);
+    const output = { type: "function_call_output", call_id: "call_none", output: "x" };
+    expect(await refused("conversation.item.create", { item: output })).toMatch(/^invalid_tool_call_id/);
+    const spoken = { type: "message", role: "assistant", content: [{ type: "output_audio", audio: "" }] };
+    expect(await refused("conversation.item.create", { item: spoken })).toMatch(/^invalid_value/);
+    socket.send("{");
+    await until("an error about JSON", () => come.at(-1)?.error?.code === "invalid_json");
+    socket.close();
   });
 });

@@ -115,8 +115,14 @@ export class RealtimeResponses {
     if (!busy) for (const id of this.#asked) this.#unanswered.delete(id);
   }
 
-  /** There was nothing to cancel: what we took for active is over. */
-  noneActive(): void {
+  /**
+   * There was nothing to cancel: what we took for active is over, unless another has begun meanwhile.
+   *
+   * @param eventId - of the event that was refused; has the name of the response in it
+   */
+  noneActive(eventId: string): void {
+    const active = this.#active;
+    if (active !== undefined && eventId !== "" && !eventId.includes(active)) return;
     this.#active = undefined;
     this.#createIfFree();
   }

@@ -394,7 +394,9 @@ describe("one response at a time", () => {
     const { responses, sent } = bench();
     responses.created("r1");
     responses.want("a");
-    responses.noneActive();
+    responses.noneActive("cancel-another-7");
+    expect(sent).toEqual([]);
+    responses.noneActive("cancel-r1-8");
     expect(sent).toEqual(["create"]);
   });
 });

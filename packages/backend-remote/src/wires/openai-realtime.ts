@@ -94,7 +94,7 @@ export class OpenAIRealtimeWire implements Wire {
       turnDetection === undefined || turnDetection.type === "none" || turnDetection.interruptResponse !== false;
     this.#responses = new RealtimeResponses({
       create: () => this.#send("response.create", {}, "create"),
-      cancel: (responseId) => this.#send("response.cancel", { response_id: responseId }),
+      cancel: (responseId) => this.#send("response.cancel", { response_id: responseId }, `cancel-${responseId}`),
     });
     this.capabilities = {
       ...{ turnDurationMs: turnMs, inputSampleRate: realtimeRate, outputSampleRate: realtimeRate, maxSessions: 1 },
@@ -336,7 +336,7 @@ export class OpenAIRealtimeWire implements Wire {
     }
     this.#swallow(error);
     if (error.code === "conversation_already_has_active_response") this.#responses.refused(true);
-    else if (error.code === "response_cancel_not_active") this.#responses.noneActive();
+    else if (error.code === "response_cancel_not_active") this.#responses.noneActive(error.eventId);
     else if (error.eventId.startsWith("create-")) this.#responses.refused(false);
   }
 
