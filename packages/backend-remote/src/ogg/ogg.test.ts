@@ -183,6 +183,28 @@ describe("Opus in Ogg", () => {
     expect(await codeOf(push())).toBe("PROTOCOL_VIOLATION");
   });
 
+  it("is as loud as the header says, and never louder than there is", async () => {
+    const louder = async (decibels: number) => {
+      const stream = await encodeChirp();
+      const [head, ...rest] = pagesOf(stream).map(({ body, granule, serial, sequence, begins }) => {
+        if (begins) new DataView(body.buffer, body.byteOffset).setInt16(16, 256 * decibels, true);
+        return writeOggPage({ packet: body, granule, serial, sequence, begins });
+      });
+      return decode([head, ...rest]);
+    };
+    const [plain, softer, hostile] = [await louder(0), await louder(-6), await louder(127)];
+    expect(softer[5000] / plain[5000]).toBeCloseTo(0.501, 2);
+    expect(hostile.every((value) => Math.abs(value) <= 1)).toBe(true);
+  });
+
+  it("decodes no more than 10 s at once, though two bytes can stand for 60 ms", async () => {
+    const header = new OggOpusWriter(1).header({ channels: 1, preSkip: 0, inputSampleRate: 24_000 }, "");
+    // 60 ms of nothing, by a packet of one byte.
+    const many = page(new Uint8Array(255).fill(0x18), new Array(255).fill(1), 0, 1);
+    expect(await codeOf(decode([header, many]))).toBe("PROTOCOL_VIOLATION");
+    expect((await decode([header, page(Uint8Array.of(0x18), [1], 0, 1)])).length).toBe(1440);
+  });
+
   it("writes what opusinfo finds nothing wrong with", async ({ skip }) => {
     const folder = await mkdtemp(join(tmpdir(), "microturn-ogg-"));
     try {

@@ -26,7 +26,7 @@ export const openOpus = async (): Promise<OpusCodec> => ({
     let library: EvanOpus;
     try {
       // Not the package's main entry, which prefers native code: one behaviour on every machine, and half a millisecond
-      // per micro-turn is little.
+      // per micro-turn is little. The name is not for bundlers to follow: it reads its code from a file beside itself.
       const path = "@evan/opus/wasm/index.js";
       const loaded = (await import(path)) as { default: EvanOpus };
       library = loaded.default;
