@@ -21,6 +21,8 @@ test("a transcript that fails does not hold up the next", () => {
 
 test("an item that is never transcribed is given up when eight wait", () => {
   const said = new OrderedTranscripts();
+  for (let i = 0; i < 1000; i++) said.expect(`before ${i}`);
+  expect(said.waiting).toBe(8);
   for (let i = 0; i < 9; i++) said.expect(`item ${i}`);
   expect(said.done("item 1", "one")).toBe("one");
   expect(said.add("item 0", "late")).toBe("");

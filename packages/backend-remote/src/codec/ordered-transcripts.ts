@@ -16,9 +16,15 @@ export class OrderedTranscripts {
   #items: Item[] = [];
   #anyGiven = false;
 
-  /** An item of the user is there; its words come later. */
-  expect(id: string): void {
+  /** An item of the user is there; its words come later. @returns words that waited for one that is given up for it */
+  expect(id: string): string {
     this.#item(id);
+    return this.#take();
+  }
+
+  /** Items that wait for their words, or for those of an earlier one. */
+  get waiting(): number {
+    return this.#items.length;
   }
 
   /** Words of an item that go on from those before. @returns words to tell now */

@@ -320,7 +320,7 @@ export class OpenAIRealtimeWire implements Wire {
 
   #committed(itemId: string): void {
     this.#history.place(itemId, "user");
-    if (this.#options.transcription !== false) this.#transcripts.expect(itemId);
+    if (this.#options.transcription !== false) this.#heard(this.#transcripts.expect(itemId));
     if (!this.#manual) this.#responses.expect();
   }
 
