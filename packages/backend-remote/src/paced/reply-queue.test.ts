@@ -237,4 +237,31 @@ describe("the reply queue", () => {
     expect([...replies.heardSince(8, 90)]).toEqual([["b", 40]]);
     expect([...replies.heardSince(99, 200)]).toEqual([["b", 300]]);
   });
+
+  test("counts on when a reply goes on that seemed over", () => {
+    const replies = queue();
+    replies.addAudio(sound(200), "a");
+    replies.endAll();
+    takes(replies, 1);
+    replies.addAudio(sound(200, 201), "a");
+    replies.addText("late words", "a", 300);
+    replies.end("a");
+    const [next] = takes(replies, 1, 1);
+    expect(next).toMatchObject({ speaks: true, text: "late words" });
+    expect(next.speech[0]).toBe(201);
+    expect([...replies.heardSince(1, 200)]).toEqual([["a", 400]]);
+    expect(replies.heardOf("a", 1, 50)).toBe(250);
+  });
+
+  test("does not end a reply because of late words of one that is over", () => {
+    const replies = queue();
+    replies.addAudio(sound(200), "a");
+    replies.end("a");
+    takes(replies, 1);
+    replies.addAudio(sound(250), "b");
+    replies.addText("late", "a");
+    expect(takes(replies, 2, 1).map(({ underrun }) => underrun)).toEqual([0, 150]);
+    replies.addAudio(sound(200), "b");
+    expect(takes(replies, 1, 3)[0].speaks).toBe(true);
+  });
 });

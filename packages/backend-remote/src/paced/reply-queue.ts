@@ -27,6 +27,8 @@ const maxPlaces = 64;
 interface Reply {
   readonly id: string;
   readonly sound: SampleQueue;
+  /** Samples that were given before it seemed over and went on. */
+  readonly past: number;
   /** Samples that have come in all, and that were handed on or left out. */
   received: number;
   given: number;
@@ -56,6 +58,8 @@ export class ReplyQueue {
   readonly #maxSamples: number;
   readonly #replies: Reply[] = [];
   readonly #ended: string[] = [];
+  /** Samples that were given of replies that seemed over: one may go on when a connection comes back. */
+  readonly #past = new Map<string, number>();
   /** Where the sound of the last micro-turns came from. */
   readonly #places: Place[] = [];
   #held = 0;
@@ -146,8 +150,9 @@ export class ReplyQueue {
       const reply = this.#replies[0];
       if (reply === undefined) break;
       // A reply whose end was not told ends where the next begins.
-      const last = reply.ended || this.#replies.some((one, at) => at > 0 && one.received > 0);
-      if (!reply.begun && !last && reply.received < Math.max(1, speech.length - filled + this.#reserve)) break;
+      const last = reply.ended || this.#replies.some((one, at) => at > 0 && one.received > one.given);
+      const waiting = reply.received - reply.given;
+      if (!reply.begun && !last && waiting < Math.max(1, speech.length - filled + this.#reserve)) break;
       reply.begun = true;
       const samples = reply.sound.take(speech, filled);
       filled += samples;
@@ -158,9 +163,10 @@ export class ReplyQueue {
       text += takeText(reply, over, this.#sampleRate);
       if (over) {
         this.#replies.shift();
+        this.#remember(reply);
         continue;
       }
-      underrun = reply.given > 0 ? speech.length - filled : 0;
+      underrun = reply.given > reply.past ? speech.length - filled : 0;
       break;
     }
     speech.fill(0, filled);
@@ -210,12 +216,29 @@ export class ReplyQueue {
     if (known !== undefined) return known;
     const last = this.#replies.at(-1);
     if (last !== undefined && this.#replies.length >= maxReplies) return last;
+    const past = this.#past.get(id) ?? 0;
     const reply: Reply = {
-      ...{ id, sound: new SampleQueue(), received: 0, given: 0, text: [], characters: 0, charactersGiven: 0 },
+      ...{
+        id,
+        past,
+        sound: new SampleQueue(),
+        received: past,
+        given: past,
+        text: [],
+        characters: 0,
+        charactersGiven: 0,
+      },
       ...{ ended: this.#ended.includes(id), begun: false },
     };
     this.#replies.push(reply);
     return reply;
+  }
+
+  #remember({ id, given }: Reply): void {
+    if (id === "") return;
+    this.#past.set(id, given);
+    const [oldest] = this.#past.keys();
+    if (this.#past.size > maxEnded) this.#past.delete(oldest);
   }
 
   #note(place: Place): void {
@@ -227,8 +250,9 @@ export class ReplyQueue {
 /** Takes the words that are said by now: those with a time by their time, the others by their share of the sound. */
 function takeText(reply: Reply, over: boolean, sampleRate: number): string {
   const estimate = (reply.characters * sampleRate) / charactersPerSecond;
-  const length = reply.ended ? reply.received : Math.max(reply.received, estimate);
-  const share = over || length === 0 ? 1 : reply.given / length;
+  const received = reply.received - reply.past;
+  const length = reply.ended ? received : Math.max(received, estimate);
+  const share = over || length === 0 ? 1 : (reply.given - reply.past) / length;
   const due = Math.ceil(share * reply.characters);
   let taken = "";
   while (reply.text.length > 0) {

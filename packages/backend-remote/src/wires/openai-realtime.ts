@@ -3,6 +3,7 @@
 
 import { DuplexError, type Engine, type EngineCapabilities, type ImageFrame, type TextInput } from "@microturn/core";
 import { decodeBase64, encodeBase64 } from "../codec/base64.js";
+import { functionCall } from "../codec/function-call.js";
 import { jpegDataUri } from "../codec/jpeg.js";
 import { OpenCalls } from "../codec/open-calls.js";
 import { OrderedTranscripts } from "../codec/ordered-transcripts.js";
@@ -283,7 +284,7 @@ export class OpenAIRealtimeWire implements Wire {
       return;
     }
     if (this.#called.length >= maxCalls) return;
-    this.#called.push(callOf(idOf(item, "call_id"), textOf(item.name), textOf(item.arguments)));
+    this.#called.push(functionCall(idOf(item, "call_id"), textOf(item.name), textOf(item.arguments)));
   }
 
   #responseDone(fields: Fields): void {
@@ -431,17 +432,4 @@ function responseId(fields: Fields): string {
   const response = fieldsOf(fields.response);
   if (response === undefined) throw violation(`expected a response in ${String(fields.type).slice(0, 100)}`);
   return idOf(response, "id");
-}
-
-function callOf(id: string, name: string, text: string): WireDelegation {
-  let value: unknown = text;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // The model's slip: whoever carries it out sees the text as it is.
-  }
-  const fields = fieldsOf(value) ?? {};
-  const { task } = fields;
-  const onlyTask = typeof task === "string" && Object.keys(fields).length === 1;
-  return { id, name, arguments: value, task: onlyTask ? task : `${name} ${text}`.trim() };
 }
