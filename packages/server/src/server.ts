@@ -3,7 +3,14 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Backend, DuplexError, type Engine, type EngineCapabilities, type ModelSource } from "@microturn/core";
+import {
+  type Backend,
+  type Clock,
+  DuplexError,
+  type Engine,
+  type EngineCapabilities,
+  type ModelSource,
+} from "@microturn/core";
 import { localEngine } from "@microturn/core/local";
 import { type DecodeImage, protocolName } from "@microturn/core/protocol";
 import { type RawData, type WebSocket, WebSocketServer } from "ws";
@@ -12,9 +19,13 @@ import { RateLimit } from "./access/rate-limit.js";
 import { Admission } from "./admission/admission.js";
 import { measureCapacity } from "./admission/measure-capacity.js";
 import { answerHttp } from "./http/routes.js";
+import { decodeJpeg } from "./images/decode-jpeg.js";
 import { errorFields, type Logger, safeLogger, silentLogger } from "./log.js";
 import { Metrics, type WireName } from "./metrics.js";
+import type { HeldSession } from "./micro-turn/held-session.js";
 import { type HeldSessions, MicroTurnConnection } from "./micro-turn/micro-turn-connection.js";
+import { RealtimeConnection, type RealtimeSessions } from "./realtime/realtime-connection.js";
+import type { RealtimeSession } from "./realtime/realtime-session.js";
 import {
   closeCodes,
   defaultLimits,
@@ -46,6 +57,8 @@ export interface ServerOptions {
   readonly limits?: Partial<ServerLimits>;
   /** Decodes images that come as JPEG; default `jpeg-js`. */
   readonly decodeImage?: DecodeImage;
+  /** Source of time of the sessions on the JSON wire; default the machine's. A slower one lets a slow machine keep up, in tests. */
+  readonly clock?: Clock;
   /** Structured lines: a `pino` logger, for example; default none. */
   readonly log?: Logger;
 }
@@ -98,7 +111,9 @@ class EngineServer implements MicroturnServer {
   readonly #log: Logger;
   readonly #metrics = new Metrics();
   readonly #sessions: HeldSessions = new Map();
-  readonly #decodeImage: DecodeImage | undefined;
+  readonly #realtimeSessions: RealtimeSessions = new Map();
+  readonly #decodeImage: DecodeImage;
+  readonly #clock: Clock | undefined;
   readonly #sockets: WebSocketServer;
   readonly #pings: ReturnType<typeof setInterval>;
   readonly #detach: (() => void)[] = [];
@@ -109,7 +124,7 @@ class EngineServer implements MicroturnServer {
   #closed: Promise<void> | undefined;
 
   constructor(options: ServerOptions) {
-    const { engine, backend, model, maxSessions, auth, origins, limits, log = silentLogger, decodeImage } = options;
+    const { engine, backend, model, maxSessions, auth, origins, limits, log = silentLogger } = options;
     if ((engine === undefined) === (backend === undefined || model === undefined)) {
       throw new TypeError("createServer: expected an engine, or a backend and a model");
     }
@@ -120,10 +135,12 @@ class EngineServer implements MicroturnServer {
     this.#access = new Access(auth, origins);
     this.#limits = { ...defaultLimits, ...limits };
     this.#log = safeLogger(log);
-    this.#decodeImage = decodeImage;
+    this.#decodeImage = options.decodeImage ?? decodeJpeg;
+    this.#clock = options.clock;
     this.#sockets = new WebSocketServer({
       noServer: true,
-      maxPayload: this.#limits.maxMessageBytes,
+      // What is a little too large is refused by an event; what is much too large is not read.
+      maxPayload: oversize * this.#limits.maxMessageBytes,
       perMessageDeflate: false,
       handleProtocols: (protocols) => chosenProtocol(protocols),
     });
@@ -242,11 +259,12 @@ class EngineServer implements MicroturnServer {
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#connected(wire, webSocket, principal, context),
+      this.#connected({ wire, query: queryOf(request) }, webSocket, principal, context),
     );
   }
 
-  #connected(wire: WireName, socket: WebSocket, principal: Principal, context: ServerContext): void {
+  #connected(asked: Asked, socket: WebSocket, principal: Principal, context: ServerContext): void {
+    const { wire } = asked;
     const { limits, metrics } = context;
     const received = metrics.bytes.labels({ wire, direction: "in" });
     const sent = metrics.bytes.labels({ wire, direction: "out" });
@@ -267,31 +285,32 @@ class EngineServer implements MicroturnServer {
     };
     const perSecond = limits.maxMessagesPerSecond;
     const rate = new RateLimit(perSecond, 2 * perSecond, performance.now());
-    const served = this.#serve(wire, connection, principal, context);
+    const served = this.#serve(asked, connection, principal, context);
     socket.on("message", (data: RawData, isBinary: boolean) => {
       const bytes = data as Buffer;
       received.inc(bytes.length);
       alive.set(socket, performance.now());
-      if (rate.take(1, performance.now())) served.receive(isBinary ? bytes : bytes.toString("utf8"));
+      if (wire === "micro-turn" && bytes.length > limits.maxMessageBytes) {
+        socket.close(closeCodes.tooLarge, `more than ${limits.maxMessageBytes} bytes`);
+      } else if (rate.take(1, performance.now())) served.receive(isBinary ? bytes : bytes.toString("utf8"));
       else socket.close(closeCodes.violation, `more than ${perSecond} messages a second`);
     });
     socket.on("pong", () => alive.set(socket, performance.now()));
     socket.on("error", (error) => this.#log.warn({ wire, ...errorFields(error) }, "a connection broke"));
-    socket.on("close", () => served.closed());
+    socket.on("close", (code) => served.closed(code));
     alive.set(socket, performance.now());
   }
 
-  #serve(wire: WireName, connection: ServedConnection, principal: Principal, context: ServerContext): Served {
-    if (wire === "micro-turn") {
-      const { context: _, ...shared } = {
-        context,
-        principal,
-        sessions: this.#sessions,
-        decodeImage: this.#decodeImage,
-      };
-      return new MicroTurnConnection(connection, { context, ...shared });
-    }
-    throw new DuplexError("UNSUPPORTED", "no such wire");
+  #serve({ wire, query }: Asked, connection: ServedConnection, principal: Principal, context: ServerContext): Served {
+    const shared = { context, principal, decodeImage: this.#decodeImage };
+    if (wire === "micro-turn") return new MicroTurnConnection(connection, { ...shared, sessions: this.#sessions });
+    const clock = this.#clock === undefined ? {} : { clock: this.#clock };
+    return new RealtimeConnection(connection, { ...shared, ...clock, query, sessions: this.#realtimeSessions });
+  }
+
+  /** Sessions of both wires. */
+  get #live(): (HeldSession | RealtimeSession)[] {
+    return [...this.#sessions.values(), ...this.#realtimeSessions.values()];
   }
 
   #pingAll(): void {
@@ -303,7 +322,7 @@ class EngineServer implements MicroturnServer {
   }
 
   metrics(): Promise<string> {
-    const held = [...this.#sessions.values()].filter(({ connected }) => !connected).length;
+    const held = this.#live.filter(({ connected }) => !connected).length;
     this.#metrics.sessions.set({ state: "held" }, held);
     this.#metrics.sessions.set({ state: "connected" }, this.openSessions - held);
     return this.#metrics.registry.metrics();
@@ -314,7 +333,7 @@ class EngineServer implements MicroturnServer {
     this.#context?.admission.drain();
     this.#log.info({ sessions: this.openSessions, withinMs }, "draining");
     const untilMs = performance.now() + withinMs;
-    for (const session of this.#sessions.values()) session.announceDrain(withinMs);
+    for (const session of this.#live) session.announceDrain(withinMs);
     while (this.openSessions > 0 && performance.now() < untilMs) {
       await new Promise((resolve) => setTimeout(resolve, Math.min(50, withinMs)));
     }
@@ -329,7 +348,7 @@ class EngineServer implements MicroturnServer {
     clearInterval(this.#pings);
     this.#stop.abort();
     this.#draining = true;
-    for (const session of [...this.#sessions.values()]) {
+    for (const session of this.#live) {
       session.fail(new DuplexError("SESSION_CLOSED", "the server stops"), "drained");
     }
     for (const detach of this.#detach.splice(0)) detach();
@@ -354,10 +373,19 @@ class EngineServer implements MicroturnServer {
   }
 }
 
+/** How many times the largest message is still read, to be refused with a word. */
+const oversize = 4;
+
+/** What a client has asked for by its address. */
+interface Asked {
+  readonly wire: WireName;
+  readonly query: URLSearchParams;
+}
+
 /** What handles the messages of a connection. */
 interface Served {
   receive(data: Uint8Array | string): void;
-  closed(): void;
+  closed(code: number): void;
 }
 
 /** When something last came from a socket. */
@@ -368,6 +396,10 @@ function wireOf({ url = "", headers }: IncomingMessage): WireName | undefined {
   if (path === serverPaths.microTurn) return "micro-turn";
   if (path !== serverPaths.realtime) return undefined;
   return protocolsOf(headers["sec-websocket-protocol"]).includes(protocolName) ? "micro-turn" : "realtime";
+}
+
+function queryOf({ url = "" }: IncomingMessage): URLSearchParams {
+  return new URLSearchParams(url.split("?")[1] ?? "");
 }
 
 function chosenProtocol(protocols: Set<string>): string | false {

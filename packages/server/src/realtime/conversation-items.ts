@@ -39,7 +39,11 @@ export class ConversationItems {
   add(item: ConversationItem, place?: Place): string | null {
     this.checkPlace(item.id, place);
     const at =
-      place === undefined ? this.#items.length : place === "root" ? 0 : this.#items.findIndex(({ id }) => id === place) + 1;
+      place === undefined
+        ? this.#items.length
+        : place === "root"
+          ? 0
+          : this.#items.findIndex(({ id }) => id === place) + 1;
     this.#items.splice(at, 0, item);
     const before = this.#items[at - 1]?.id ?? null;
     if (this.#items.length > maxItems) this.#items.shift();
@@ -50,11 +54,9 @@ export class ConversationItems {
   checkPlace(id: string, place: Place): void {
     if (this.get(id) !== undefined) throw invalidValue("item.id", "an item has this id already");
     if (place === undefined || place === "root" || this.get(place) !== undefined) return;
-    throw new RealtimeError(
-      "item_create_invalid_previous_item_id",
-      "The item of 'previous_item_id' does not exist.",
-      { param: "previous_item_id" },
-    );
+    throw new RealtimeError("item_create_invalid_previous_item_id", "The item of 'previous_item_id' does not exist.", {
+      param: "previous_item_id",
+    });
   }
 
   /** @returns whether there was one */

@@ -95,7 +95,7 @@ export function argumentsFor({ parameters }: FunctionTool, delegation: Delegatio
   const required = Array.isArray(parameters?.required) ? (parameters.required as unknown[]) : [];
   const wanted = properties.filter(({ name }) => required.includes(name));
   const filled = wanted.length > 0 ? wanted : properties.slice(0, 1);
-  return JSON.stringify(Object.fromEntries(filled.map(({ name, schema }) => [name, valueOf(schema, delegation.task)])));
+  return JSON.stringify(Object.fromEntries(filled.map(({ name, schema }) => [name, textFor(schema, delegation.task)])));
 }
 
 /** What is said of the output of a function: its words, where it has some, else the output as it stands. */
@@ -145,7 +145,7 @@ function isString({ type }: Fields): boolean {
   return type === "string" || (Array.isArray(type) && type.includes("string"));
 }
 
-function valueOf(schema: Fields, task: string): string {
+function textFor(schema: Fields, task: string): string {
   if (!Array.isArray(schema.enum)) return task;
   const allowed = schema.enum.filter((value): value is string => typeof value === "string");
   const words = task.toLowerCase();

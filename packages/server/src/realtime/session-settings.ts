@@ -102,7 +102,8 @@ export class SessionSettings {
    */
   update(patch: Fields, hasSpoken: boolean): void {
     checkKnown(patch, known, "session.");
-    if (patch.type !== undefined && patch.type !== "realtime") throw invalidValue("session.type", "expected 'realtime'");
+    if (patch.type !== undefined && patch.type !== "realtime")
+      throw invalidValue("session.type", "expected 'realtime'");
     if (patch.session_id !== undefined && patch.session_id !== null && patch.session_id !== this.#id) {
       throw invalidValue("session.session_id", "the id of a session cannot be chosen");
     }

@@ -60,6 +60,7 @@ export const closeCodes = {
   normal: 1000,
   goingAway: 1001,
   violation: 1008,
+  tooLarge: 1009,
   internal: 1011,
   tryAgainLater: 1013,
   /** Another connection has taken up the session. */
