@@ -75,7 +75,7 @@ export class Decoder {
       shape: [config.convKernel - 1, widths.reduce((a, b) => a + b, 0)],
       update: { kind: "replace" },
     });
-    const histories = g.split(packed, 2, widths);
+    const histories = g.splitInStages(packed, 2, widths);
     for (const [layer, ring] of rings.entries()) {
       const [convolution, afterAttention, afterMlp] = histories.slice(3 * layer, 3 * layer + 3);
       this.layers.push({ attention: { ...ring, convolution }, afterAttention, afterMlp });

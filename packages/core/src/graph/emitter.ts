@@ -22,6 +22,9 @@ const opset = 23;
 /** Inline constants are limited by protobuf (2 GB); above this the weights go to files beside the model. */
 const inlineLimitBytes = 1 << 30;
 
+/** With what they are cut from, 8 buffers: what every WebGPU adapter can bind in a shader. The most in Chromium are 10. */
+const mostParts = 7;
+
 /** What all scopes of one graph share. */
 interface Shared {
   readonly constants: Map<string, OnnxTensor>;
@@ -185,6 +188,15 @@ export class Emitter {
   /** Cuts into parts of explicit sizes. */
   split(x: Value, axis: number, sizes: readonly number[]): Value[] {
     return sizes.length === 1 ? [x] : this.ops("Split", [x, this.sizes(sizes)], sizes.length, { axis });
+  }
+
+  /** As {@link split}, in stages of few parts each, for any number of them on a GPU. */
+  splitInStages(x: Value, axis: number, sizes: readonly number[]): Value[] {
+    if (sizes.length <= mostParts) return this.split(x, axis, sizes);
+    const groups: number[][] = [];
+    for (let at = 0; at < sizes.length; at += mostParts) groups.push(sizes.slice(at, at + mostParts));
+    const sums = groups.map((group) => group.reduce((sum, size) => sum + size, 0));
+    return this.splitInStages(x, axis, sums).flatMap((part, i) => this.split(part, axis, groups[i]));
   }
 
   /** Elements `start … end - 1` of an axis. */

@@ -47,7 +47,7 @@ export function vocoderNetwork(c: BuildContext, levels: Value, frames: number): 
     shape: [history, blocks * width],
     update: { kind: "replace" },
   });
-  const histories = g.split(packed, 2, new Array<number>(blocks).fill(width));
+  const histories = g.splitInStages(packed, 2, new Array<number>(blocks).fill(width));
   const windows = Int32Array.from({ length: frames * kernel }, (_, i) => Math.floor(i / kernel) + (i % kernel));
   const at = "microturn.vocoder.";
 

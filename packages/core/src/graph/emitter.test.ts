@@ -1,0 +1,24 @@
+import { describe, expect, it } from "vitest";
+import { Emitter } from "./emitter.js";
+import { GraphRunner } from "./test-runner.js";
+
+describe("Emitter", () => {
+  it.each([1, 7, 8, 18, 60])("cuts into %i parts in stages, in their order", async (count) => {
+    const sizes = Array.from({ length: count }, (_, i) => 1 + (i % 3));
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    const g = new Emitter();
+    const parts = g.splitInStages(g.input("x", "float32", [-1, total]), 1, sizes);
+    expect(parts).toHaveLength(count);
+    // Each times its number, in the opposite order.
+    const numbered = parts.map((part, i) => g.mul(part, g.float(i + 1)));
+    g.output("y", g.concat(numbered.reverse(), 1), "float32", [-1, total]);
+    const graph = g.finish("stages");
+    const runner = await GraphRunner.create(graph);
+    const data = Float32Array.from({ length: total }, (_, i) => i);
+    const { y } = await runner.run({ x: { type: "float32", shape: [1, total], data } });
+    await runner.close();
+    let at = 0;
+    const expected = sizes.map((size, i) => Array.from({ length: size }, () => (i + 1) * at++));
+    expect([...y.data]).toEqual(expected.reverse().flat());
+  });
+});
