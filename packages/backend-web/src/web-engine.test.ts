@@ -1,7 +1,8 @@
+import { DuplexError } from "@microturn/core";
 import { codeOf } from "@microturn/core/testing";
 import { describe, expect, it } from "vitest";
 import type { Call } from "./engine-messages.js";
-import { FakeWorker, type Script } from "./testing/fake-worker.js";
+import { FakeWorker, report, type Script } from "./testing/fake-worker.js";
 import { type DeviceChange, type WebEngineOptions, webEngine } from "./web-engine.js";
 
 /** An engine whose workers are fakes, the nth with the nth script, and what it told. */
@@ -147,11 +148,77 @@ describe("webEngine, its worker a fake", () => {
     });
   });
 
+  describe("with a smaller model for slow devices", () => {
+    const smaller = { name: "smaller", read: () => Promise.reject(new Error("nothing is read")) };
+    /** Loads in so many milliseconds a micro-turn. */
+    const takes =
+      (turnMs: number, then: Script = () => undefined): Script =>
+      (call, worker) =>
+        call.kind === "load"
+          ? Promise.resolve({ ...report, calibration: { turnMs, keepsUp: turnMs <= 160 } })
+          : then(call, worker);
+    const modelOf = ({ calls: [first] }: FakeWorker) => first?.kind === "load" && first.options.modelName;
+
+    it("leaves it alone where the model keeps up, or a slow one is asked for", async () => {
+      for (const [turnMs, acceptSlow] of [
+        [160, false],
+        [161, true],
+      ] as const) {
+        const { engine, workers } = engineOver([takes(turnMs)], { smaller, acceptSlow });
+        await engine.load();
+        expect(workers).toHaveLength(1);
+        expect(engine.choice).toMatchObject({ model: "none", calibration: { turnMs } });
+        expect(engine.choice).not.toHaveProperty("tooLarge");
+        await engine.close();
+      }
+    });
+
+    it("takes it where no device keeps up, says why, and stays with it when the device is lost", async () => {
+      const { engine, workers } = engineOver([takes(500), takes(90, losesIn("step")), takes(90)], { smaller });
+      const session = await engine.open();
+      expect(workers.map(modelOf)).toEqual(["none", "smaller"]);
+      const choice = { model: "smaller", tooLarge: { model: "none", description: "fake", turnMs: 500 } };
+      expect(engine.choice).toMatchObject({ ...choice, calibration: { turnMs: 90, keepsUp: true } });
+      expect((await session.step(input(0))).text).toBe("0");
+      expect(workers.map(modelOf)).toEqual(["none", "smaller", "smaller"]);
+      expect(engine.choice).toMatchObject(choice);
+      await engine.close();
+      expect(workers.every(({ terminated }) => terminated)).toBe(true);
+    });
+
+    it("stays with the larger one, slow as it is, where the smaller cannot be had, and warns", async () => {
+      const warnings: Error[] = [];
+      const fails: Script = () => Promise.reject(new DuplexError("NETWORK_FAILED", "offline"));
+      const { engine, workers } = engineOver([takes(500), fails], {
+        smaller,
+        onWarning: (warning) => void warnings.push(warning),
+      });
+      const session = await engine.open();
+      expect(warnings).toMatchObject([{ code: "NETWORK_FAILED" }]);
+      expect(engine.choice).toMatchObject({ model: "none", calibration: { keepsUp: false } });
+      expect((await session.step(input(0))).text).toBe("0");
+      expect(workers.map(({ terminated }) => terminated)).toEqual([false, true]);
+      await engine.close();
+    });
+
+    it("leaves nothing behind when it is closed while it loads", async () => {
+      const slow: Script = (call) => (call.kind === "load" ? never : undefined);
+      const { engine, workers } = engineOver([takes(500), slow], { smaller });
+      const loading = codeOf(engine.load());
+      await later();
+      expect(workers).toHaveLength(2);
+      await engine.close();
+      expect(await loading).toBe("SESSION_CLOSED");
+      expect(workers.every(({ terminated }) => terminated)).toBe(true);
+    });
+  });
+
   it("refuses options that it cannot follow", () => {
     expect(() => engineOver([], { devices: [] })).toThrow(RangeError);
     expect(() => engineOver([], { devices: ["cpu" as "wasm"] })).toThrow(/known are webgpu, wasm/);
     expect(() => engineOver([], { maxSessions: 65 })).toThrow(RangeError);
     expect(() => engineOver([], { threads: 0 })).toThrow(RangeError);
     expect(() => webEngine({ model: "https://example.org/mini/?v=2" })).toThrow(TypeError);
+    expect(() => engineOver([], { smaller: "https://example.org/tiny/#top" })).toThrow(TypeError);
   });
 });

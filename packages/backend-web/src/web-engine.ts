@@ -7,6 +7,7 @@ import {
   type EngineLoadOptions,
   type EngineOpenOptions,
   type EngineSession,
+  type LoadProgress,
   type ModelSource,
   experimental_SharedLoad as SharedLoad,
   type WeightType,
@@ -24,6 +25,11 @@ export interface WebEngineOptions {
    * the browser's cache; `cachedModel` says how. Any other is read by the page.
    */
   readonly model: ModelSource | string | URL;
+  /**
+   * Another one, used where no device computes a micro-turn of `model` in time: a session then talks with it from the beginning. Default
+   * none. {@link DeviceChoice.model} tells which it is.
+   */
+  readonly smaller?: ModelSource | string | URL;
   /**
    * Tried in this order; the first that is there and computes a micro-turn in time is used. Default `["webgpu", "wasm"]`. What
    * became of each is in {@link WebEngine.choice}.
@@ -43,7 +49,7 @@ export interface WebEngineOptions {
   readonly runtimeFolder?: string | URL;
   /** Makes the worker; default from `worker.js` in this package's build. For bundlers that do not find it by themselves. */
   readonly worker?: () => Worker;
-  /** Called when the model loads without being kept for the next time; the error says why. */
+  /** Called when the model loads without being kept for the next time, or `smaller` is needed and cannot be had; the error says why. */
   readonly onWarning?: (warning: Error) => void;
   /** Called when the sessions were moved to another device. */
   readonly onDeviceChange?: (change: DeviceChange) => void;
@@ -51,6 +57,10 @@ export interface WebEngineOptions {
 
 /** The device in use, and how it was found. */
 export interface DeviceChoice {
+  /** Name of the model that it computes. */
+  readonly model: string;
+  /** What the larger model took on the best device, where the smaller one is in use for that. */
+  readonly tooLarge?: { readonly model: string; readonly description: string; readonly turnMs: number };
   readonly device: WebDevice;
   /** In words, for people. */
   readonly description: string;
@@ -104,32 +114,39 @@ export function webEngine(options: WebEngineOptions): WebEngine {
   return new WorkerEngine(options, devices);
 }
 
+type LoadArguments = [signal: AbortSignal, onProgress: (progress: LoadProgress) => void];
+
 interface Host {
   readonly connection: HostConnection;
   readonly report: HostReport;
+  readonly model: ModelSource;
+  readonly tooLarge?: DeviceChoice["tooLarge"];
 }
 
 class WorkerEngine implements WebEngine {
   readonly #options: WebEngineOptions;
   readonly #devices: readonly WebDevice[];
   readonly #model: ModelSource;
+  readonly #smaller: ModelSource | undefined;
   readonly #sessions = new Set<WebSession>();
   /** Times at which sessions were moved, ms. */
   readonly #moves: number[] = [];
   #loading: SharedLoad<Host> | undefined;
-  #choice: DeviceChoice | undefined;
+  /** Where sessions are opened, once it is known. */
+  #host: Host | undefined;
   #nextSession = 0;
   #closed: Promise<void> | undefined;
 
   constructor(options: WebEngineOptions, devices: readonly WebDevice[]) {
     this.#options = options;
     this.#devices = devices;
-    const { model } = options;
-    this.#model = typeof model === "string" || model instanceof URL ? atUrl(model) : model;
+    const { model, smaller } = options;
+    this.#model = sourceOf(model);
+    this.#smaller = smaller === undefined ? undefined : sourceOf(smaller);
   }
 
   get choice(): DeviceChoice | undefined {
-    return this.#choice;
+    return this.#host === undefined ? undefined : choiceOf(this.#host);
   }
 
   async load(options: EngineLoadOptions = {}): Promise<EngineCapabilities> {
@@ -188,7 +205,7 @@ class WorkerEngine implements WebEngine {
 
   async #load(operation: string, { signal, onProgress }: EngineLoadOptions): Promise<Host> {
     this.#requireOpen(operation);
-    if (this.#loading === undefined || this.#loading.failed) this.#loading = this.#start(this.#devices);
+    if (this.#loading === undefined || this.#loading.failed) this.#loading = this.#first();
     return this.#loading.wait(operation, signal, onProgress);
   }
 
@@ -196,32 +213,63 @@ class WorkerEngine implements WebEngine {
     if (this.#closed !== undefined) throw new DuplexError("SESSION_CLOSED", `${operation}: the engine is closed`);
   }
 
-  #start(devices: readonly WebDevice[]): SharedLoad<Host> {
+  /** The model, or the smaller one where no device keeps up with it. */
+  #first(): SharedLoad<Host> {
     return new SharedLoad(async (signal, onProgress) => {
-      const { worker = defaultWorker } = this.#options;
-      let host: Host | undefined;
-      const connection = new HostConnection(makeWorker(worker), this.#model, {
-        onLost: (reason) => {
-          if (host !== undefined) void this.#move(host, reason);
-        },
-        onWarning: (warning) => this.#options.onWarning?.(warning),
-      });
-      try {
-        const report = await connection.call(
-          { kind: "load", options: this.#hostOptions(devices) },
-          { signal, onProgress },
-        );
-        host = { connection, report };
-        this.#choice = choiceOf(report);
-        return host;
-      } catch (error) {
-        await connection.close();
-        throw error;
-      }
+      const larger = await this.#start(this.#model, this.#devices, signal, onProgress);
+      const { keepsUp } = larger.report.calibration;
+      this.#host =
+        keepsUp || this.#options.acceptSlow === true || this.#smaller === undefined
+          ? larger
+          : await this.#insteadOf(larger, this.#smaller, signal, onProgress);
+      return this.#host;
     });
   }
 
-  #hostOptions(devices: readonly WebDevice[]): HostOptions {
+  /** The larger one stays until the smaller is there: slow is better than nothing. */
+  async #insteadOf(larger: Host, smaller: ModelSource, ...load: LoadArguments): Promise<Host> {
+    const { model, report } = larger;
+    try {
+      const host = await this.#start(smaller, this.#devices, ...load);
+      void larger.connection.close();
+      const { description, calibration } = report;
+      return Object.assign(host, { tooLarge: { model: model.name, description, turnMs: calibration.turnMs } });
+    } catch (error) {
+      if (!load[0].aborted && !larger.connection.broken) {
+        this.#options.onWarning?.(error as Error);
+        return larger;
+      }
+      await larger.connection.close();
+      throw error;
+    }
+  }
+
+  async #start(
+    model: ModelSource,
+    devices: readonly WebDevice[],
+    ...[signal, onProgress]: LoadArguments
+  ): Promise<Host> {
+    const { worker = defaultWorker } = this.#options;
+    let host: Host | undefined;
+    const connection = new HostConnection(makeWorker(worker), model, {
+      onLost: (reason) => {
+        // One that is not used yet is nobody's loss.
+        if (host !== undefined && host === this.#host) void this.#move(host, reason);
+      },
+      onWarning: (warning) => this.#options.onWarning?.(warning),
+    });
+    try {
+      const options = this.#hostOptions(model, devices);
+      const report = await connection.call({ kind: "load", options }, { signal, onProgress });
+      host = { connection, report, model };
+      return host;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  #hostOptions(model: ModelSource, devices: readonly WebDevice[]): HostOptions {
     const {
       allowSoftware = false,
       acceptSlow = false,
@@ -230,8 +278,8 @@ class WorkerEngine implements WebEngine {
       runtimeFolder,
       weights,
     } = this.#options;
-    const { name } = this.#model;
-    const place = placeOf(this.#model);
+    const { name } = model;
+    const place = placeOf(model);
     return {
       ...{ modelName: name, devices, allowSoftware, acceptSlow, maxSessions },
       ...(place === undefined ? {} : { modelAt: place }),
@@ -242,23 +290,23 @@ class WorkerEngine implements WebEngine {
   }
 
   /** Sessions go on in a new worker. The device that was lost is tried once more; when it is lost again, it is left out. */
-  async #move({ connection, report }: Host, reason: string): Promise<void> {
+  async #move(from: Host, reason: string): Promise<void> {
     if (this.#closed !== undefined) return;
     const lostMs = performance.now();
     while (this.#moves.length > 0 && lostMs - this.#moves[0] > movesWindowMs) this.#moves.shift();
     this.#moves.push(lostMs);
-    const next = this.#restart(report.device, reason);
+    const next = this.#restart(from, reason);
     const home = next.then((host) => host.connection);
     home.catch(() => {});
     const sessions = [...this.#sessions];
     const moved = sessions.map((session) => session.move(home));
-    void connection.close();
+    void from.connection.close();
     const to = await next.catch(() => undefined);
     await Promise.all(moved);
     // Lost again before they were there: that move will tell.
     if (to === undefined || to.connection.broken) return;
     const gapMs = performance.now() - lostMs;
-    const change = { from: choiceOf(report), to: choiceOf(to.report), reason, gapMs, sessions: sessions.length };
+    const change = { from: choiceOf(from), to: choiceOf(to), reason, gapMs, sessions: sessions.length };
     try {
       this.#options.onDeviceChange?.(change);
     } catch (error) {
@@ -269,27 +317,32 @@ class WorkerEngine implements WebEngine {
   }
 
   /** @throws DuplexError `BACKEND_FAILED` if it is lost too often, and whatever loading throws */
-  async #restart(lost: WebDevice, reason: string): Promise<Host> {
+  async #restart(lost: Host, reason: string): Promise<Host> {
     if (this.#moves.length > mostMoves) {
       this.#loading = undefined;
-      this.#choice = undefined;
+      this.#host = undefined;
       const times = `lost ${this.#moves.length} times in a minute`;
       throw new DuplexError("BACKEND_FAILED", `webEngine: ${times}; the last time, ${reason}`);
     }
-    const others = this.#devices.filter((device) => device !== lost);
+    const others = this.#devices.filter((device) => device !== lost.report.device);
     const without = others.length > 0 ? others : this.#devices;
-    if (this.#moves.length > 1) return this.#reload(without);
+    if (this.#moves.length > 1) return this.#reload(lost, without);
     try {
-      return await this.#reload(this.#devices);
+      return await this.#reload(lost, this.#devices);
     } catch (error) {
       // Lost again while it loads.
       if (others.length === 0 || this.#closed !== undefined) throw error;
-      return this.#reload(others);
+      return this.#reload(lost, others);
     }
   }
 
-  #reload(devices: readonly WebDevice[]): Promise<Host> {
-    this.#loading = this.#start(devices);
+  /** With the same model: sessions go on in it. */
+  #reload({ model, tooLarge }: Host, devices: readonly WebDevice[]): Promise<Host> {
+    this.#loading = new SharedLoad(async (...load) => {
+      const host = await this.#start(model, devices, ...load);
+      this.#host = tooLarge === undefined ? host : Object.assign(host, { tooLarge });
+      return host;
+    });
     return this.#loading.wait("move to another device", undefined, undefined);
   }
 }
@@ -305,6 +358,10 @@ function makeWorker(make: () => Worker): Worker {
 
 function defaultWorker(): Worker {
   return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "microturn" });
+}
+
+function sourceOf(model: ModelSource | string | URL): ModelSource {
+  return typeof model === "string" || model instanceof URL ? atUrl(model) : model;
 }
 
 /** A model that the worker reads by itself. */
@@ -328,8 +385,12 @@ function placeOf(model: ModelSource): ModelPlace | undefined {
   return model.base === undefined ? undefined : { name: model.name, base: model.base };
 }
 
-function choiceOf({ device, description, passedOver, calibration }: HostReport): DeviceChoice {
-  return { device, description, passedOver, calibration };
+function choiceOf({ report, model, tooLarge }: Host): DeviceChoice {
+  const { device, description, passedOver, calibration } = report;
+  return {
+    ...{ model: model.name, device, description, passedOver, calibration },
+    ...(tooLarge === undefined ? {} : { tooLarge }),
+  };
 }
 
 function checkInteger(name: string, value: number, low: number, high: number): void {

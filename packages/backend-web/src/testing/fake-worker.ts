@@ -1,7 +1,14 @@
 // A worker's side of `webEngine` without a worker: answers calls as a script says, and breaks when it is told to.
 
 import type { EngineCapabilities, TurnOutput } from "@microturn/core";
-import type { Call, CallAnswers, HostReport, ToPage, ToWorker } from "../engine-messages.js";
+import {
+  type Call,
+  type CallAnswers,
+  failureOf,
+  type HostReport,
+  type ToPage,
+  type ToWorker,
+} from "../engine-messages.js";
 
 /** What a fake worker answers; a promise that never settles leaves the call open. */
 export type Script = (call: Call, worker: FakeWorker) => Promise<CallAnswers[Call["kind"]]> | undefined;
@@ -22,7 +29,7 @@ export const capabilities: EngineCapabilities = {
   maxSessions: 4,
 };
 
-const report: HostReport = {
+export const report: HostReport = {
   capabilities,
   device: "wasm",
   description: "fake",
@@ -52,7 +59,10 @@ export class FakeWorker extends EventTarget {
     const copy = structuredClone(message);
     if (!("call" in copy)) return;
     this.calls.push(copy.call);
-    void (this.script(copy.call, this) ?? usual(copy.call)).then((value) => this.#say({ id: copy.id, value }));
+    (this.script(copy.call, this) ?? usual(copy.call)).then(
+      (value) => this.#say({ id: copy.id, value }),
+      (error) => this.#say({ id: copy.id, failure: failureOf(error) }),
+    );
   }
 
   terminate(): void {
