@@ -30,3 +30,5 @@ export {
   type RealtimeTurnDetection,
 } from "./wires/openai-realtime-options.js";
 export { createRealtimeToken, type RealtimeToken, type RealtimeTokenOptions } from "./wires/openai-realtime-token.js";
+export { vllmOmniEngine } from "./wires/vllm-omni.js";
+export type { VllmOmniOptions, VllmOmniTool } from "./wires/vllm-omni-options.js";

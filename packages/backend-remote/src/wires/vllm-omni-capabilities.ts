@@ -1,0 +1,40 @@
+// What the served model can do, as `session.created` tells. All branches on the server go by this, never by a model's name.
+
+import { DuplexError, type EngineCapabilities } from "@microturn/core";
+import type { Fields } from "./openai-realtime-messages.js";
+
+export class OmniCapabilities {
+  /** Length of a unit of the model, ms; images go with the sound that closes one. */
+  readonly periodMs: number;
+  /** A session outlives its connection. */
+  readonly resumes: boolean;
+  /** What is remembered of a reply can be cut. */
+  readonly truncates: boolean;
+  /** Text alone is answered. */
+  readonly answersText: boolean;
+  /** What the model takes, where the server tells. */
+  readonly #inputs: readonly string[] | undefined;
+
+  constructor(told: Fields) {
+    const { chunk_period_ms: period, optional_input_modalities: optional, required_input_modalities: required } = told;
+    this.periodMs = typeof period === "number" && period >= 1 && period <= 60_000 ? period : 200;
+    this.resumes = told.supports_session_resume === true;
+    this.truncates = told.supports_audio_truncate === true;
+    this.answersText = told.supports_text_only_turn === true;
+    const inputs = Array.isArray(optional) && Array.isArray(required) ? [...optional, ...required] : undefined;
+    this.#inputs = inputs?.filter((input) => typeof input === "string");
+  }
+
+  /** @throws DuplexError `UNSUPPORTED` for what the application counts on and the server is known not to have */
+  check({ inputs, truncates }: EngineCapabilities): void {
+    if (truncates && !this.truncates) {
+      throw new DuplexError(
+        "UNSUPPORTED",
+        "open: the model does not cut what it remembers of a reply; leave truncates out of the options",
+      );
+    }
+    if (!inputs.includes("video") || this.#inputs === undefined || this.#inputs.includes("video")) return;
+    const taken = this.#inputs.join(", ").slice(0, 100);
+    throw new DuplexError("UNSUPPORTED", `open: the model takes no video, only ${taken}; leave "video" out of inputs`);
+  }
+}

@@ -1,0 +1,532 @@
+// The duplex wire of vLLM-Omni, which our own server speaks as well: OpenAI Realtime's events, and beside them decisions of the
+// model, an epoch that counts interruptions, what was heard, and sessions that outlive a connection.
+// Facts: `docs/serving/realtime_duplex_api.md` of vLLM-Omni, and its server and client of version 0.30.
+
+import { DuplexError, type Engine, type EngineCapabilities, type TextInput } from "@microturn/core";
+import { decodeBase64, encodeBase64 } from "../codec/base64.js";
+import { functionCall } from "../codec/function-call.js";
+import { encodeJpeg } from "../codec/jpeg.js";
+import { OpenCalls } from "../codec/open-calls.js";
+import { OrderedTranscripts } from "../codec/ordered-transcripts.js";
+import { encodePcm16 } from "../codec/pcm16.js";
+import { pacedEngine } from "../paced/paced-engine.js";
+import type { SocketEnd, SocketMessage, SocketRequest } from "../socket/message-socket.js";
+import type { CloseVerdict, Wire, WireDelegation, WireEvents, WirePlayed, WireUnit } from "../wire.js";
+import { redactKeys } from "./openai-realtime-errors.js";
+import { type Fields, fieldsOf, textOf } from "./openai-realtime-messages.js";
+import { OmniCapabilities } from "./vllm-omni-capabilities.js";
+import { endedError, isLost, replacedError, verdictOfOmniEnd, verdictOfOmniError } from "./vllm-omni-errors.js";
+import {
+  countOf,
+  type OmniError,
+  type OmniEvent,
+  omniViolation,
+  readOmniError,
+  readOmniEvent,
+} from "./vllm-omni-messages.js";
+import {
+  checkOmniOptions,
+  omniInputRates,
+  omniOutputRate,
+  omniRequest,
+  omniSession,
+  type VllmOmniOptions,
+} from "./vllm-omni-options.js";
+import { PlaybackLedger } from "./vllm-omni-playback.js";
+import { OmniReplies } from "./vllm-omni-replies.js";
+
+const turnMs = 200;
+/** The wire has no timer: a sign of life every 30 s of sound. */
+const heartbeatUnits = 150;
+/** Characters of base64 in one message beyond which it is taken for broken: a minute of sound. */
+const maxDeltaLength = 60 * omniOutputRate * 2 * 1.4;
+const maxTextLength = 8192;
+const maxCalls = 64;
+
+/**
+ * An engine over a duplex model that vLLM-Omni serves, or over `/v1/realtime` of `@microturn/server`.
+ *
+ * @throws TypeError for options that do not go together, or a key in a page; RangeError for a number out of its range
+ * @example
+ * const engine = vllmOmniEngine({ url: "ws://127.0.0.1:8099", model: "openbmb/MiniCPM-o-4_5", refAudio, inputs: ["video"] });
+ * const session = await DuplexSession.open({ engine });
+ * session.on("speech", (pcm) => player.write(pcm));
+ */
+export function vllmOmniEngine(options: VllmOmniOptions): Engine {
+  checkOmniOptions(options);
+  return pacedEngine("vllmOmniEngine", () => new VllmOmniWire(options), options);
+}
+
+/** What a session is taken up again with. */
+interface Ticket {
+  readonly session: string;
+  token: string;
+  readonly incarnation: number | undefined;
+}
+
+/** The codec of one session. */
+export class VllmOmniWire implements Wire {
+  readonly capabilities: EngineCapabilities;
+  readonly reserveMs: number;
+  readonly maxReplyMs = 120_000;
+  readonly #options: VllmOmniOptions;
+  readonly #replies = new OmniReplies();
+  readonly #ledger = new PlaybackLedger();
+  readonly #calls = new OpenCalls();
+  readonly #transcripts = new OrderedTranscripts();
+  /** Calls of responses whose end has not come, by response. */
+  readonly #called = new Map<string, WireDelegation[]>();
+  #server = new OmniCapabilities({});
+  #secrets: readonly string[] = [];
+  #events: WireEvents | undefined;
+  #ready = false;
+  #leaving = false;
+  #sessions = 0;
+  /** What was lost of the session before has been told. */
+  #lossTold = false;
+  #ticket: Ticket | undefined;
+  #resuming = false;
+  /** Numbers of the last event that was taken, and of the last that was acknowledged. */
+  #sequence = 0;
+  #acknowledged = 0;
+  #sent = 0;
+  #units = 0;
+  /** Sound that the session has got, ms. */
+  #inputMs = 0;
+  /** The newest image, until a unit of the model closes. */
+  #image: string | undefined;
+
+  constructor(options: VllmOmniOptions) {
+    const {
+      url,
+      model = "the server's own",
+      inputFormat = "pcm16",
+      inputs = [],
+      tools = [],
+      reserveMs = 160,
+    } = options;
+    const { truncates = false } = options;
+    this.#options = options;
+    this.reserveMs = reserveMs;
+    const text = inputs.includes("text") || tools.length > 0;
+    this.capabilities = {
+      ...{ turnDurationMs: turnMs, inputSampleRate: omniInputRates[inputFormat], outputSampleRate: omniOutputRate },
+      inputs: [
+        "audio",
+        ...(inputs.includes("video") ? (["video"] as const) : []),
+        ...(text ? (["text"] as const) : []),
+      ],
+      outputs: ["audio", "text", "heard"],
+      ...{ saysText: false, hearsText: false, decisions: true, delegation: tools.length > 0, snapshots: false },
+      ...{ deterministic: false, truncates, maxSessions: 1 },
+      identity: { model, backend: new URL(url).host },
+    };
+  }
+
+  async request(): Promise<SocketRequest> {
+    const { request, secrets } = await omniRequest(this.#options);
+    this.#secrets = secrets;
+    return request;
+  }
+
+  opened(events: WireEvents): void {
+    this.#events = events;
+    this.#ready = false;
+    this.#resuming = this.#ticket !== undefined;
+    if (this.#ticket === undefined) {
+      this.#send("session.update", { session: omniSession(this.#options) });
+      return;
+    }
+    const { session, token, incarnation } = this.#ticket;
+    this.#send("session.resume", {
+      ...{ session_id: session, resume_token: token, last_received_server_event_seq: this.#sequence },
+      ...(incarnation === undefined ? {} : { incarnation }),
+    });
+  }
+
+  receive(message: SocketMessage): void {
+    const event = readOmniEvent(message);
+    const { type, sequence, epoch } = event;
+    if (type === "session.created") {
+      this.#create(event);
+      return;
+    }
+    // A replay after a break begins with what had come, and was not acknowledged.
+    if (sequence !== undefined) {
+      if (sequence <= this.#sequence) return;
+      this.#sequence = sequence;
+    }
+    if (epoch !== undefined && this.#replies.see(epoch)) this.#events?.flush();
+    if (Object.hasOwn(this.#takers, type)) this.#takers[type](event);
+    else if (!passedOver.has(type)) this.#events?.note({ type: "raw", message: event.fields });
+  }
+
+  sendUnit({ audio, images, text, played = [] }: WireUnit): void {
+    this.#acknowledge();
+    for (const one of played) this.#tellPlayed(one);
+    this.#replies.tick();
+    this.#append(audio, images.at(-1));
+    if (this.#units++ % heartbeatUnits === heartbeatUnits - 1) this.#send("session.heartbeat", {});
+    for (const one of text) this.#tell(one);
+  }
+
+  /**
+   * Cancels the response that is under way. Every model takes that; `barge_in` stops no more, and drops what the user has said
+   * since the last unit of the model.
+   */
+  interrupt(): void {
+    const active = this.#replies.live.at(-1);
+    if (active === undefined) return;
+    this.#replies.cutAll();
+    this.#replies.expectRise();
+    this.#send("response.cancel", { response_id: active.id }, "interrupt");
+  }
+
+  truncate(reply: string, heardMs: number): void {
+    const ack = this.#ledger.cut(reply, heardMs);
+    if (ack === undefined) return;
+    const truncates = this.#server.truncates ? { truncate: true } : {};
+    this.#send("playback.ack", {
+      ...{ response_id: reply, item_id: ack.item, played_ms: ack.ms, committed_ms: ack.ms, ...truncates },
+    });
+  }
+
+  closed(end: SocketEnd): CloseVerdict {
+    this.#ready = false;
+    return verdictOfOmniEnd(end, this.#secrets);
+  }
+
+  goodbye(): void {
+    this.#leaving = true;
+    // Without it the server would keep the session for one who comes back.
+    this.#send("session.close", {});
+  }
+
+  // --- the session ---
+
+  #create({ fields, sequence = 0, epoch = 0 }: OmniEvent): void {
+    if (this.#ready || this.#resuming) return;
+    const session = fieldsOf(fields.session);
+    const told = fieldsOf(session?.capabilities);
+    if (session === undefined || told === undefined) {
+      throw new DuplexError(
+        "UNSUPPORTED",
+        "open: expected the capabilities of a duplex session, the server tells none; give url of a server with session_mode: duplex, or use openaiRealtimeEngine",
+      );
+    }
+    this.#server = new OmniCapabilities(told);
+    this.#server.check(this.capabilities);
+    checkOutput(session);
+    this.#begin(epoch);
+    this.#sequence = sequence;
+    this.#ticket = this.#server.resumes ? ticketOf(fields, session) : undefined;
+    if (++this.#sessions > 1) this.#lose("the conversation so far");
+    this.#lossTold = false;
+    this.#ready = true;
+    this.#events?.ready();
+  }
+
+  /** A session begins anew: nothing of an earlier one counts. */
+  #begin(epoch: number): void {
+    this.#sequence = 0;
+    this.#acknowledged = 0;
+    this.#inputMs = 0;
+    this.#image = undefined;
+    this.#replies.reset(epoch);
+    this.#ledger.clear();
+    this.#called.clear();
+    this.#transcripts.clear();
+    for (const id of this.#calls.clear()) this.#events?.delegationCancelled(id);
+  }
+
+  #resumed({ fields }: OmniEvent): void {
+    const token = textOf(fields.resume_token);
+    if (!this.#resuming || this.#ticket === undefined) return;
+    if (token !== "") this.#ticket.token = token;
+    this.#resuming = false;
+    this.#ready = true;
+    this.#events?.ready();
+  }
+
+  /** The session cannot be taken up again. @param what - is lost, told once */
+  #lose(what: string): void {
+    this.#ticket = undefined;
+    if (this.#lossTold) return;
+    this.#lossTold = true;
+    this.#events?.note({ type: "lost", what });
+  }
+
+  #resync({ fields }: OmniEvent): void {
+    const reason = textOf(fields.reason).slice(0, 100);
+    if (this.#resuming) {
+      this.#lose(`the conversation so far: the server cannot replay what was missed (${reason})`);
+      this.#events?.fail(endedError("session.resync_required", reason), true);
+    } else this.#lose(`the way back: if the connection breaks, the conversation starts anew (${reason})`);
+  }
+
+  #ended({ type, fields }: OmniEvent): void {
+    // Once the session is to end, that is the last word, and no failure.
+    if (this.#leaving) return;
+    this.#ticket = undefined;
+    this.#events?.fail(type === "session.replaced" ? replacedError() : endedError(type, textOf(fields.reason)), false);
+  }
+
+  #error({ fields }: OmniEvent): void {
+    const error = readOmniError(fields, (text) => redactKeys(text, this.#secrets));
+    const verdict = verdictOfOmniError(error, this.#ready);
+    if (verdict !== undefined) {
+      if (isLost(error)) this.#lose(`the conversation so far: ${error.code}`);
+      this.#events?.fail(verdict.error, verdict.retry);
+      return;
+    }
+    this.#swallow(error);
+    if (error.code === "input_backpressure") this.#events?.note({ type: "input-dropped", units: 1 });
+    if (error.code === "response_not_active" || error.eventId.startsWith("interrupt-")) this.#replies.noRise();
+  }
+
+  #swallow({ code, type, message }: Pick<OmniError, "code" | "type" | "message">): void {
+    this.#events?.note({ type: "swallowed", code: code || type, message });
+  }
+
+  // --- what comes ---
+
+  readonly #takers: Readonly<Record<string, (event: OmniEvent) => void>> = {
+    "session.resumed": (event) => this.#resumed(event),
+    "session.resync_required": (event) => this.#resync(event),
+    "session.replaced": (event) => this.#ended(event),
+    "session.expired": (event) => this.#ended(event),
+    "session.closed": (event) => this.#ended(event),
+    error: (event) => this.#error(event),
+    "response.created": ({ fields, epoch }) => void this.#replies.wanted(responseOf(fields), epoch),
+    "response.output_audio.delta": (event) => this.#takeSound(event),
+    "response.output_audio_transcript.delta": (event) => this.#takeWords(event),
+    "response.output_text.delta": (event) => this.#takeText(event),
+    "response.output_item.done": (event) => this.#itemDone(event),
+    "response.done": (event) => this.#responseDone(event),
+    "response.listen": ({ fields }) => this.#listen(fields),
+    "overlap.decision": ({ fields }) => {
+      if (fields.action === "barge_in") this.#cutAll();
+    },
+    "output_audio_buffer.cleared": ({ fields }) => this.#cut(textOf(fields.response_id)),
+    "conversation.item.input_audio_transcription.delta": ({ fields }) =>
+      this.#heard(this.#transcripts.add(itemOf(fields), textOf(fields.delta))),
+    "conversation.item.input_audio_transcription.completed": ({ fields }) =>
+      this.#heard(this.#transcripts.done(itemOf(fields), textOf(fields.transcript))),
+    "duplex.function_call.done": () =>
+      this.#swallow({
+        code: "duplex.function_call.done",
+        type: "",
+        message: "the model made a call that is malformed",
+      }),
+  };
+
+  #takeSound({ fields, epoch }: OmniEvent): void {
+    const id = nameOf(fields, "response_id");
+    const { delta, format = "pcm16", sample_rate_hz: rate = omniOutputRate } = fields;
+    if (typeof delta !== "string" || delta.length > maxDeltaLength) {
+      throw omniViolation("expected delta of a response's sound to be base64, at most a minute");
+    }
+    if (rate !== omniOutputRate || typeof format !== "string" || !/^(pcm16|pcm_s16le|s16le|pcm)$/.test(format)) {
+      const got = `${String(format).slice(0, 20)} at ${typeof rate === "number" ? rate : "no rate"}`;
+      throw new DuplexError(
+        "UNSUPPORTED",
+        `receive: expected pcm16 at ${omniOutputRate} Hz, got ${got}; leave output formats out of session`,
+      );
+    }
+    const reply = this.#replies.wanted(id, epoch);
+    if (reply === undefined) return;
+    const bytes = decodeBase64(delta);
+    if (bytes === undefined) throw omniViolation("expected delta of a response's sound to be base64");
+    const pcm = reply.pcm.push(bytes);
+    reply.sounded = true;
+    reply.text.mark(fieldsOf(fields.metadata)?.audio_text_marks);
+    this.#ledger.sound(id, textOf(fields.item_id) || `item_${id}`, (1000 * pcm.length) / omniOutputRate);
+    this.#events?.audio(pcm, id);
+  }
+
+  #takeWords({ fields, epoch }: OmniEvent): void {
+    const reply = this.#replies.wanted(nameOf(fields, "response_id"), epoch);
+    if (reply === undefined) return;
+    for (const { text, atMs } of reply.text.add(textOf(fields.delta).slice(0, maxTextLength))) {
+      this.#events?.text(text, reply.id, atMs);
+    }
+  }
+
+  /** Words of a response without sound; those of one that sounds are in its transcript. */
+  #takeText({ fields, epoch }: OmniEvent): void {
+    const reply = this.#replies.wanted(nameOf(fields, "response_id"), epoch);
+    if (reply === undefined || reply.sounded) return;
+    this.#events?.text(textOf(fields.delta).slice(0, maxTextLength), reply.id);
+  }
+
+  #itemDone({ fields }: OmniEvent): void {
+    const item = fieldsOf(fields.item);
+    if (item?.type !== "function_call") return;
+    const id = textOf(fields.response_id);
+    const calls = this.#called.get(id) ?? [];
+    if (calls.length >= maxCalls || (calls.length === 0 && this.#called.size >= maxCalls)) return;
+    this.#called.set(id, [...calls, functionCall(nameOf(item, "call_id"), textOf(item.name), textOf(item.arguments))]);
+  }
+
+  #responseDone({ fields }: OmniEvent): void {
+    const id = responseOf(fields);
+    const response = fieldsOf(fields.response);
+    const status = textOf(response?.status) || "completed";
+    const called = this.#called.get(id) ?? [];
+    this.#called.delete(id);
+    if (status === "completed" && called.length > 0) {
+      this.#calls.add(called.map((call) => call.id));
+      for (const call of called) this.#events?.delegation(call);
+    }
+    if (status === "failed") {
+      const reason = textOf(fieldsOf(response?.status_details)?.reason).slice(0, 100);
+      this.#swallow({ code: reason, type: "failed", message: "a response failed" });
+    }
+    if (status === "cancelled") this.#cut(id);
+    const reply = this.#replies.known(id);
+    if (reply !== undefined) reply.live = false;
+    this.#events?.replyEnd(id);
+  }
+
+  /**
+   * The model gives up the floor in mid-response where it names one that sounds and has not ended. Without a name it is idle,
+   * or has decided of something else.
+   */
+  #listen(fields: Fields): void {
+    const id = textOf(fields.response_id) || textOf(fieldsOf(fields.response)?.id);
+    const reply = this.#replies.known(id);
+    const metadata = fieldsOf(fieldsOf(fields.response)?.metadata);
+    // Not the model's own: the server is at its bound, or waits for sound.
+    if (metadata?.model_listen === false) return;
+    if (reply?.live === true && reply.sounded) this.#cut(id);
+  }
+
+  /** A response is cut. Those that came after it are not. */
+  #cut(id: string): void {
+    if (this.#replies.known(id) === undefined) return;
+    const isLast = this.#replies.last?.id === id;
+    this.#replies.cut(id);
+    if (isLast) this.#events?.flush();
+  }
+
+  #cutAll(): void {
+    this.#replies.cutAll();
+    this.#events?.flush();
+  }
+
+  #heard(words: string): void {
+    if (words !== "") this.#events?.heard(words);
+  }
+
+  // --- what goes ---
+
+  /** One acknowledgement for all that came in a micro-turn. */
+  #acknowledge(): void {
+    if (this.#sequence === this.#acknowledged) return;
+    this.#acknowledged = this.#sequence;
+    this.#send("session.event_ack", { server_event_seq: this.#sequence });
+  }
+
+  #tellPlayed({ reply, heardMs }: WirePlayed): void {
+    const ack = this.#ledger.heard(reply, heardMs);
+    if (ack === undefined) return;
+    const { item, ms } = ack;
+    this.#send("playback.ack", { response_id: reply, item_id: item, played_ms: ms, committed_ms: ms });
+  }
+
+  #append(audio: Float32Array, image: WireUnit["images"][number] | undefined): void {
+    const { inputFormat = "pcm16" } = this.#options;
+    if (image !== undefined) this.#image = encodeBase64(encodeJpeg(image));
+    const before = this.#inputMs;
+    this.#inputMs += turnMs;
+    const { periodMs } = this.#server;
+    const closes = Math.floor(this.#inputMs / periodMs) > Math.floor(before / periodMs);
+    const frames = closes && this.#image !== undefined ? { video_frames: [this.#image] } : {};
+    if (closes) this.#image = undefined;
+    this.#send("input_audio_buffer.append", {
+      audio: encodeBase64(inputFormat === "pcm16" ? encodePcm16(audio) : encodeFloats(audio)),
+      ...{ format: inputFormat, sample_rate_hz: omniInputRates[inputFormat], duration_ms: turnMs },
+      ...{ audio_end_ms: this.#inputMs, ...frames },
+    });
+  }
+
+  #tell(input: TextInput): void {
+    if (input.source === "user") {
+      if (input.text.trim() === "") return;
+      this.#say("user", input.text);
+      if (this.#server.answersText) this.#send("response.create", {});
+      return;
+    }
+    const { id } = this.#calls.answer(input);
+    if (id === undefined) this.#say("system", input.text);
+    else {
+      this.#send("conversation.item.create", {
+        item: { type: "function_call_output", call_id: id, output: input.text },
+      });
+    }
+  }
+
+  #say(role: "user" | "system", text: string): void {
+    this.#send("conversation.item.create", {
+      item: { type: "message", role, content: [{ type: "input_text", text }] },
+    });
+  }
+
+  /** Every message has a name: an error of the service says which it means. */
+  #send(type: string, fields: Fields, name = "mt"): void {
+    this.#events?.send(JSON.stringify({ type, event_id: `${name}-${++this.#sent}`, ...fields }));
+  }
+}
+
+/** Messages that are understood and change nothing here. */
+const passedOver: ReadonlySet<string> = new Set([
+  ...["session.updated", "session.heartbeat_ack", "playback.acknowledged", "response.speak", "turn.event"],
+  ...["input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed"],
+  ...["input_audio_buffer.cleared", "conversation.created", "conversation.item.added", "conversation.item.created"],
+  ...["conversation.item.done", "conversation.item.deleted", "conversation.item.retrieved", "rate_limits.updated"],
+  ...["conversation.item.truncated", "response.output_item.added", "response.content_part.added"],
+  ...["response.content_part.done", "response.output_audio.done", "response.output_audio_transcript.done"],
+  ...["response.output_text.done", "response.function_call_arguments.delta", "response.function_call_arguments.done"],
+]);
+
+/** Samples as 32-bit numbers, little-endian. */
+function encodeFloats(samples: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(4 * samples.length);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < samples.length; i++) view.setFloat32(4 * i, samples[i], true);
+  return bytes;
+}
+
+function ticketOf(fields: Fields, session: Fields): Ticket | undefined {
+  const token = textOf(fields.resume_token);
+  const id = textOf(session.id) || textOf(session.session_id);
+  return token === "" || id === "" ? undefined : { session: id, token, incarnation: countOf(fields.incarnation) };
+}
+
+/** Sound at another rate would be heard as noise. */
+function checkOutput(session: Fields): void {
+  const output = fieldsOf(fieldsOf(session.audio)?.output);
+  const rate = fieldsOf(output?.format)?.rate ?? output?.sample_rate_hz ?? omniOutputRate;
+  if (rate === omniOutputRate) return;
+  const got = typeof rate === "number" ? `${rate} Hz` : "no rate";
+  throw new DuplexError(
+    "UNSUPPORTED",
+    `open: expected sound at ${omniOutputRate} Hz, the server has ${got}; leave audio.output out of session`,
+  );
+}
+
+/** A name that another message refers to. @throws DuplexError `PROTOCOL_VIOLATION` if there is none */
+function nameOf(fields: Fields, name: string): string {
+  const value = fields[name];
+  if (typeof value === "string" && value !== "" && value.length <= 512) return value;
+  throw omniViolation(`expected ${name} of ${textOf(fields.type).slice(0, 100)} to be a name`);
+}
+
+function itemOf(fields: Fields): string {
+  return nameOf(fields, "item_id");
+}
+
+function responseOf(fields: Fields): string {
+  const response = fieldsOf(fields.response);
+  return response !== undefined && response.id !== undefined ? nameOf(response, "id") : nameOf(fields, "response_id");
+}
