@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/bench.ts", "src/behaviour/eval.ts"],
+  entry: ["src/bench.ts", "src/behaviour/eval.ts", "src/server/server-process.ts"],
   format: ["esm"],
   dts: true,
   clean: true,

@@ -11,6 +11,9 @@ import { longMemorySection, memorySection, workerMemorySection } from "./memory.
 import { type BenchContext, benchContext } from "./model.js";
 import { readingOutSection } from "./reading-out.js";
 import { type BenchSection, goalsSection, table } from "./report.js";
+import { serverOverheadSection } from "./server/server-overhead-section.js";
+import { serverResumeSection } from "./server/server-resume-section.js";
+import { serverLatencySection, serverSection } from "./server/server-section.js";
 import { sessionsSection } from "./sessions.js";
 import { turnStagesSection, workerTurnStagesSection } from "./turn-stages.js";
 import { unalignedSessionsSection } from "./unaligned-sessions.js";
@@ -28,6 +31,10 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   weights: weightsSection,
   sessions: sessionsSection,
   "unaligned-sessions": unalignedSessionsSection,
+  server: serverSection,
+  "server-latency": serverLatencySection,
+  "server-overhead": serverOverheadSection,
+  "server-resume": serverResumeSection,
   memory: memorySection,
   "worker-memory": workerMemorySection,
   "long-memory": longMemorySection,

@@ -14,6 +14,9 @@ export interface BenchContext {
   /** Starts another backend like it, except for where its runs are. */
   readonly backendOn: (place: RunPlace) => Promise<Backend>;
   readonly model: ModelSource | LoadedModel;
+  /** The folder that was asked for, for processes that read it themselves. */
+  readonly modelFolder: string | undefined;
+  readonly threads: number | undefined;
   /** What the model is, in words. */
   readonly modelName: string;
   /** Short runs: to see that everything works, not to quote. */
@@ -33,7 +36,15 @@ export async function benchContext(options: {
   const { model, providers, threads, quick, say } = options;
   const backendOn = (runOn: RunPlace) =>
     nodeBackend({ providers, runOn, ...(threads === undefined ? {} : { threads }) });
-  return { backend: await backendOn("worker"), backendOn, ...(await findModel(model)), quick, say };
+  return {
+    backend: await backendOn("worker"),
+    backendOn,
+    ...(await findModel(model)),
+    modelFolder: model,
+    threads,
+    quick,
+    say,
+  };
 }
 
 async function findModel(folder: string | undefined): Promise<Pick<BenchContext, "model" | "modelName">> {

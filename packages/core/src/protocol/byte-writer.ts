@@ -1,11 +1,16 @@
 // Bytes of a message, little-endian, in a buffer that grows and is used again.
 
+import { floatToInt16 } from "../audio/pcm.js";
+
 const text = new TextEncoder();
+/** Whether this machine keeps numbers as the wire does. */
+const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 export class ByteWriter {
   #bytes = new Uint8Array(1024);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
+  #rounded = new Int16Array(0);
 
   /** Begins a message. */
   start(code: number): this {
@@ -61,19 +66,23 @@ export class ByteWriter {
 
   /** Samples rounded to 16 bits, as `floatToInt16` rounds them. */
   pcm16(samples: Float32Array): this {
-    this.#room(2 * samples.length);
-    for (let i = 0; i < samples.length; i++) {
-      const scaled = Math.floor(samples[i] * 32768 + 0.5);
-      this.#view.setInt16(this.#length + 2 * i, Math.max(-32768, Math.min(32767, scaled)), true);
-    }
-    this.#length += 2 * samples.length;
-    return this;
+    if (this.#rounded.length < samples.length) this.#rounded = new Int16Array(samples.length);
+    const rounded = floatToInt16(samples, this.#rounded).subarray(0, samples.length);
+    return this.#numbers(rounded, 2);
   }
 
   float32(samples: Float32Array): this {
-    this.#room(4 * samples.length);
-    for (let i = 0; i < samples.length; i++) this.#view.setFloat32(this.#length + 4 * i, samples[i], true);
-    this.#length += 4 * samples.length;
+    return this.#numbers(samples, 4);
+  }
+
+  /** Numbers as they lie in memory, turned round where that is big-endian. */
+  #numbers(values: Int16Array | Float32Array, size: 2 | 4): this {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const at = this.#length;
+    this.bytes(bytes);
+    if (!littleEndian) {
+      for (let i = at; i < this.#length; i += size) this.#bytes.subarray(i, i + size).reverse();
+    }
     return this;
   }
 

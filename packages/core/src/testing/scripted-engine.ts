@@ -215,6 +215,7 @@ class ScriptedSession implements EngineSession {
 
   /** A tone whose pitch tells the seed and whose phase runs on. */
   #tone(amplitude: number, samples: number): Float32Array {
+    if (amplitude === 0) return new Float32Array(samples);
     const pitch = 200 + (this.#seed % 100);
     const cycle = (2 * Math.PI * pitch) / this.capabilities.outputSampleRate;
     return Float32Array.from({ length: samples }, (_, i) => amplitude * Math.sin(cycle * (this.#sample + i + 1)));

@@ -1,0 +1,115 @@
+// A server in a process of its own, as it would run: the bench plays the clients, and asks it what it has used.
+
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { modelFolder, nodeBackend } from "@microturn/backend-node";
+import type { Engine } from "@microturn/core";
+import { localEngine } from "@microturn/core/local";
+import { scriptedEngine } from "@microturn/core/testing";
+import { mini } from "@microturn/mini";
+import { createServer } from "@microturn/server";
+
+/** What is served. */
+export interface ServedModel {
+  /** `model`: mini, or a folder; `idle`: no model at all, speech that costs nothing, every other second. */
+  readonly kind: "model" | "idle";
+  readonly folder?: string | undefined;
+  readonly threads?: number | undefined;
+  readonly maxSessions: number | "auto";
+}
+
+/** What a server process has used so far. */
+export interface ServerUse {
+  /** Processor time, ms. */
+  readonly cpuMs: number;
+  /** Resident memory, MB. */
+  readonly residentMb: number;
+  /** Of the JavaScript heap, after a collection where that can be asked for, MB. */
+  readonly heapMb: number;
+  readonly openSessions: number;
+}
+
+/** A server that runs. */
+export interface ServerProcess {
+  readonly port: number;
+  readonly maxSessions: number;
+  use(): Promise<ServerUse>;
+  metrics(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Starts one and waits until it is ready. */
+export async function startServer(model: ServedModel): Promise<ServerProcess> {
+  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(model)], { execArgv: ["--expose-gc"] });
+  const [{ port, maxSessions }] = (await once(child, "message")) as [{ port: number; maxSessions: number }];
+  return {
+    port,
+    maxSessions,
+    async use() {
+      child.send("use");
+      const [use] = (await once(child, "message")) as [ServerUse];
+      return use;
+    },
+    metrics: async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
+    async stop() {
+      if (child.exitCode !== null) return;
+      child.send("stop");
+      await once(child, "exit");
+    },
+  };
+}
+
+async function serve({ kind, folder, threads, maxSessions }: ServedModel): Promise<void> {
+  const backend = kind === "idle" ? undefined : await nodeBackend({ ...(threads === undefined ? {} : { threads }) });
+  const engine: Engine =
+    backend === undefined
+      ? idleEngine(maxSessions === "auto" ? 1000 : maxSessions)
+      : localEngine({
+          model: folder === undefined ? mini : modelFolder(folder),
+          backend,
+          maxSessions: maxSessions === "auto" ? backend.capabilities.maxBatch : maxSessions,
+        });
+  const server = createServer({ engine, maxSessions, auth: "none", limits: { maxSessionMs: 7_200_000 } });
+  const { port } = await server.listen({ port: 0 });
+  await server.ready;
+  process.on("message", (what) => {
+    if (what === "use") {
+      (globalThis as { gc?: () => void }).gc?.();
+      const { user, system } = process.cpuUsage();
+      const { rss, heapUsed } = process.memoryUsage();
+      const mb = 1024 * 1024;
+      const use: ServerUse = {
+        ...{ cpuMs: (user + system) / 1000, residentMb: rss / mb, heapMb: heapUsed / mb },
+        openSessions: server.openSessions,
+      };
+      process.send?.(use);
+    } else
+      void server
+        .close()
+        .then(() => engine.close())
+        .then(() => backend?.close())
+        .then(() => process.exit(0));
+  });
+  process.send?.({ port, maxSessions: server.maxSessions });
+}
+
+/** Says a tone every other second, and in words how many steps the session has made. */
+function idleEngine(maxSessions: number): Engine {
+  const speech = Float32Array.from({ length: 3200 }, (_, i) => 0.3 * Math.sin(i / 11));
+  return scriptedEngine({
+    keepSteps: false,
+    capabilities: { maxSessions, dmel: "dmel-20" },
+    script: (_input, memory) => {
+      const steps = ((memory.steps as number | undefined) ?? 0) + 1;
+      memory.steps = steps;
+      const text = String(steps);
+      return steps % 10 < 5 ? { decision: "speak", speech, text } : { text };
+    },
+  });
+}
+
+// As the child: the model is its argument.
+if (process.argv[1] === fileURLToPath(import.meta.url) && process.send !== undefined) {
+  await serve(JSON.parse(process.argv[2]) as ServedModel);
+}
