@@ -7,6 +7,7 @@ export default defineConfig({
     "src/fork-and-rewind.ts",
     "src/batch-of-sessions.ts",
     "src/hand-over.ts",
+    "src/server-and-client.ts",
   ],
   format: ["esm"],
   dts: false,

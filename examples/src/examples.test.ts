@@ -38,6 +38,13 @@ describe("the examples", () => {
       );
     });
 
+    it("server-and-client hears and says something at a server", { timeout: 120_000 }, async () => {
+      const { stdout } = await run("server-and-client");
+      expect(stdout).toMatch(/a session of mini \d\S+ at http:/);
+      expect(stdout).toMatch(/heard: \w/);
+      expect(stdout).toMatch(/says: {2}\w/);
+    });
+
     it("batch-of-sessions holds eight conversations at once", { timeout: 120_000 }, async () => {
       const { stdout } = await run("batch-of-sessions");
       expect(stdout).toMatch(/8 conversations, \d+ micro-turns/);
