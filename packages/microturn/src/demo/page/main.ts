@@ -9,7 +9,7 @@ import { showDevice } from "./device-panel.js";
 import { keptTurns, LiveHistory } from "./live-history.js";
 import { LiveTimeline } from "./live-timeline.js";
 import { saveSession } from "./save-session.js";
-import { type Phase, Talk } from "./talk.js";
+import { type Phase, Talk, type TalkEvents } from "./talk.js";
 
 const start = element("start", HTMLButtonElement);
 const mute = element("mute", HTMLButtonElement);
@@ -28,7 +28,8 @@ const history = new LiveHistory();
 const timeline = new LiveTimeline(element("lanes", HTMLCanvasElement), element("labels", HTMLElement), history);
 const log = new ConversationLog(element("conversation", HTMLElement));
 
-const talk = new Talk({
+const budgetMs = Number(new URLSearchParams(location.search).get("budget"));
+const events: TalkEvents = {
   onPhase: showPhase,
   onProgress: showProgress,
   onDevice: showDeviceInUse,
@@ -47,7 +48,8 @@ const talk = new Talk({
   onProblem: (error) => {
     problem.textContent = textOf(error);
   },
-});
+};
+const talk = new Talk(events, budgetMs >= 1 && budgetMs <= 60_000 ? budgetMs : undefined);
 
 // --- what the user does ---
 

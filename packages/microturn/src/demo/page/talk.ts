@@ -38,6 +38,7 @@ const noBackground = "There is nobody in this page who could look that up.";
 /** The page's conversation. */
 export class Talk {
   readonly #events: TalkEvents;
+  readonly #budgetMs: number | undefined;
   #engine: WebEngine | undefined;
   #abort: AbortController | undefined;
   #session: DuplexSession | undefined;
@@ -49,8 +50,10 @@ export class Talk {
   readonly #asked = new Set<"microphone" | "camera">();
   #phase: Phase = "idle";
 
-  constructor(events: TalkEvents) {
+  /** @param budgetMs - how late a micro-turn may be before it is merged with the next; default a micro-turn (rule 3) */
+  constructor(events: TalkEvents, budgetMs?: number) {
     this.#events = events;
+    this.#budgetMs = budgetMs;
   }
 
   get phase(): Phase {
@@ -192,6 +195,7 @@ export class Talk {
       signal,
       openTimeoutMs,
       trace: { maxMs: recordedMs },
+      ...(this.#budgetMs === undefined ? {} : { budgetMs: this.#budgetMs }),
     });
     this.#session = session;
     let failure: unknown;
