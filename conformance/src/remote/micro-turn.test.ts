@@ -9,6 +9,7 @@ import { tinyAcoustic, tinyModel } from "@microturn/core/testing";
 import { createServer, createToken, type MicroturnServer } from "@microturn/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeEngine } from "../engine-suite.js";
+import { micros } from "./micro-turn-talk.js";
 
 const secret = "a secret for tests that is long enough to sign with";
 const model = tinyModel({ seed: 3, duplex: { acoustic: tinyAcoustic } });
@@ -38,27 +39,6 @@ describeEngine("on our server by the micro-turn wire, float32 both ways", () =>
   remote({ speech: "float32", audio: "pcm16" }),
 );
 
-/** Micro-turns of a phase-continuous tone that comes and goes, with a picture and typed words in between. */
-function talk(turns: number): TurnInput[] {
-  return Array.from({ length: turns }, (_, index) => ({
-    ...{ index, turns: 1, text: index === 9 ? [{ source: "user", text: "hello you" } as const] : [] },
-    audio: Float32Array.from({ length: 3200 }, (_, i) =>
-      index % 7 < 4 ? Math.round(12_000 * Math.sin((3200 * index + i) / 9)) / 32_768 : 0,
-    ),
-    images:
-      index % 5 === 2
-        ? [
-            {
-              data: new Uint8Array(64 * 48 * 4).fill(40 * (index % 6)),
-              width: 64,
-              height: 48,
-              timeMs: 200 * index + 50,
-            },
-          ]
-        : [],
-  }));
-}
-
 /** What counts of an output: everything but times. */
 const essence = ({ timing: _, inside: __, yielded = false, ...rest }: TurnOutput) => ({ ...rest, yielded });
 
@@ -72,7 +52,7 @@ async function play(engine: Engine, inputs: readonly TurnInput[]): Promise<TurnO
 
 describe("the micro-turn wire", () => {
   it("gives the bits of the engine in process, with dMel levels and scaled pictures sent instead of samples and frames", async () => {
-    const inputs = talk(40);
+    const inputs = micros(40);
     const here = await play(local, inputs);
     const there = await play(remote({ speech: "float32" }), inputs);
     expect(there.map(essence)).toEqual(here.map(essence));
@@ -116,7 +96,7 @@ describe("the micro-turn wire", () => {
       ...{ url: `ws://127.0.0.1:${proxy.port}`, apiKey: "key-1", speech: "float32" },
       onNote: (note) => notes.push(note),
     });
-    const inputs = talk(60);
+    const inputs = micros(60);
     const session = await engine.open({ seed: 5, temperature: 1 });
     const outputs: TurnOutput[] = [];
     for (const input of inputs) {
@@ -138,12 +118,32 @@ describe("the micro-turn wire", () => {
     await brief.ready;
     const proxy = await killingProxy(port);
     const session = await microturnEngine({ url: `ws://127.0.0.1:${proxy.port}` }).open();
-    await session.step(talk(1)[0]);
+    await session.step(micros(1)[0]);
     proxy.refuse(true);
     proxy.cut();
     await until(() => brief.openSessions === 0);
     proxy.refuse(false);
-    await expect(session.step(talk(2)[1])).rejects.toMatchObject({ code: "SESSION_CLOSED" });
+    await expect(session.step(micros(2)[1])).rejects.toMatchObject({ code: "SESSION_CLOSED" });
+    await session.close();
+    await proxy.close();
+  });
+
+  it("tells a client whose server has started anew that its session is gone", async () => {
+    const first = createServer({ engine: local, auth: "none", limits });
+    const { port } = await first.listen({ port: 0 });
+    await first.ready;
+    const proxy = await killingProxy(port);
+    const session = await microturnEngine({ url: `ws://127.0.0.1:${proxy.port}` }).open();
+    await session.step(micros(1)[0]);
+    // As a process that dies: nothing is said.
+    proxy.refuse(true);
+    proxy.cut();
+    await first.close();
+    await using second = createServer({ engine: local, auth: "none", limits });
+    await second.listen({ port });
+    await second.ready;
+    proxy.refuse(false);
+    await expect(session.step(micros(2)[1])).rejects.toMatchObject({ code: "SESSION_CLOSED" });
     await session.close();
     await proxy.close();
   });
@@ -155,7 +155,7 @@ describe("the micro-turn wire", () => {
     const notes: WireNote[] = [];
     const engine = microturnEngine({ url: `ws://127.0.0.1:${port}`, onNote: (note) => notes.push(note) });
     const session = await engine.open();
-    await session.step(talk(1)[0]);
+    await session.step(micros(1)[0]);
     const drained = draining.drain({ withinMs: 100 });
     expect((await fetch(`${url}/readyz`)).status).toBe(503);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
@@ -163,7 +163,7 @@ describe("the micro-turn wire", () => {
     await drained;
     expect(notes).toContainEqual({ type: "draining", leftMs: 100 });
     await draining.close();
-    await expect(session.step(talk(2)[1])).rejects.toMatchObject({ code: "SESSION_CLOSED" });
+    await expect(session.step(micros(2)[1])).rejects.toMatchObject({ code: "SESSION_CLOSED" });
     await session.close();
   });
 });

@@ -11,6 +11,7 @@ import {
 } from "@microturn/core";
 import type { SpeechCoding } from "@microturn/core/protocol";
 import { openSocket as openPlatformSocket } from "#socket";
+import { inPage } from "../codec/in-page.js";
 import type { ConnectionOptions } from "../paced/paced-engine.js";
 import { MicroTurnSession } from "./micro-turn-session.js";
 import { MicroTurnWire } from "./micro-turn-wire.js";
@@ -35,7 +36,7 @@ export interface MicroturnEngineOptions extends Omit<ConnectionOptions, "maxHeld
  * Makes an engine on a Microturn server. A session lives there; when its connection is lost, it goes on where it was, and no
  * micro-turn is lost or doubled.
  *
- * @throws TypeError if the address cannot be used, or a key and a token are given
+ * @throws TypeError if the address cannot be used, a key and a token are given, or a key in a page
  * @throws RangeError for an option out of its range
  * @example
  * const engine = microturnEngine({ url: "wss://voice.example", token: () => fetch("/token").then((r) => r.text()) });
@@ -46,6 +47,11 @@ export function microturnEngine(options: MicroturnEngineOptions): Engine {
   const { connectTimeoutMs = 10_000, reconnectMs = 30_000, stallTimeoutMs = 2000 } = options;
   if (apiKey !== undefined && token !== undefined) {
     throw new TypeError("microturnEngine: expected apiKey or token, got both; pages use a token");
+  }
+  if (apiKey !== undefined && inPage()) {
+    throw new TypeError(
+      "microturnEngine: a key in a page is everybody's; give token, which asks a server of yours for a short-lived one (createToken of @microturn/server)",
+    );
   }
   const ranges = {
     connectTimeoutMs: [connectTimeoutMs, 1],

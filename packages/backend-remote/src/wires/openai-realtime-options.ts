@@ -2,6 +2,7 @@
 // spelling, and the address. Fields: `RealtimeSessionCreateRequest` of the package `openai`.
 
 import { DuplexError } from "@microturn/core";
+import { inPage } from "../codec/in-page.js";
 import type { ConnectionOptions } from "../paced/paced-engine.js";
 import type { SocketRequest } from "../socket/message-socket.js";
 
@@ -130,10 +131,6 @@ export function checkRealtimeOptions(options: OpenAIRealtimeOptions): void {
       throw new TypeError(`openaiRealtimeEngine: the name of a tool must be letters, figures, _ and -, got "${name}"`);
     }
   }
-}
-
-function inPage(): boolean {
-  return "document" in globalThis || ("WorkerGlobalScope" in globalThis && "location" in globalThis);
 }
 
 /** Where to connect, and what in it must not come out anywhere. */

@@ -67,6 +67,30 @@ describe("microturn serve", () => {
     await expect(fetch(`${address}/readyz`)).rejects.toThrow();
   });
 
+  it("ends by SIGTERM with code 0, also when its log is a disk that is full", { timeout: 120_000 }, async () => {
+    const { spawn } = await import("node:child_process");
+    const { openSync, closeSync } = await import("node:fs");
+    const full = openSync("/dev/full", "w");
+    const bin = new URL("../../dist/bin.js", import.meta.url).pathname;
+    const child = spawn(process.execPath, [bin, "serve", "--port", "0", "--max-sessions", "1"], {
+      stdio: ["ignore", "pipe", full],
+    });
+    let out = "";
+    const ready = new Promise<void>((resolve) => {
+      child.stdout?.on("data", (chunk) => {
+        out += String(chunk);
+        if (out.includes("Ctrl-C")) resolve();
+      });
+    });
+    const exited = new Promise<number | null>((resolve) => child.on("exit", (code) => resolve(code)));
+    await Promise.race([ready, exited]);
+    const [, address] = /(http:\S+)\/readyz/.exec(out) ?? [];
+    expect((await fetch(`${address}/readyz`)).status).toBe(200);
+    child.kill("SIGTERM");
+    expect(await exited).toBe(0);
+    closeSync(full);
+  });
+
   it("names a port that is in use", async () => {
     const stop = new AbortController();
     const silent = { write: () => true, on: () => undefined };
