@@ -1,6 +1,5 @@
 // The engine suite over a socket: our server with a real graph, our client, and what only a connection that breaks can show.
 
-import { createConnection, createServer as createTcpServer, type Socket } from "node:net";
 import { nodeBackend } from "@microturn/backend-node";
 import { microturnEngine, type WireNote } from "@microturn/backend-remote";
 import type { Engine, TurnInput, TurnOutput } from "@microturn/core";
@@ -9,6 +8,7 @@ import { tinyAcoustic, tinyModel } from "@microturn/core/testing";
 import { createServer, createToken, type MicroturnServer } from "@microturn/server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeEngine } from "../engine-suite.js";
+import { KillingProxy } from "./killing-proxy.js";
 import { micros } from "./micro-turn-talk.js";
 
 const secret = "a secret for tests that is long enough to sign with";
@@ -90,7 +90,7 @@ describe("the micro-turn wire", () => {
   });
 
   it("loses and doubles no micro-turn while its connection is cut again and again", async () => {
-    const proxy = await killingProxy(address.port);
+    const proxy = await KillingProxy.start(address.port);
     const notes: WireNote[] = [];
     const engine = microturnEngine({
       ...{ url: `ws://127.0.0.1:${proxy.port}`, apiKey: "key-1", speech: "float32" },
@@ -116,7 +116,7 @@ describe("the micro-turn wire", () => {
     await using brief = createServer({ engine: local, auth: "none", limits: { ...limits, graceMs: 50 } });
     const { port } = await brief.listen({ port: 0 });
     await brief.ready;
-    const proxy = await killingProxy(port);
+    const proxy = await KillingProxy.start(port);
     const session = await microturnEngine({ url: `ws://127.0.0.1:${proxy.port}` }).open();
     await session.step(micros(1)[0]);
     proxy.refuse(true);
@@ -132,7 +132,7 @@ describe("the micro-turn wire", () => {
     const first = createServer({ engine: local, auth: "none", limits });
     const { port } = await first.listen({ port: 0 });
     await first.ready;
-    const proxy = await killingProxy(port);
+    const proxy = await KillingProxy.start(port);
     const session = await microturnEngine({ url: `ws://127.0.0.1:${proxy.port}` }).open();
     await session.step(micros(1)[0]);
     // As a process that dies: nothing is said.
@@ -174,40 +174,4 @@ function remoteWith(token: string): Engine {
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
-/** A proxy whose connections can be cut, without a word to either side. */
-async function killingProxy(target: number) {
-  const sockets = new Set<Socket>();
-  let refusing = false;
-  const proxy = createTcpServer((client) => {
-    if (refusing) {
-      client.destroy();
-      return;
-    }
-    const upstream = createConnection(target, "127.0.0.1");
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => sockets.delete(socket));
-    }
-    client.on("close", () => upstream.destroy());
-    upstream.on("close", () => client.destroy());
-    client.pipe(upstream);
-    upstream.pipe(client);
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  return {
-    port: (proxy.address() as { port: number }).port,
-    cut() {
-      for (const socket of sockets) socket.resetAndDestroy();
-    },
-    refuse(value: boolean) {
-      refusing = value;
-    },
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      return new Promise<void>((resolve) => proxy.close(() => resolve()));
-    },
-  };
 }

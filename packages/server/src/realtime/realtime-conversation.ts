@@ -38,6 +38,8 @@ const livelyTurns = 25;
 const imageBurst = 8;
 const imagesPerSecond = 5;
 const maxWaitingOutputs = 64;
+/** What the resampler adds to the end of a reply is shorter than this, ms; players count it. */
+const tailMs = 10;
 
 export interface ConversationOptions {
   readonly duplex: DuplexSession;
@@ -275,14 +277,15 @@ export class RealtimeConversation {
     if (event.content_index !== undefined && event.content_index !== 0) {
       throw invalidValue("content_index", "expected 0");
     }
-    const endMs = countAt(event, "audio_end_ms");
+    const wantedMs = countAt(event, "audio_end_ms");
     const { sound } = item;
     if (sound === undefined) {
       throw new RealtimeError("unsupported_content_type", "Only model output audio messages can be truncated");
     }
-    if (endMs > sound.lengthMs) {
-      throw invalidValue("audio_end_ms", `Audio content of ${sound.lengthMs}ms is already shorter than ${endMs}ms`);
+    if (wantedMs > sound.lengthMs + tailMs) {
+      throw invalidValue("audio_end_ms", `Audio content of ${sound.lengthMs}ms is already shorter than ${wantedMs}ms`);
     }
+    const endMs = Math.min(wantedMs, sound.lengthMs);
     this.#played(sound, endMs);
     sound.truncate(endMs);
     item.shown = { content: [{ type: "output_audio", transcript: sound.words }] };
@@ -300,10 +303,10 @@ export class RealtimeConversation {
     }
     const playedMs = countAt(event, "played_ms");
     const committedMs = event.committed_ms === undefined ? playedMs : countAt(event, "committed_ms");
-    if (playedMs > sound.lengthMs || committedMs > playedMs) {
+    if (playedMs > sound.lengthMs + tailMs || committedMs > playedMs) {
       throw invalidValue("played_ms", `expected committed_ms <= played_ms <= ${sound.lengthMs}`);
     }
-    sound.acknowledge(playedMs, committedMs);
+    sound.acknowledge(Math.min(playedMs, sound.lengthMs), Math.min(committedMs, sound.lengthMs));
     this.#played(sound, sound.playedMs);
     if (event.truncate === true) {
       sound.truncate(sound.playedMs);
