@@ -14,6 +14,7 @@ import {
   openChromium,
   startServer,
   type TestServer,
+  webgpuFlags,
   withoutChromium,
 } from "../../../scripts/browser-testing.js";
 import type { MiniPage, PlayedTurn } from "./mini-page.js";
@@ -39,7 +40,7 @@ describe.skipIf(chromiumPath === undefined)(`mini in a page${withoutChromium}`, 
         "/speech/": { folder: here("../../../fixtures/speech") },
       },
     });
-    browser = await openChromium();
+    browser = await openChromium(webgpuFlags);
     page = await browser.newPage();
     await page.goto(`${server.url}/`);
     await page.waitForFunction(() => "page" in window);
@@ -92,5 +93,33 @@ describe.skipIf(chromiumPath === undefined)(`mini in a page${withoutChromium}`, 
         expect(Math.abs(value - expected[index].speech[i]), `micro-turn ${index}`).toBeLessThan(1e-3);
       }
     }
+  });
+
+  it("computes on WebGPU what it computes in WASM, and sounds the same", async () => {
+    const [onGpu, inWasm] = await page.evaluate(async () => {
+      const { page } = window as unknown as { page: MiniPage };
+      const tell = (options: Parameters<MiniPage["tell"]>[3]) =>
+        page.tell("one two three", "/speech/conversation.wav", 5, options);
+      return [
+        await tell({ devices: ["webgpu"], allowSoftware: true, acceptSlow: true }),
+        await tell({ devices: ["wasm"], threads: 1 }),
+      ];
+    });
+    expect([onGpu.choice.device, inWasm.choice.device]).toEqual(["webgpu", "wasm"]);
+    const words = ({ decision, text, heard }: PlayedTurn) => [decision, text, heard].join("|");
+    expect(onGpu.turns.map(words)).toEqual(inWasm.turns.map(words));
+    expect(onGpu.turns.map(({ text }) => text).join(" ")).toContain("one");
+    expect(onGpu.turns.some(({ speech }) => speech.some((value) => value !== 0))).toBe(true);
+    let [most, mostExperts] = [0, 0];
+    for (const [index, { speech, experts }] of onGpu.turns.entries()) {
+      for (const [i, value] of speech.entries()) most = Math.max(most, Math.abs(value - inWasm.turns[index].speech[i]));
+      for (const [i, share] of experts.entries()) {
+        mostExperts = Math.max(mostExperts, Math.abs(share - inWasm.turns[index].experts[i]));
+      }
+    }
+    console.info(`WebGPU and WASM: sound differs by ${most}, shares of experts by ${mostExperts}`);
+    expect(onGpu.turns.every(({ experts }) => experts.length > 0)).toBe(true);
+    expect(most).toBeLessThan(1e-3);
+    expect(mostExperts).toBeLessThan(1e-3);
   });
 });
