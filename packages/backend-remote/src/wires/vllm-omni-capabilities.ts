@@ -10,8 +10,12 @@ export class OmniCapabilities {
   readonly resumes: boolean;
   /** What is remembered of a reply can be cut. */
   readonly truncates: boolean;
-  /** Text alone is answered. */
+  /** What the model itself remembers is cut with it. */
+  readonly #forgets: boolean;
+  /** Text alone is answered, once a response is asked for. */
   readonly answersText: boolean;
+  /** Results of functions are answered once a response is asked for, as in OpenAI Realtime; otherwise by themselves. */
+  readonly answersCalls: boolean;
   /** What the model takes, where the server tells. */
   readonly #inputs: readonly string[] | undefined;
 
@@ -20,14 +24,18 @@ export class OmniCapabilities {
     this.periodMs = typeof period === "number" && period >= 1 && period <= 60_000 ? period : 200;
     this.resumes = told.supports_session_resume === true;
     this.truncates = told.supports_audio_truncate === true;
+    this.#forgets = told.model_forgets_unheard === undefined ? this.truncates : told.model_forgets_unheard === true;
     this.answersText = told.supports_text_only_turn === true;
+    this.answersCalls = told.supports_tools === true;
     const inputs = Array.isArray(optional) && Array.isArray(required) ? [...optional, ...required] : undefined;
-    this.#inputs = inputs?.filter((input) => typeof input === "string");
+    // vLLM-Omni tells two lists, our server one; `input_modes` of vLLM-Omni is of another kind.
+    const all = told.supports_video === undefined ? inputs : told.input_modes;
+    this.#inputs = Array.isArray(all) ? all.filter((input) => typeof input === "string") : undefined;
   }
 
   /** @throws DuplexError `UNSUPPORTED` for what the application counts on and the server is known not to have */
   check({ inputs, truncates }: EngineCapabilities): void {
-    if (truncates && !this.truncates) {
+    if (truncates && !this.#forgets) {
       throw new DuplexError(
         "UNSUPPORTED",
         "open: the model does not cut what it remembers of a reply; leave truncates out of the options",

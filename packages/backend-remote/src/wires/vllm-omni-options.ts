@@ -146,17 +146,16 @@ export function omniSession(options: VllmOmniOptions): Record<string, unknown> {
     turnDetection,
   } = options;
   const { overlapPolicy, playbackCommitPolicy = "ack_only", idleTimeoutS, extraBody, session } = options;
+  const floats = inputFormat === "pcm_f32le";
   const rate = omniInputRates[inputFormat];
-  const input =
-    inputFormat === "pcm16" ? { format: { type: "audio/pcm", rate }, sample_rate_hz: rate } : { sample_rate_hz: rate };
   const all: Record<string, unknown> = {
-    ...{ model, modalities: ["audio", "text"], instructions, voice, ref_audio: refAudio, temperature },
-    // The rates stand in both spellings: servers read one or the other.
-    ...{ input_audio_format: inputFormat, output_audio_format: "pcm16", sample_rate_hz: rate },
+    ...{ model, instructions, temperature, ref_audio: refAudio },
     audio: {
-      input,
-      output: { format: { type: "audio/pcm", rate: omniOutputRate }, sample_rate_hz: omniOutputRate },
+      input: floats ? { sample_rate_hz: rate } : { format: { type: "audio/pcm", rate } },
+      output: { format: { type: "audio/pcm", rate: omniOutputRate }, ...(voice === undefined ? {} : { voice }) },
     },
+    // OpenAI's spelling has no name for this format.
+    ...(floats ? { input_audio_format: inputFormat, sample_rate_hz: rate } : {}),
     ...{ turn_detection: turnDetection ?? null, overlap_policy: overlapPolicy },
     ...{ playback_commit_policy: playbackCommitPolicy, idle_timeout_s: idleTimeoutS },
     tools: tools.length === 0 ? undefined : tools.map((tool) => ({ type: "function", ...tool })),

@@ -20,16 +20,17 @@ export interface PlaybackAck {
 export class PlaybackLedger {
   readonly #replies = new Map<string, Played>();
 
-  /** Sound of a reply has come. */
-  sound(reply: string, item: string, ms: number): void {
+  /** Sound of a reply has come. @returns where in the reply it begins, ms */
+  sound(reply: string, item: string, ms: number): number {
     const known = this.#replies.get(reply);
     if (known !== undefined) {
       known.receivedMs += ms;
-      return;
+      return known.receivedMs - ms;
     }
     this.#replies.set(reply, { item, receivedMs: ms, toldMs: 0, over: false });
     const [oldest] = this.#replies.keys();
     if (this.#replies.size > maxReplies) this.#replies.delete(oldest);
+    return 0;
   }
 
   /** @returns what to tell, if it is more than was told */

@@ -3,19 +3,19 @@
 // Facts: `docs/serving/realtime_duplex_api.md` of vLLM-Omni, and its server and client of version 0.30.
 
 import { DuplexError, type Engine, type EngineCapabilities, type TextInput } from "@microturn/core";
-import { decodeBase64, encodeBase64 } from "../codec/base64.js";
+import { decodeBase64 } from "../codec/base64.js";
 import { functionCall } from "../codec/function-call.js";
-import { encodeJpeg } from "../codec/jpeg.js";
 import { OpenCalls } from "../codec/open-calls.js";
 import { OrderedTranscripts } from "../codec/ordered-transcripts.js";
-import { encodePcm16 } from "../codec/pcm16.js";
 import { pacedEngine } from "../paced/paced-engine.js";
 import type { SocketEnd, SocketMessage, SocketRequest } from "../socket/message-socket.js";
 import type { CloseVerdict, Wire, WireDelegation, WireEvents, WirePlayed, WireUnit } from "../wire.js";
 import { redactKeys } from "./openai-realtime-errors.js";
 import { type Fields, fieldsOf, textOf } from "./openai-realtime-messages.js";
 import { OmniCapabilities } from "./vllm-omni-capabilities.js";
+import { OmniContinuity, receivedAppends } from "./vllm-omni-continuity.js";
 import { endedError, isLost, replacedError, verdictOfOmniEnd, verdictOfOmniError } from "./vllm-omni-errors.js";
+import { OmniInput } from "./vllm-omni-input.js";
 import {
   countOf,
   type OmniError,
@@ -57,13 +57,6 @@ export function vllmOmniEngine(options: VllmOmniOptions): Engine {
   return pacedEngine("vllmOmniEngine", () => new VllmOmniWire(options), options);
 }
 
-/** What a session is taken up again with. */
-interface Ticket {
-  readonly session: string;
-  token: string;
-  readonly incarnation: number | undefined;
-}
-
 /** The codec of one session. */
 export class VllmOmniWire implements Wire {
   readonly capabilities: EngineCapabilities;
@@ -74,6 +67,8 @@ export class VllmOmniWire implements Wire {
   readonly #ledger = new PlaybackLedger();
   readonly #calls = new OpenCalls();
   readonly #transcripts = new OrderedTranscripts();
+  readonly #continuity = new OmniContinuity();
+  readonly #input: OmniInput;
   /** Calls of responses whose end has not come, by response. */
   readonly #called = new Map<string, WireDelegation[]>();
   #server = new OmniCapabilities({});
@@ -81,33 +76,17 @@ export class VllmOmniWire implements Wire {
   #events: WireEvents | undefined;
   #ready = false;
   #leaving = false;
-  #sessions = 0;
-  /** What was lost of the session before has been told. */
-  #lossTold = false;
-  #ticket: Ticket | undefined;
-  #resuming = false;
-  /** Numbers of the last event that was taken, and of the last that was acknowledged. */
-  #sequence = 0;
-  #acknowledged = 0;
   #sent = 0;
   #units = 0;
-  /** Sound that the session has got, ms. */
-  #inputMs = 0;
-  /** The newest image, until a unit of the model closes. */
-  #image: string | undefined;
+  /** Results of calls wait for a response. */
+  #wantsResponse = false;
 
   constructor(options: VllmOmniOptions) {
-    const {
-      url,
-      model = "the server's own",
-      inputFormat = "pcm16",
-      inputs = [],
-      tools = [],
-      reserveMs = 160,
-    } = options;
-    const { truncates = false } = options;
+    const { url, model = "the server's own", inputFormat = "pcm16", inputs = [], tools = [] } = options;
+    const { truncates = false, reserveMs = 160 } = options;
     this.#options = options;
     this.reserveMs = reserveMs;
+    this.#input = new OmniInput(inputFormat, (fields) => this.#send("input_audio_buffer.append", fields));
     const text = inputs.includes("text") || tools.length > 0;
     this.capabilities = {
       ...{ turnDurationMs: turnMs, inputSampleRate: omniInputRates[inputFormat], outputSampleRate: omniOutputRate },
@@ -132,40 +111,31 @@ export class VllmOmniWire implements Wire {
   opened(events: WireEvents): void {
     this.#events = events;
     this.#ready = false;
-    this.#resuming = this.#ticket !== undefined;
-    if (this.#ticket === undefined) {
-      this.#send("session.update", { session: omniSession(this.#options) });
-      return;
-    }
-    const { session, token, incarnation } = this.#ticket;
-    this.#send("session.resume", {
-      ...{ session_id: session, resume_token: token, last_received_server_event_seq: this.#sequence },
-      ...(incarnation === undefined ? {} : { incarnation }),
-    });
+    const request = this.#continuity.opened();
+    if (request === undefined) this.#send("session.update", { session: omniSession(this.#options) });
+    else this.#send("session.resume", request);
   }
 
   receive(message: SocketMessage): void {
     const event = readOmniEvent(message);
-    const { type, sequence, epoch } = event;
-    if (type === "session.created") {
-      this.#create(event);
-      return;
+    const { type, fields, sequence, epoch } = event;
+    if (type === "session.created") this.#create(event);
+    else {
+      // The answer to a resumption has the number of the last event that we have.
+      if (type !== "session.resumed" && !this.#continuity.take(sequence)) return;
+      if (epoch !== undefined && this.#replies.see(epoch)) this.#events?.flush();
+      if (Object.hasOwn(this.#takers, type)) this.#takers[type](event);
+      else if (!passedOver.has(type)) this.#events?.note({ type: "raw", message: fields });
     }
-    // A replay after a break begins with what had come, and was not acknowledged.
-    if (sequence !== undefined) {
-      if (sequence <= this.#sequence) return;
-      this.#sequence = sequence;
-    }
-    if (epoch !== undefined && this.#replies.see(epoch)) this.#events?.flush();
-    if (Object.hasOwn(this.#takers, type)) this.#takers[type](event);
-    else if (!passedOver.has(type)) this.#events?.note({ type: "raw", message: event.fields });
   }
 
   sendUnit({ audio, images, text, played = [] }: WireUnit): void {
-    this.#acknowledge();
+    // One acknowledgement for all that came in a micro-turn.
+    const sequence = this.#continuity.acknowledge();
+    if (sequence !== undefined) this.#send("session.event_ack", { server_event_seq: sequence });
     for (const one of played) this.#tellPlayed(one);
     this.#replies.tick();
-    this.#append(audio, images.at(-1));
+    this.#input.unit(audio, images.at(-1));
     if (this.#units++ % heartbeatUnits === heartbeatUnits - 1) this.#send("session.heartbeat", {});
     for (const one of text) this.#tell(one);
   }
@@ -204,8 +174,8 @@ export class VllmOmniWire implements Wire {
 
   // --- the session ---
 
-  #create({ fields, sequence = 0, epoch = 0 }: OmniEvent): void {
-    if (this.#ready || this.#resuming) return;
+  #create({ fields, epoch = 0 }: OmniEvent): void {
+    if (this.#ready || this.#continuity.resuming) return;
     const session = fieldsOf(fields.session);
     const told = fieldsOf(session?.capabilities);
     if (session === undefined || told === undefined) {
@@ -218,70 +188,89 @@ export class VllmOmniWire implements Wire {
     this.#server.check(this.capabilities);
     checkOutput(session);
     this.#begin(epoch);
-    this.#sequence = sequence;
-    this.#ticket = this.#server.resumes ? ticketOf(fields, session) : undefined;
-    if (++this.#sessions > 1) this.#lose("the conversation so far");
-    this.#lossTold = false;
+    if (this.#continuity.created(fields, session, this.#server.resumes)) {
+      this.#events?.note({ type: "lost", what: "the conversation so far" });
+    }
     this.#ready = true;
     this.#events?.ready();
   }
 
-  /** A session begins anew: nothing of an earlier one counts. */
+  /** Nothing of an earlier session counts. */
   #begin(epoch: number): void {
-    this.#sequence = 0;
-    this.#acknowledged = 0;
-    this.#inputMs = 0;
-    this.#image = undefined;
+    this.#input.begin(this.#server.periodMs);
     this.#replies.reset(epoch);
     this.#ledger.clear();
     this.#called.clear();
     this.#transcripts.clear();
+    this.#wantsResponse = false;
     for (const id of this.#calls.clear()) this.#events?.delegationCancelled(id);
   }
 
   #resumed({ fields }: OmniEvent): void {
-    const token = textOf(fields.resume_token);
-    if (!this.#resuming || this.#ticket === undefined) return;
-    if (token !== "") this.#ticket.token = token;
-    this.#resuming = false;
+    if (!this.#continuity.resuming) return;
+    this.#continuity.resumed(fields);
+    const received = receivedAppends(fields);
+    const missing = received === undefined ? 0 : this.#input.resend(received);
+    if (missing > 0) this.#events?.note({ type: "input-dropped", units: missing });
     this.#ready = true;
     this.#events?.ready();
   }
 
-  /** The session cannot be taken up again. @param what - is lost, told once */
-  #lose(what: string): void {
-    this.#ticket = undefined;
-    if (this.#lossTold) return;
-    this.#lossTold = true;
-    this.#events?.note({ type: "lost", what });
-  }
-
   #resync({ fields }: OmniEvent): void {
     const reason = textOf(fields.reason).slice(0, 100);
-    if (this.#resuming) {
-      this.#lose(`the conversation so far: the server cannot replay what was missed (${reason})`);
-      this.#events?.fail(endedError("session.resync_required", reason), true);
-    } else this.#lose(`the way back: if the connection breaks, the conversation starts anew (${reason})`);
+    if (!this.#continuity.resuming) {
+      this.#lose(`the way back: if the connection breaks, the conversation starts anew (${reason})`);
+      this.#continuity.forget();
+      return;
+    }
+    const request = this.#continuity.less(fields);
+    if (request === undefined) {
+      this.#startAnew(`the conversation so far: the server cannot replay what was missed (${reason})`);
+      return;
+    }
+    this.#lose(`some of what the server told while the connection was broken (${reason})`);
+    this.#send("session.resume", request);
+  }
+
+  #lose(what: string): void {
+    if (this.#continuity.lose()) this.#events?.note({ type: "lost", what });
+  }
+
+  /** The session cannot be taken up: another connection begins one. */
+  #startAnew(what: string, error = endedError("session.resume", what)): void {
+    this.#lose(what);
+    this.#continuity.forget();
+    this.#events?.fail(error, true);
   }
 
   #ended({ type, fields }: OmniEvent): void {
     // Once the session is to end, that is the last word, and no failure.
     if (this.#leaving) return;
-    this.#ticket = undefined;
-    this.#events?.fail(type === "session.replaced" ? replacedError() : endedError(type, textOf(fields.reason)), false);
+    const reason = textOf(fields.reason).slice(0, 100);
+    if (this.#continuity.resuming && type === "session.expired") {
+      this.#startAnew(`the conversation so far: ${reason}`);
+      return;
+    }
+    this.#continuity.forget();
+    const passing = type === "session.closed" && passingEnds.has(reason);
+    this.#events?.fail(type === "session.replaced" ? replacedError() : endedError(type, reason), passing);
   }
 
   #error({ fields }: OmniEvent): void {
     const error = readOmniError(fields, (text) => redactKeys(text, this.#secrets));
     const verdict = verdictOfOmniError(error, this.#ready);
+    if (isLost(error)) {
+      this.#startAnew(`the conversation so far: ${error.code}`, verdict?.error);
+      return;
+    }
     if (verdict !== undefined) {
-      if (isLost(error)) this.#lose(`the conversation so far: ${error.code}`);
       this.#events?.fail(verdict.error, verdict.retry);
       return;
     }
     this.#swallow(error);
-    if (error.code === "input_backpressure") this.#events?.note({ type: "input-dropped", units: 1 });
-    if (error.code === "response_not_active" || error.eventId.startsWith("interrupt-")) this.#replies.noRise();
+    if (this.#input.refused(error.eventId)) this.#events?.note({ type: "input-dropped", units: 1 });
+    if (notActive.has(error.code) || error.eventId.startsWith("interrupt-")) this.#replies.noRise();
+    if (error.code === "conversation_already_has_active_response") this.#wantsResponse = true;
   }
 
   #swallow({ code, type, message }: Pick<OmniError, "code" | "type" | "message">): void {
@@ -296,6 +285,8 @@ export class VllmOmniWire implements Wire {
     "session.replaced": (event) => this.#ended(event),
     "session.expired": (event) => this.#ended(event),
     "session.closed": (event) => this.#ended(event),
+    "session.draining": ({ fields }) =>
+      this.#events?.note({ type: "draining", leftMs: Math.min(countOf(fields.left_ms) ?? 0, 86_400_000) }),
     error: (event) => this.#error(event),
     "response.created": ({ fields, epoch }) => void this.#replies.wanted(responseOf(fields), epoch),
     "response.output_audio.delta": (event) => this.#takeSound(event),
@@ -326,12 +317,9 @@ export class VllmOmniWire implements Wire {
     if (typeof delta !== "string" || delta.length > maxDeltaLength) {
       throw omniViolation("expected delta of a response's sound to be base64, at most a minute");
     }
-    if (rate !== omniOutputRate || typeof format !== "string" || !/^(pcm16|pcm_s16le|s16le|pcm)$/.test(format)) {
-      const got = `${String(format).slice(0, 20)} at ${typeof rate === "number" ? rate : "no rate"}`;
-      throw new DuplexError(
-        "UNSUPPORTED",
-        `receive: expected pcm16 at ${omniOutputRate} Hz, got ${got}; leave output formats out of session`,
-      );
+    if (rate !== omniOutputRate || !/^(pcm16|pcm_s16le|s16le|pcm)$/.test(textOf(format))) {
+      const got = `${textOf(format).slice(0, 20)} at ${typeof rate === "number" ? rate : "no rate"}`;
+      throw omniViolation(`expected sound as pcm16 at ${omniOutputRate} Hz, got ${got}`);
     }
     const reply = this.#replies.wanted(id, epoch);
     if (reply === undefined) return;
@@ -339,8 +327,9 @@ export class VllmOmniWire implements Wire {
     if (bytes === undefined) throw omniViolation("expected delta of a response's sound to be base64");
     const pcm = reply.pcm.push(bytes);
     reply.sounded = true;
-    reply.text.mark(fieldsOf(fields.metadata)?.audio_text_marks);
-    this.#ledger.sound(id, textOf(fields.item_id) || `item_${id}`, (1000 * pcm.length) / omniOutputRate);
+    const ms = (1000 * pcm.length) / omniOutputRate;
+    const fromMs = this.#ledger.sound(id, textOf(fields.item_id) || `item_${id}`, ms);
+    reply.text.mark(fieldsOf(fields.metadata)?.audio_text_marks, fromMs);
     this.#events?.audio(pcm, id);
   }
 
@@ -386,6 +375,7 @@ export class VllmOmniWire implements Wire {
     const reply = this.#replies.known(id);
     if (reply !== undefined) reply.live = false;
     this.#events?.replyEnd(id);
+    if (this.#wantsResponse) this.#askForResponse();
   }
 
   /**
@@ -420,34 +410,11 @@ export class VllmOmniWire implements Wire {
 
   // --- what goes ---
 
-  /** One acknowledgement for all that came in a micro-turn. */
-  #acknowledge(): void {
-    if (this.#sequence === this.#acknowledged) return;
-    this.#acknowledged = this.#sequence;
-    this.#send("session.event_ack", { server_event_seq: this.#sequence });
-  }
-
   #tellPlayed({ reply, heardMs }: WirePlayed): void {
     const ack = this.#ledger.heard(reply, heardMs);
     if (ack === undefined) return;
     const { item, ms } = ack;
     this.#send("playback.ack", { response_id: reply, item_id: item, played_ms: ms, committed_ms: ms });
-  }
-
-  #append(audio: Float32Array, image: WireUnit["images"][number] | undefined): void {
-    const { inputFormat = "pcm16" } = this.#options;
-    if (image !== undefined) this.#image = encodeBase64(encodeJpeg(image));
-    const before = this.#inputMs;
-    this.#inputMs += turnMs;
-    const { periodMs } = this.#server;
-    const closes = Math.floor(this.#inputMs / periodMs) > Math.floor(before / periodMs);
-    const frames = closes && this.#image !== undefined ? { video_frames: [this.#image] } : {};
-    if (closes) this.#image = undefined;
-    this.#send("input_audio_buffer.append", {
-      audio: encodeBase64(inputFormat === "pcm16" ? encodePcm16(audio) : encodeFloats(audio)),
-      ...{ format: inputFormat, sample_rate_hz: omniInputRates[inputFormat], duration_ms: turnMs },
-      ...{ audio_end_ms: this.#inputMs, ...frames },
-    });
   }
 
   #tell(input: TextInput): void {
@@ -457,13 +424,19 @@ export class VllmOmniWire implements Wire {
       if (this.#server.answersText) this.#send("response.create", {});
       return;
     }
-    const { id } = this.#calls.answer(input);
-    if (id === undefined) this.#say("system", input.text);
-    else {
-      this.#send("conversation.item.create", {
-        item: { type: "function_call_output", call_id: id, output: input.text },
-      });
+    const { id, goesOn } = this.#calls.answer(input);
+    if (id === undefined) {
+      this.#say("system", input.text);
+      return;
     }
+    this.#send("conversation.item.create", { item: { type: "function_call_output", call_id: id, output: input.text } });
+    if (goesOn && this.#server.answersCalls) this.#askForResponse();
+  }
+
+  /** One at a time: after the one that is under way. */
+  #askForResponse(): void {
+    this.#wantsResponse = this.#replies.live.length > 0;
+    if (!this.#wantsResponse) this.#send("response.create", {});
   }
 
   #say(role: "user" | "system", text: string): void {
@@ -473,8 +446,10 @@ export class VllmOmniWire implements Wire {
   }
 
   /** Every message has a name: an error of the service says which it means. */
-  #send(type: string, fields: Fields, name = "mt"): void {
-    this.#events?.send(JSON.stringify({ type, event_id: `${name}-${++this.#sent}`, ...fields }));
+  #send(type: string, fields: Fields, name = "mt"): string {
+    const event_id = `${name}-${++this.#sent}`;
+    this.#events?.send(JSON.stringify({ type, event_id, ...fields }));
+    return event_id;
   }
 }
 
@@ -489,19 +464,10 @@ const passedOver: ReadonlySet<string> = new Set([
   ...["response.output_text.done", "response.function_call_arguments.delta", "response.function_call_arguments.done"],
 ]);
 
-/** Samples as 32-bit numbers, little-endian. */
-function encodeFloats(samples: Float32Array): Uint8Array {
-  const bytes = new Uint8Array(4 * samples.length);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < samples.length; i++) view.setFloat32(4 * i, samples[i], true);
-  return bytes;
-}
-
-function ticketOf(fields: Fields, session: Fields): Ticket | undefined {
-  const token = textOf(fields.resume_token);
-  const id = textOf(session.id) || textOf(session.session_id);
-  return token === "" || id === "" ? undefined : { session: id, token, incarnation: countOf(fields.incarnation) };
-}
+/** The server stops, or lost us: another may take us. */
+const passingEnds: ReadonlySet<string> = new Set(["shutdown", "drained", "disconnect", "transport_error", "lost"]);
+/** There was nothing to cancel. */
+const notActive: ReadonlySet<string> = new Set(["response_not_active", "response_cancel_not_active"]);
 
 /** Sound at another rate would be heard as noise. */
 function checkOutput(session: Fields): void {
