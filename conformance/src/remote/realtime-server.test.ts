@@ -5,8 +5,8 @@ import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { nodeBackend } from "@microturn/backend-node";
-import { openaiRealtimeEngine } from "@microturn/backend-remote";
-import { DuplexSession, mixToMono, readWav, resample } from "@microturn/core";
+import { openaiRealtimeEngine, vllmOmniEngine } from "@microturn/backend-remote";
+import { DuplexSession, type Engine, mixToMono, readWav, resample } from "@microturn/core";
 import { localEngine } from "@microturn/core/local";
 import { mini } from "@microturn/mini";
 import { createServer, createToken, type MicroturnServer } from "@microturn/server";
@@ -25,7 +25,7 @@ const answer = "In Paris it is 14 degrees, with light rain until the evening.";
 /** The machine may be busy with other tests. */
 const longMs = 400_000;
 const backend = nodeBackend({ providers: ["cpu"], threads: 1 });
-const engine = localEngine({ model: mini, backend, maxSessions: 4 });
+const engine = localEngine({ model: mini, backend, maxSessions: 8 });
 const clock = new PatientClock(8);
 let server: MicroturnServer;
 let port: number;
@@ -273,16 +273,23 @@ describe("our server with mini", () => {
     heard.check();
   });
 
-  test.concurrent("holds it with our own engine for OpenAI Realtime", { timeout: longMs }, async () => {
-    const remote = openaiRealtimeEngine({
-      ...{ apiKey: key, baseUrl: `ws://127.0.0.1:${port}/v1`, model: "mini" },
-      tools: [weather],
-    });
+  const engines: [string, () => Engine][] = [
+    [
+      "OpenAI Realtime",
+      () =>
+        openaiRealtimeEngine({
+          ...{ apiKey: key, baseUrl: `ws://127.0.0.1:${port}/v1`, model: "mini", tools: [weather] },
+        }),
+    ],
+    [
+      "the duplex wire of vLLM-Omni",
+      () => vllmOmniEngine({ url: `ws://127.0.0.1:${port}`, apiKey: key, tools: [weather] }),
+    ],
+  ];
+  test.concurrent.each(engines)("holds it with our own engine for %s", { timeout: longMs }, async (_, make) => {
+    const remote = make();
     const session = await DuplexSession.open({
-      engine: clock.watch(remote),
-      clock,
-      sampleRate: 24_000,
-      maxQueuedMs: 60_000,
+      ...{ engine: clock.watch(remote), clock, sampleRate: 24_000, maxQueuedMs: 60_000 },
     });
     const [user, said]: string[][] = [[], []];
     let flushes = 0;

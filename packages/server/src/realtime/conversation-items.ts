@@ -23,6 +23,7 @@ export type Place = string | "root" | undefined;
 
 export class ConversationItems {
   readonly #items: ConversationItem[] = [];
+  readonly #promised = new Set<string>();
 
   get(id: string): ConversationItem | undefined {
     return this.#items.find((item) => item.id === id);
@@ -30,6 +31,17 @@ export class ConversationItems {
 
   get lastId(): string | null {
     return this.#items.at(-1)?.id ?? null;
+  }
+
+  /** An id of which the client has been told, and whose item comes later: it is taken. */
+  promise(id: string): void {
+    this.#promised.add(id);
+  }
+
+  /** Adds an item whose id was promised. @returns as {@link add} */
+  addPromised(item: ConversationItem): string | null {
+    this.#promised.delete(item.id);
+    return this.add(item);
   }
 
   /**
@@ -52,7 +64,8 @@ export class ConversationItems {
 
   /** @throws RealtimeError as {@link add} */
   checkPlace(id: string, place: Place): void {
-    if (this.get(id) !== undefined) throw invalidValue("item.id", "an item has this id already");
+    if (this.get(id) !== undefined || this.#promised.has(id))
+      throw invalidValue("item.id", "an item has this id already");
     if (place === undefined || place === "root" || this.get(place) !== undefined) return;
     throw new RealtimeError("item_create_invalid_previous_item_id", "The item of 'previous_item_id' does not exist.", {
       param: "previous_item_id",

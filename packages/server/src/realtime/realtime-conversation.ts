@@ -360,7 +360,7 @@ export class RealtimeConversation {
     const active = this.#active;
     this.#active = undefined;
     if (active === undefined) return;
-    this.#tellListen("interrupted");
+    this.#tellListen("interrupted", active);
     active.end({ status: "cancelled", reason: "client_cancelled" });
   }
 
@@ -397,7 +397,7 @@ export class RealtimeConversation {
     this.#user.yielded(turnIndex);
     if (active === undefined) return;
     this.#active = undefined;
-    this.#tellListen("yielded");
+    this.#tellListen("yielded", active);
     active.end({ status: "cancelled", reason: "turn_detected" });
   }
 
@@ -432,8 +432,13 @@ export class RealtimeConversation {
     return this.#active;
   }
 
-  #tellListen(reason: string): void {
-    this.#tell("response.listen", { epoch: this.#epoch, response: { status: "listening", metadata: { reason } } });
+  /** @param active - the response in whose middle the model listens; what of it was not played is dropped */
+  #tellListen(reason: string, active?: ActiveResponse): void {
+    const of = active === undefined ? {} : { id: active.id };
+    this.#tell("response.listen", {
+      epoch: this.#epoch,
+      response: { ...of, status: "listening", metadata: { reason, epoch: this.#epoch } },
+    });
   }
 
   #keepLively(): void {

@@ -32,7 +32,8 @@ export interface RealtimeSessionOptions {
 
 /** What a client tells of itself when it comes back. */
 export interface ResumeRequest {
-  readonly incarnation: string;
+  /** Undefined: whichever it is. */
+  readonly incarnation: string | undefined;
   readonly token: string;
   readonly lastReceived: number;
 }
@@ -104,7 +105,7 @@ export class RealtimeSession {
   accepts({ incarnation, token }: ResumeRequest): boolean {
     const given = Buffer.from(token);
     const right = this.#tokens.some((one) => one.length === given.length && timingSafeEqual(one, given));
-    return right && incarnation === this.incarnation;
+    return right && (incarnation ?? this.incarnation) === this.incarnation;
   }
 
   /**
@@ -275,7 +276,7 @@ export class RealtimeSession {
         ...{ implementation_level: "native_duplex", chunk_period_ms: capabilities.turnDurationMs },
         ...{ input_modes: capabilities.inputs, output_modes: capabilities.outputs },
         ...{ supports_barge_in: true, supports_session_resume: true, supports_audio_truncate: true },
-        ...{ supports_typed_text: capabilities.hearsText || capabilities.inputs.includes("text") },
+        ...{ supports_text_only_turn: capabilities.hearsText || capabilities.inputs.includes("text") },
         ...{ supports_video: capabilities.inputs.includes("video"), supports_tools: capabilities.delegation },
         ...{ supports_instructions: false, model_owns_turns: true, model_forgets_unheard: capabilities.truncates },
       },
@@ -345,7 +346,8 @@ export function readResume(event: Fields): ResumeRequest & { readonly sessionId:
     return value;
   };
   return {
-    ...{ sessionId: text("session_id"), incarnation: text("incarnation"), token: text("resume_token") },
+    ...{ sessionId: text("session_id"), token: text("resume_token") },
+    incarnation: event.incarnation === undefined ? undefined : text("incarnation"),
     lastReceived: countAt(event, "last_received_server_event_seq"),
   };
 }

@@ -128,7 +128,8 @@ export class UserSpeech {
 
   #start(utterance: Utterance): void {
     this.#open = utterance;
-    const { tell, inputMs } = this.#options;
+    const { tell, inputMs, items } = this.#options;
+    items.promise(utterance.id);
     tell("input_audio_buffer.speech_started", {
       ...{ audio_start_ms: inputMs(utterance.startTurn), item_id: utterance.id },
     });
@@ -180,7 +181,7 @@ export class UserSpeech {
       ...{ id, type: "message", role: "user", status: "completed" },
       shown: { content: [{ type: "input_audio", transcript }] },
     };
-    const previous_item_id = items.add(item);
+    const previous_item_id = items.addPromised(item);
     tell("conversation.item.added", { item: shownItem(item), previous_item_id });
     tell("conversation.item.done", { item: shownItem(item), previous_item_id });
     return item;
