@@ -20,8 +20,6 @@ export interface ResponseOptions {
   readonly textOnly: boolean;
   /** The client's own, of its `response.create`. */
   readonly metadata?: Fields | null;
-  /** Whether the client asked for it. */
-  readonly asked: boolean;
   /** The fence as it is now. */
   readonly epoch: () => number;
 }
@@ -68,11 +66,6 @@ export class ActiveResponse {
       this.#resampler = new Resampler({ inputRate: engineRate, outputRate: format.rate });
     }
     options.tell("response.created", { response: this.#shown("in_progress") });
-  }
-
-  /** Whether the client asked for it. */
-  get asked(): boolean {
-    return this.#options.asked;
   }
 
   /** Whether anything was said in it. */

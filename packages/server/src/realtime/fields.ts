@@ -74,6 +74,15 @@ export function decodeBase64(text: string, param: string): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
+/** Length as JSON. @throws RealtimeError for what is nested so deeply that it cannot be told again */
+export function jsonLength(value: unknown, param: string): number {
+  try {
+    return JSON.stringify(value).length;
+  } catch {
+    throw invalidValue(param, "it is nested too deeply");
+  }
+}
+
 export function missing(param: string): RealtimeError {
   return new RealtimeError("missing_required_parameter", `Missing required parameter: '${param}'.`, { param });
 }

@@ -9,6 +9,10 @@ import { RealtimeError } from "./realtime-error.js";
 const patienceMs = 500;
 /** Longest silence that is made in one go, ms. */
 const longestFillMs = 1000;
+/** A source that says nothing for longer has paused; what it says then is new, ms. */
+const longestStallMs = 2000;
+/** Sound below this level, of full scale, can be left out. */
+const quietLevel = 0.01;
 
 export class InputAudio {
   readonly #duplex: DuplexSession;
@@ -21,6 +25,11 @@ export class InputAudio {
   #receivedMs = 0;
   #filledMs = 0;
   #bufferedMs = 0;
+  #filling = false;
+  /** Silence that was made since the sound stopped, ms. */
+  #stallMs = 0;
+  /** Silence that took the place of sound which came late after all, ms: so much of what is quiet is left out again. */
+  #debtMs = 0;
   /** Until when the sound that has come lasts, if it is heard in real time. */
   #coveredMs: number;
 
@@ -65,6 +74,16 @@ export class InputAudio {
     this.#appends++;
     this.#receivedMs += ms;
     this.#bufferedMs += ms;
+    this.#filling = false;
+    if (this.#stallMs > 0) {
+      this.#debtMs = this.#stallMs <= longestStallMs ? this.#debtMs + this.#stallMs : 0;
+      this.#stallMs = 0;
+    }
+    if (ms <= this.#debtMs && aheadMs > capabilities.turnDurationMs && isQuiet(samples)) {
+      this.#debtMs -= ms;
+      this.#filledMs -= ms;
+      return;
+    }
     this.#write(samples, rate);
     this.#coveredMs = Math.max(this.#coveredMs, this.#clock.now()) + ms;
   }
@@ -92,15 +111,17 @@ export class InputAudio {
     const samples = Math.round((ms * this.#rate) / 1000);
     this.#coveredMs = Math.max(this.#coveredMs + ms, nowMs - longestFillMs);
     this.#filledMs += (1000 * samples) / this.#rate;
-    this.#write(new Float32Array(samples), this.#rate, true);
+    this.#stallMs += ms;
+    this.#write(new Float32Array(samples), this.#rate);
   }
 
-  #filling = false;
-
-  #write(samples: Float32Array, rate: number, silence = false): void {
-    if (!silence) this.#filling = false;
+  #write(samples: Float32Array, rate: number): void {
     // Another rate ends what is in the resampler: silence has the rate of the sound before it.
     this.#rate = rate;
     if (samples.length > 0) void this.#duplex.writeAudio(samples, { sampleRate: rate }).catch(() => {});
   }
+}
+
+function isQuiet(samples: Float32Array): boolean {
+  return samples.every((sample) => Math.abs(sample) < quietLevel);
 }

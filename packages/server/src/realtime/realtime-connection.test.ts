@@ -240,6 +240,24 @@ describe("a session of the JSON wire", () => {
     expect(errorOf(client.last("error") as never)).toBe("input_backpressure");
   });
 
+  it("catches up after a stall in which it made silence: what is quiet of what came late is left out", async () => {
+    const bench = new RealtimeBench({ script: () => ({ heard: "word" }) });
+    const client = await bench.connect();
+    await client.turns(3, 0.5);
+    await bench.clock.advance(1800);
+    const late = () => {
+      const [session] = bench.sessions.values();
+      return 200 * (bench.engine.steps.length + 1) - bench.clock.now() + session.queuedMs;
+    };
+    const made = bench.engine.steps.length;
+    expect(made).toBeGreaterThan(7);
+    await client.say(...Array.from({ length: 9 }, () => append(4800, 0.5)));
+    expect(late()).toBeGreaterThan(1000);
+    await client.turns(20);
+    expect(late()).toBeLessThan(450);
+    expect(client.of("error")).toEqual([]);
+  });
+
   it("refuses sound that is too far ahead, and says how much it has", async () => {
     const bench = new RealtimeBench({}, { maxAheadMs: 2000 });
     const client = await bench.connect();
@@ -277,6 +295,7 @@ describe("a session of the JSON wire", () => {
       [session({ output_modalities: ["audio", "text"] }), "invalid_value"],
       [session({ tools: [{ type: "mcp" }] }), "invalid_value"],
       [session({ instructions: "x".repeat(300_000) }), "event_too_large"],
+      [session({ idle_timeout_s: 1 }), "invalid_value"],
       [item({ type: "message", role: "user", content: [{ type: "output_text", text: "" }] }), "invalid_value"],
       [item({ type: "function_call_output", call_id: "c", output: "" }), "invalid_tool_call_id"],
       [{ type: "conversation.item.truncate", item_id: "x", content_index: 0 }, "item_truncate_invalid_item_id"],
@@ -289,6 +308,11 @@ describe("a session of the JSON wire", () => {
     for (const [event, code] of wrong) {
       await client.say(event as object);
       expect({ event, code: errorOf(client.told.at(-1) as never) }).toEqual({ event, code });
+    }
+    const deep = `${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}`;
+    for (const place of [`"session.update","session":{"prompt":`, `"response.create","response":{"metadata":`]) {
+      client.connection.receive(`{"type":${place}${deep}}}`);
+      expect(errorOf(client.told.at(-1) as never)).toBe("invalid_value");
     }
     client.connection.receive("{");
     expect(errorOf(client.last("error") as never)).toBe("invalid_json");
@@ -442,6 +466,14 @@ describe("a connection of the JSON wire", () => {
     await bench.clock.advance(60_000);
     expect(long.types().slice(-2)).toEqual(["error", "session.closed"]);
     expect([errorOf(long.last("error") as never), long.closed?.code]).toEqual(["session_expired", 1001]);
+    const idle = await bench.connect();
+    await idle.say({ type: "session.update", session: { idle_timeout_s: 20 } });
+    await bench.clock.advance(15_000);
+    await idle.say({ type: "session.heartbeat" });
+    await bench.clock.advance(15_000);
+    expect(bench.sessions.size).toBe(1);
+    await bench.clock.advance(6000);
+    expect(idle.told.at(-1)).toMatchObject({ type: "session.expired", reason: "idle_ttl_expired" });
     const drained = await bench.connect();
     for (const session of bench.sessions.values()) session.announceDrain(500);
     expect(drained.last("session.draining").left_ms).toBe(500);

@@ -157,10 +157,8 @@ export class RealtimeConnection {
       const { subject } = principal;
       const session = new RealtimeSession({
         ...{ id, duplex, settings, context, clock, maxAheadMs, decodeImage, subject },
-        onEnd: () => {
-          sessions.delete(id);
-          leave();
-        },
+        onEnd: () => void sessions.delete(id),
+        onClosed: leave,
       });
       sessions.set(id, session);
       metrics.opened.inc({ wire: "realtime" });

@@ -16,6 +16,7 @@ import {
   idAt,
   invalidType,
   invalidValue,
+  jsonLength,
   objectAt,
   stringAt,
 } from "./fields.js";
@@ -38,6 +39,7 @@ const livelyTurns = 25;
 const imageBurst = 8;
 const imagesPerSecond = 5;
 const maxWaitingOutputs = 64;
+const maxMetadataCharacters = 16_384;
 /** What the resampler adds to the end of a reply is shorter than this, ms; players count it. */
 const tailMs = 10;
 
@@ -251,11 +253,11 @@ export class RealtimeConversation {
       throw invalidValue("response.input", "a response answers the conversation; create items instead");
     }
     const metadata = options.metadata === undefined || options.metadata === null ? null : fieldsOf(options.metadata);
-    if (metadata === undefined || JSON.stringify(metadata).length > 16_384) {
+    if (metadata === undefined || jsonLength(metadata, "response.metadata") > maxMetadataCharacters) {
       throw invalidValue("response.metadata", "expected an object of at most 16 pairs");
     }
     this.#deliverOutputs();
-    this.#begin(true, metadata);
+    this.#begin(metadata);
     this.#quiet = 0;
     this.#keepLively();
   }
@@ -386,7 +388,7 @@ export class RealtimeConversation {
 
   #speak(turn: Parameters<ActiveResponse["speak"]>[0]): void {
     if (this.#active?.speaking !== true) this.#user.seal(turn.turnIndex);
-    const active = this.#active ?? this.#begin(false);
+    const active = this.#active ?? this.#begin();
     this.#hasSpoken = true;
     active.speak(turn);
   }
@@ -413,7 +415,7 @@ export class RealtimeConversation {
     const tool = chooseTool(this.#settings.tools, this.#settings.toolChoice, delegation);
     if (tool === undefined) return;
     const alone = this.#active?.speaking !== true;
-    const active = this.#active ?? this.#begin(false);
+    const active = this.#active ?? this.#begin();
     const callId = nameOf("call");
     this.#calls.add(callId, delegation.id);
     active.call(callId, tool.name, argumentsFor(tool, delegation));
@@ -422,12 +424,12 @@ export class RealtimeConversation {
     active.end({ status: "completed" });
   }
 
-  #begin(asked: boolean, metadata: Fields | null = null): ActiveResponse {
+  #begin(metadata: Fields | null = null): ActiveResponse {
     const { outputFormat: format, voice, textOnly } = this.#settings;
     const { turnDurationMs, outputSampleRate } = this.#duplex.capabilities;
     this.#active = new ActiveResponse({
       ...{ tell: this.#tell, items: this.#items, turnMs: turnDurationMs, engineRate: outputSampleRate },
-      ...{ format, voice, textOnly, metadata, asked, epoch: () => this.#epoch },
+      ...{ format, voice, textOnly, metadata, epoch: () => this.#epoch },
     });
     return this.#active;
   }

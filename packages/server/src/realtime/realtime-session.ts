@@ -26,8 +26,10 @@ export interface RealtimeSessionOptions {
   readonly maxAheadMs: number;
   readonly decodeImage: DecodeImage;
   readonly subject: string;
-  /** Gives its place back. */
+  /** It cannot be found any more. */
   readonly onEnd: () => void;
+  /** The engine has let go of it: gives its place back. */
+  readonly onClosed: () => void;
 }
 
 /** What a client tells of itself when it comes back. */
@@ -47,6 +49,7 @@ export class RealtimeSession {
   readonly #clock: Clock;
   readonly #subject: string;
   readonly #onEnd: () => void;
+  readonly #onClosed: () => void;
   readonly #conversation: RealtimeConversation;
   readonly #journal: EventJournal;
   readonly #startedMs: number;
@@ -58,22 +61,27 @@ export class RealtimeSession {
   #attachments = 0;
   /** The one that the client was given last; before that one, until the client has shown that it has the new one, the one it came with. */
   #tokens: readonly Buffer[] = [];
+  /** Bytes of a replay that the new connection may still have to take. */
+  #replaying = 0;
+  #lastEventMs: number;
   #steps = 0;
   #ended = false;
 
   constructor(options: RealtimeSessionOptions) {
-    const { id, duplex, settings, context, clock, maxAheadMs, decodeImage, subject, onEnd } = options;
+    const { id, duplex, settings, context, clock, maxAheadMs, decodeImage, subject } = options;
     this.id = id;
     this.#duplex = duplex;
     this.#settings = settings;
     this.#context = context;
     this.#clock = clock;
     this.#subject = subject;
-    this.#onEnd = onEnd;
+    this.#onEnd = options.onEnd;
+    this.#onClosed = options.onClosed;
     const { graceMs, idleTimeoutMs, maxSessionMs } = context.limits;
     // A half-open connection is noticed after the idle time; then the grace time begins.
     this.#journal = new EventJournal({ ...journalBounds, maxAgeMs: graceMs + 2 * idleTimeoutMs });
     this.#startedMs = clock.now();
+    this.#lastEventMs = this.#startedMs;
     this.#expiresAt = Math.floor((Date.now() + maxSessionMs) / 1000);
     const tell = (type: string, fields: Fields) => this.#tell(type, fields);
     this.#conversation = new RealtimeConversation({ duplex, settings, tell, clock, maxAheadMs, decodeImage });
@@ -92,6 +100,11 @@ export class RealtimeSession {
 
   get connected(): boolean {
     return this.#connection !== undefined;
+  }
+
+  /** Sound that waits for its micro-turn, ms. */
+  get queuedMs(): number {
+    return this.#duplex.queuedMs;
   }
 
   /** The first connection: the client is told what it has. */
@@ -144,7 +157,10 @@ export class RealtimeSession {
         ...{ replayed_events: missed.length, session: this.#shown() },
       }),
     );
-    for (const text of missed) this.#send(text);
+    for (const text of missed) {
+      this.#replaying += text.length;
+      connection.send(text);
+    }
     this.#context.metrics.resumed.inc();
     return true;
   }
@@ -165,6 +181,7 @@ export class RealtimeSession {
   /** A message of the client. A connection that was replaced has no say any more. */
   receive(connection: ServedConnection, data: Uint8Array | string): void {
     if (this.#ended || connection !== this.#connection) return;
+    this.#lastEventMs = this.#clock.now();
     if (this.#tokens.length > 1) this.#tokens = this.#tokens.slice(-1);
     let eventId: string | null = null;
     try {
@@ -206,8 +223,8 @@ export class RealtimeSession {
     log.info({ session: this.id, subject: this.#subject, reason, seconds, steps: this.#steps }, "session ended");
     this.#connection?.close(codeOfEnd(reason), reason);
     this.#connection = undefined;
-    void this.#duplex.close();
     this.#onEnd();
+    void this.#duplex.close().then(this.#onClosed);
   }
 
   #take(type: string, event: Fields): void {
@@ -245,6 +262,8 @@ export class RealtimeSession {
 
   #attach(connection: ServedConnection): string {
     this.#cancelGrace();
+    this.#lastEventMs = this.#clock.now();
+    this.#replaying = 0;
     this.#connection = connection;
     this.#attachments++;
     this.#cancelTick();
@@ -255,6 +274,11 @@ export class RealtimeSession {
   #tick(): void {
     const { turnDurationMs } = this.#duplex.capabilities;
     this.#cancelTick = this.#clock.setTimer(() => {
+      if (this.#clock.now() - this.#lastEventMs > this.#settings.idleMs) {
+        this.#tell("session.expired", { session_id: this.id, reason: "idle_ttl_expired" });
+        this.end("expired");
+        return;
+      }
       this.#tick();
       this.#conversation.tick();
     }, this.#clock.now() + turnDurationMs);
@@ -329,7 +353,9 @@ export class RealtimeSession {
   #send(text: string): void {
     const connection = this.#connection;
     if (connection === undefined) return;
-    if (connection.queuedBytes > this.#context.limits.maxQueuedBytes) {
+    const { maxQueuedBytes } = this.#context.limits;
+    if (connection.queuedBytes < maxQueuedBytes) this.#replaying = 0;
+    if (connection.queuedBytes > maxQueuedBytes + this.#replaying) {
       // It comes back and asks for what it missed, or it does not.
       connection.destroy();
       return;

@@ -2,7 +2,7 @@
 // not at all. What the model cannot follow (instructions, voice, detection of turns) is kept and echoed, and changes nothing.
 
 import { type AudioFormat, defaultFormat, readFormat } from "./audio-format.js";
-import { checkKnown, type Fields, fieldsOf, invalidType, invalidValue } from "./fields.js";
+import { checkKnown, type Fields, fieldsOf, invalidType, invalidValue, jsonLength } from "./fields.js";
 import { type FunctionTool, readToolChoice, readTools, type ToolChoice } from "./function-tools.js";
 import { RealtimeError } from "./realtime-error.js";
 
@@ -21,6 +21,7 @@ const known = [
 const inputFields = ["format", "noise_reduction", "transcription", "turn_detection"];
 const outputFields = ["format", "voice", "speed"];
 const maxSessionCharacters = 262_144;
+const defaultIdleS = 300;
 
 export class SessionSettings {
   readonly #id: string;
@@ -76,6 +77,11 @@ export class SessionSettings {
     return this.#input.transcription !== null;
   }
 
+  /** A client from which no event comes for so long has gone, ms. */
+  get idleMs(): number {
+    return 1000 * Number(this.#kept.idle_timeout_s ?? defaultIdleS);
+  }
+
   get tools(): readonly FunctionTool[] {
     return this.#tools;
   }
@@ -121,7 +127,7 @@ export class SessionSettings {
       toolChoice: patch.tool_choice === undefined ? this.#toolChoice : readToolChoice(patch.tool_choice),
       ...this.#audioAfter(patch, hasSpoken),
     };
-    if (JSON.stringify(next).length > maxSessionCharacters) {
+    if (jsonLength(next, "session") > maxSessionCharacters) {
       throw new RealtimeError(
         "event_too_large",
         `The session would have more than ${maxSessionCharacters} characters; shorten instructions and tools.`,
@@ -147,6 +153,9 @@ export class SessionSettings {
       if (value === undefined) continue;
       if (name === "instructions" && value !== null && typeof value !== "string") {
         throw invalidType("session.instructions", "a string");
+      }
+      if (name === "idle_timeout_s" && value !== null && !(typeof value === "number" && value >= 10 && value <= 3600)) {
+        throw invalidValue("session.idle_timeout_s", "expected 10 to 3600");
       }
       kept[name] = value ?? empty;
     }
