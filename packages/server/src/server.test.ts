@@ -111,6 +111,44 @@ describe("createServer", () => {
     await new Promise<void>((resolve) => app.close(() => resolve()));
   });
 
+  it("takes its own paths from an application whose listeners answer and cut everything, and leaves it the others", async () => {
+    const { server } = await serve();
+    const app = createHttpServer((_request, response) => response.writeHead(404).end("app"));
+    app.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 418 I'm a teapot\r\n\r\n"));
+    const detach = server.attach(app);
+    await new Promise<void>((resolve) => app.listen(0, "127.0.0.1", resolve));
+    const { port } = app.address() as { port: number };
+    const get = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+    const upgradeOf = async (path: string) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
+      socket.on("error", () => {});
+      const status = await new Promise<number>((resolve) => {
+        socket.on("unexpected-response", (_request, response) => resolve(response.statusCode ?? 0));
+        socket.on("open", () => resolve(101));
+      });
+      socket.terminate();
+      return status;
+    };
+    expect([await get("/healthz"), await get("/app")]).toEqual([200, 404]);
+    expect([await upgradeOf("/v1/micro-turn"), await upgradeOf("/app")]).toEqual([101, 418]);
+    detach();
+    expect([await get("/healthz"), await upgradeOf("/v1/micro-turn")]).toEqual([404, 418]);
+    await new Promise<void>((resolve) => app.close(() => resolve()));
+  });
+
+  it("closes at once, though a client that was refused holds its side of the connection open", async () => {
+    const { port, server } = await serve({ auth: { secret } });
+    const raw = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    raw.on("error", () => {});
+    raw.write(upgrade);
+    const answer = await new Promise<string>((resolve) => raw.once("data", (data) => resolve(String(data))));
+    expect(answer).toContain("401 Unauthorized");
+    const startMs = performance.now();
+    await server.close();
+    expect(performance.now() - startMs).toBeLessThan(5000);
+    raw.destroy();
+  });
+
   it("counts in the text format of Prometheus", async () => {
     const { port, url } = await serve();
     const { socket, until: come } = await client(port);

@@ -76,7 +76,10 @@ export interface MicroturnServer extends AsyncDisposable {
     readonly port?: number;
     readonly host?: string;
   }): Promise<{ readonly port: number; readonly url: string }>;
-  /** Takes the requests and upgrades under its paths from an HTTP server of the application. @returns stops that */
+  /**
+   * Takes the requests and upgrades under its paths from an HTTP server of the application. The listeners that this one has by then
+   * get all others, and none of these. @returns stops that
+   */
   attach(server: Server): () => void;
   /** Answers a request if its path is the server's. @returns whether it is */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean;
@@ -203,19 +206,18 @@ class EngineServer implements MicroturnServer {
   }
 
   attach(server: Server): () => void {
-    const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-      if (this.handleRequest(request, response) || server.listenerCount("request") > 1) return;
-      response.writeHead(404, { "content-type": "text/plain" }).end("not found\n");
-    };
-    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (this.handleUpgrade(request, socket, head) || server.listenerCount("upgrade") > 1) return;
-      refuseUpgrade(socket, 404, "Not Found", "no such path");
-    };
-    server.on("request", onRequest);
-    server.on("upgrade", onUpgrade);
+    const giveBack = [
+      takeFrom<[IncomingMessage, ServerResponse]>(server, "request", {
+        take: (request, response) => this.handleRequest(request, response),
+        refuse: (_request, response) => response.writeHead(404, { "content-type": "text/plain" }).end("not found\n"),
+      }),
+      takeFrom<[IncomingMessage, Duplex, Buffer]>(server, "upgrade", {
+        take: (request, socket, head) => this.handleUpgrade(request, socket, head),
+        refuse: (_request, socket) => refuseUpgrade(socket, 404, "Not Found", "no such path"),
+      }),
+    ];
     return () => {
-      server.off("request", onRequest);
-      server.off("upgrade", onUpgrade);
+      for (const one of giveBack) one();
     };
   }
 
@@ -391,6 +393,32 @@ interface Served {
 /** When something last came from a socket. */
 const alive = new WeakMap<WebSocket, number>();
 
+/** Listens before all who listen by now, and passes on to them what is not taken. @returns puts them back */
+function takeFrom<Arguments extends unknown[]>(
+  server: Server,
+  event: "request" | "upgrade",
+  { take, refuse }: { take(...values: Arguments): boolean; refuse(...values: Arguments): void },
+): () => void {
+  const others = server.rawListeners(event) as ((...values: Arguments) => void)[];
+  let attached = true;
+  const listener = (...values: Arguments) => {
+    if (attached && take(...values)) return;
+    for (const other of others) other.apply(server, values);
+    // What nobody answers would stay open.
+    if (attached && others.length === 0 && server.listenerCount(event) === 1) refuse(...values);
+  };
+  const asListener = listener as (...values: unknown[]) => void;
+  server.removeAllListeners(event);
+  server.on(event, asListener);
+  return () => {
+    attached = false;
+    // Where another has attached itself since, that one calls this one, which passes everything on.
+    if (!server.listeners(event).includes(asListener)) return;
+    server.off(event, asListener);
+    for (const other of [...others].reverse()) server.prependListener(event, other as (...values: unknown[]) => void);
+  };
+}
+
 function wireOf({ url = "", headers }: IncomingMessage): WireName | undefined {
   const path = url.split("?")[0];
   if (path === serverPaths.microTurn) return "micro-turn";
@@ -422,6 +450,8 @@ function refuseUpgrade(
     ...headers,
   };
   const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);
+  // A client that does not hang up would hold the socket, which is nobody else's to close any more.
+  socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status} ${phrase}\r\n${head.join("")}\r\n${body}`);
 }
 
