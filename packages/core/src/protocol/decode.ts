@@ -11,7 +11,7 @@ import type {
   TurnOutput,
   UnsaidText,
 } from "../engine.js";
-import type { DuplexErrorCode } from "../errors.js";
+import { DuplexError, type DuplexErrorCode } from "../errors.js";
 import { ByteReader, violation } from "./byte-reader.js";
 import {
   audioCodings,
@@ -208,7 +208,9 @@ function decodeJpeg(image: EncodedImage, decode: DecodeImage | undefined): Image
     const { data, width, height } = decode(image);
     return { data, width, height, timeMs: image.timeMs };
   } catch (cause) {
-    throw violation("a JPEG that cannot be decoded", cause);
+    // What a typed error says is meant for whoever sent it.
+    const why = DuplexError.is(cause) ? `: ${cause.message}` : "";
+    throw violation(`a JPEG that cannot be decoded${why}`, cause);
   }
 }
 

@@ -3,7 +3,14 @@
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { DuplexError, type EngineCapabilities, type EngineSession, type TurnInput } from "@microturn/core";
-import { MessageEncoder, protocolVersion, type SpeechCoding, type StepMessage } from "@microturn/core/protocol";
+import {
+  type DecodeImage,
+  type EncodedImage,
+  MessageEncoder,
+  protocolVersion,
+  type SpeechCoding,
+  type StepMessage,
+} from "@microturn/core/protocol";
 import { RateLimit } from "../access/rate-limit.js";
 import { errorFields } from "../log.js";
 import { closeCodes, type ServedConnection, type ServerContext } from "../sessions/server-context.js";
@@ -12,6 +19,12 @@ import { closeCodes, type ServedConnection, type ServerContext } from "../sessio
 const maxUnanswered = 16;
 /** Its clock may run this much faster than ours. */
 const clockMargin = 1.01;
+/**
+ * Pixels of JPEG that are decoded for a session, a second and at once: decoding holds up everybody. A camera of 640 x 480 that
+ * sends a picture every micro-turn keeps within it.
+ */
+const pixelsPerSecond = 2_000_000;
+const pixelsAtOnce = 8_000_000;
 
 /** Errors of a step that changed nothing. */
 const refusals = ["UNSUPPORTED", "SHAPE_MISMATCH", "AUDIO_INVALID", "IMAGE_INVALID"] as const;
@@ -25,8 +38,10 @@ export interface HeldSessionOptions {
   readonly context: ServerContext;
   readonly speech: SpeechCoding;
   readonly subject: string;
-  /** Gives its place back. */
+  /** It has ended; the engine may still be at work on it. */
   readonly onEnd: () => void;
+  /** The engine has let go of it: its place is free. */
+  readonly onFree: () => void;
 }
 
 const encoder = new MessageEncoder();
@@ -39,13 +54,15 @@ export class HeldSession {
   readonly #speech: SpeechCoding;
   readonly #subject: string;
   readonly #onEnd: () => void;
+  readonly #onFree: () => void;
   readonly #rate: RateLimit;
+  readonly #pixels: RateLimit;
   readonly #startedMs = performance.now();
   readonly #maxAge: ReturnType<typeof setTimeout>;
   #grace: ReturnType<typeof setTimeout> | undefined;
   #pause: ReturnType<typeof setTimeout> | undefined;
   #connection: ServedConnection | undefined;
-  /** The one that the client was given last, and the one before: the last welcome may have been lost. */
+  /** The one that the client was given last, and the one that it came with: any number of welcomes may have been lost since. */
   #tokens: readonly Buffer[] = [];
   #lastStep = -1;
   #waiting: { readonly sequence: number; readonly input: TurnInput; readonly atMs: number }[] = [];
@@ -54,13 +71,15 @@ export class HeldSession {
   #running = false;
   #ended = false;
 
-  constructor({ engine, context, speech, subject, onEnd }: HeldSessionOptions) {
+  constructor({ engine, context, speech, subject, onEnd, onFree }: HeldSessionOptions) {
     this.capabilities = engine.capabilities;
     this.#engine = engine;
     this.#context = context;
     this.#speech = speech;
     this.#subject = subject;
     this.#onEnd = onEnd;
+    this.#onFree = onFree;
+    this.#pixels = new RateLimit(pixelsPerSecond, pixelsAtOnce, this.#startedMs);
     const perSecond = (1000 / this.capabilities.turnDurationMs) * clockMargin;
     this.#rate = new RateLimit(
       perSecond,
@@ -92,18 +111,40 @@ export class HeldSession {
     return this.#tokens.some((one) => one.length === given.length && timingSafeEqual(one, given));
   }
 
+  /** Whether a connection is the one that counts: one that was replaced may still have messages on the way. */
+  isServedBy(connection: ServedConnection): boolean {
+    return this.#connection === connection;
+  }
+
+  /** Whether an answer after this step is not kept any more. */
+  hasForgotten(lastAnswer: number): boolean {
+    return this.#sent.length > 0 && this.#sent[0].sequence > lastAnswer + 1;
+  }
+
+  /** @throws DuplexError `PROTOCOL_VIOLATION` if the client sends more than can be decoded beside other sessions */
+  decodeImage(image: EncodedImage, decode: DecodeImage): ReturnType<DecodeImage> {
+    if (!this.#pixels.take(1, performance.now())) {
+      throw violation(
+        `expected at most ${pixelsPerSecond / 1e6} megapixels of JPEG a second; scale images before sending`,
+      );
+    }
+    const decoded = decode(image);
+    this.#pixels.borrow(decoded.width * decoded.height, performance.now());
+    return decoded;
+  }
+
   /**
    * Takes a connection: welcomes the client, and sends again what it has missed.
    *
-   * @param lastAnswer - number of the last step whose answer the client has; undefined for a new session
+   * @param resume - for a session that goes on: the token that was shown, and the number of the last step whose answer the client has
    */
-  connect(connection: ServedConnection, lastAnswer?: number): void {
+  connect(connection: ServedConnection, resume?: { readonly token: string; readonly lastAnswer: number }): void {
     clearTimeout(this.#grace);
     const before = this.#connection;
     this.#connection = connection;
     before?.close(closeCodes.replaced, "another connection has taken up the session");
     const token = randomBytes(24).toString("base64url");
-    this.#tokens = [...this.#tokens.slice(-1), Buffer.from(token)];
+    this.#tokens = [...(resume === undefined ? [] : [Buffer.from(resume.token)]), Buffer.from(token)];
     const { graceMs, idleTimeoutMs, maxSessionMs } = this.#context.limits;
     const { identity, ...capabilities } = this.capabilities;
     const welcome = {
@@ -114,12 +155,12 @@ export class HeldSession {
         ...capabilities,
         ...(identity === undefined ? {} : { identity: { model: identity.model, backend: identity.backend } }),
       },
-      ...(lastAnswer === undefined ? {} : { lastStep: this.#lastStep }),
+      ...(resume === undefined ? {} : { lastStep: this.#lastStep }),
     };
     this.#send(encoder.server(welcome));
-    if (lastAnswer === undefined) return;
+    if (resume === undefined) return;
     this.#context.metrics.resumed.inc();
-    for (const { sequence, message } of this.#sent) if (sequence > lastAnswer) this.#send(message);
+    for (const { sequence, message } of this.#sent) if (sequence > resume.lastAnswer) this.#send(message);
   }
 
   /** The connection is gone; the session waits for another. */
@@ -175,8 +216,11 @@ export class HeldSession {
     log.info({ session: this.id, subject: this.#subject, reason, seconds, steps: this.#lastStep + 1 }, "session ended");
     this.#connection?.close(reason === "closed" ? closeCodes.normal : codeOfEnd(reason), reason);
     this.#connection = undefined;
-    void this.#engine.close().catch(() => {});
     this.#onEnd();
+    void this.#engine
+      .close()
+      .catch(() => {})
+      .then(this.#onFree);
   }
 
   async #run(): Promise<void> {

@@ -16,6 +16,9 @@ import { HeldSession, violation } from "./held-session.js";
 
 const encoder = new MessageEncoder();
 
+/** A client has so long for its hello, ms. */
+const helloMs = 10_000;
+
 /** Sessions by their ids, connected or not. */
 export type HeldSessions = Map<string, HeldSession>;
 
@@ -25,6 +28,7 @@ export class MicroTurnConnection {
   readonly #principal: Principal;
   readonly #sessions: HeldSessions;
   readonly #decodeImage: DecodeImage | undefined;
+  readonly #patience: ReturnType<typeof setTimeout>;
   #session: HeldSession | undefined;
   #opening = false;
   #over = false;
@@ -43,16 +47,24 @@ export class MicroTurnConnection {
     this.#principal = options.principal;
     this.#sessions = options.sessions;
     this.#decodeImage = options.decodeImage;
+    this.#patience = setTimeout(
+      () => this.#refuse(violation(`expected a hello within ${helloMs / 1000} s`)),
+      helloMs,
+    ).unref();
   }
 
   receive(data: Uint8Array | string): void {
     if (this.#over) return;
+    const session = this.#session;
+    if (session !== undefined && !session.isServedBy(this.#connection)) return;
+    const decodeImage = this.#decodeImage;
     try {
       if (typeof data === "string") throw violation("expected binary messages, got text");
-      const turnSamples = this.#session === undefined ? undefined : samplesOf(this.#session);
       const message = decodeClientMessage(data, {
-        ...(this.#decodeImage === undefined ? {} : { decodeImage: this.#decodeImage }),
-        ...(turnSamples === undefined ? {} : { turnSamples }),
+        ...(session === undefined ? {} : { turnSamples: samplesOf(session) }),
+        ...(session === undefined || decodeImage === undefined
+          ? {}
+          : { decodeImage: (image) => session.decodeImage(image, decodeImage) }),
       });
       this.#take(message);
     } catch (error) {
@@ -62,6 +74,7 @@ export class MicroTurnConnection {
 
   /** The socket has closed. */
   closed(): void {
+    clearTimeout(this.#patience);
     if (this.#over) return;
     this.#over = true;
     this.#session?.disconnect(this.#connection);
@@ -72,10 +85,13 @@ export class MicroTurnConnection {
       case "hello":
         if (this.#opening || this.#session !== undefined) throw violation("expected one hello");
         this.#opening = true;
+        clearTimeout(this.#patience);
         void this.#hello(message).catch((error) => this.#refuse(error));
         return;
       case "ping":
-        this.#connection.send(encoder.server({ kind: "pong", id: message.id }));
+        // One who reads nothing gets nothing more to read.
+        if (this.#connection.queuedBytes > this.#context.limits.maxQueuedBytes) this.#connection.destroy();
+        else this.#connection.send(encoder.server({ kind: "pong", id: message.id }));
         return;
       case "step":
         this.#opened("a step").step(message);
@@ -110,8 +126,14 @@ export class MicroTurnConnection {
       }
       if (!session.accepts(token))
         throw new DuplexError("ACCESS_DENIED", "the token for going on is not that of the session");
+      if (session.hasForgotten(lastAnswer)) {
+        throw new DuplexError(
+          "SESSION_CLOSED",
+          `the answers after step ${lastAnswer} are not kept any more; open another session`,
+        );
+      }
       this.#session = session;
-      session.connect(this.#connection, lastAnswer);
+      session.connect(this.#connection, { token, lastAnswer });
       return;
     }
     const { admission, engine, metrics, log } = this.#context;
@@ -120,17 +142,15 @@ export class MicroTurnConnection {
       const { seed, temperature } = hello;
       const opened = await engine.open({ seed, temperature });
       if (this.#over) {
-        leave();
         await opened.close();
+        leave();
         return;
       }
       const { subject } = this.#principal;
       const session = new HeldSession({
         ...{ engine: opened, context: this.#context, speech: hello.speech, subject },
-        onEnd: () => {
-          this.#sessions.delete(session.id);
-          leave();
-        },
+        onEnd: () => this.#sessions.delete(session.id),
+        onFree: leave,
       });
       this.#session = session;
       this.#sessions.set(session.id, session);
@@ -164,6 +184,7 @@ export class MicroTurnConnection {
       return;
     }
     this.#over = true;
+    clearTimeout(this.#patience);
     const { retryAfterMs } = details;
     this.#connection.send(
       encoder.server({
