@@ -1,10 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { DuplexError } from "@microturn/core";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { OggOpusReader } from "../ogg/ogg-opus.js";
-import { oggCrc } from "../ogg/ogg-page.js";
-import { mutateBytes } from "../testing/mutate-bytes.js";
-import { seededRandom } from "../testing/mutate-json.js";
 import type { WireEvents, WireNote } from "../wire.js";
 import { type MoshiOptions, MoshiWire, moshiEngine, settleMoshiOptions } from "./moshi.js";
 import { moshiCorpus } from "./moshi-corpus.js";
@@ -229,33 +226,6 @@ describe("a connection", () => {
       expect(DuplexError.is(error, "PROTOCOL_VIOLATION")).toBe(true);
     }
   });
-
-  test("throws nothing but PROTOCOL_VIOLATION at broken messages", { timeout: 120_000 }, async () => {
-    const random = seededRandom(7);
-    const quiet = vi.spyOn(console, "error").mockImplementation(() => {});
-    let refused = 0;
-    const fresh = async () => (await new Bench().open()).receive(...moshiCorpus.slice(1, 5));
-    let bench = await fresh();
-    const corpus = [...moshiCorpus, ...new Array(6).fill(moshiCorpus.slice(3, 5)).flat()];
-    for (let i = 0; i < 4000; i++) {
-      // A page that never ends would swallow the messages after it.
-      if (i % 10 === 0) bench = await fresh();
-      const message = mutateBytes(corpus, random);
-      // Half of the pages get a right checksum, so that what is in them is looked at.
-      if (random() < 0.5) repairPages(message);
-      try {
-        bench.receive(message);
-      } catch (error) {
-        expect(DuplexError.is(error, "PROTOCOL_VIOLATION"), String(error)).toBe(true);
-        refused++;
-        bench = await fresh();
-      }
-      bench.told.length = 0;
-      bench.notes.length = 0;
-    }
-    quiet.mockRestore();
-    expect(refused).toBeGreaterThan(400);
-  });
 });
 
 describe("the energy gate", () => {
@@ -333,20 +303,4 @@ function amplitude(sound: Float32Array, hertz: number): number {
     im += sound[i] * Math.sin(phase);
   }
   return (2 * Math.hypot(re, im)) / sound.length;
-}
-
-/** Writes the checksum into each page of a message that is whole. */
-function repairPages(message: Uint8Array): void {
-  for (let at = 1; at + 27 < message.length; ) {
-    if (message[at] !== 0x4f || message[at + 1] !== 0x67) {
-      at++;
-      continue;
-    }
-    const segments = message[at + 26];
-    let size = 27 + segments;
-    for (let i = 0; i < segments; i++) size += message[at + 27 + i] ?? 0;
-    const page = message.subarray(at, at + size);
-    if (page.length === size) new DataView(page.buffer, page.byteOffset, size).setUint32(22, oggCrc(page), true);
-    at += size;
-  }
 }

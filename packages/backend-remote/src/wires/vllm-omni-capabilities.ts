@@ -1,7 +1,8 @@
 // What the served model can do, as `session.created` tells. All branches on the server go by this, never by a model's name.
 
 import { DuplexError, type EngineCapabilities } from "@microturn/core";
-import type { Fields } from "./openai-realtime-messages.js";
+import { type Fields, fieldsOf } from "./openai-realtime-messages.js";
+import { omniOutputRate } from "./vllm-omni-options.js";
 
 export class OmniCapabilities {
   /** Length of a unit of the model, ms; images go with the sound that closes one. */
@@ -45,4 +46,16 @@ export class OmniCapabilities {
     const taken = this.#inputs.join(", ").slice(0, 100);
     throw new DuplexError("UNSUPPORTED", `open: the model takes no video, only ${taken}; leave "video" out of inputs`);
   }
+}
+
+/** Sound at another rate would be heard as noise. */
+export function checkOmniOutput(session: Fields): void {
+  const output = fieldsOf(fieldsOf(session.audio)?.output);
+  const rate = fieldsOf(output?.format)?.rate ?? output?.sample_rate_hz ?? omniOutputRate;
+  if (rate === omniOutputRate) return;
+  const got = typeof rate === "number" ? `${rate} Hz` : "no rate";
+  throw new DuplexError(
+    "UNSUPPORTED",
+    `open: expected sound at ${omniOutputRate} Hz, the server has ${got}; leave audio.output out of session`,
+  );
 }

@@ -75,3 +75,30 @@ function epochOf(fields: Fields): number | undefined {
   }
   return undefined;
 }
+
+/** A name that another message refers to. @throws DuplexError `PROTOCOL_VIOLATION` if there is none */
+export function nameOf(fields: Fields, name: string): string {
+  const value = fields[name];
+  if (typeof value === "string" && value !== "" && value.length <= 512) return value;
+  throw omniViolation(`expected ${name} of ${textOf(fields.type).slice(0, 100)} to be a name`);
+}
+
+export function itemOf(fields: Fields): string {
+  return nameOf(fields, "item_id");
+}
+
+export function responseOf(fields: Fields): string {
+  const response = fieldsOf(fields.response);
+  return response !== undefined && response.id !== undefined ? nameOf(response, "id") : nameOf(fields, "response_id");
+}
+
+/** Messages that are understood and change nothing here. */
+export const passedOver: ReadonlySet<string> = new Set([
+  ...["session.updated", "session.heartbeat_ack", "playback.acknowledged", "response.speak", "turn.event"],
+  ...["input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed"],
+  ...["input_audio_buffer.cleared", "conversation.created", "conversation.item.added", "conversation.item.created"],
+  ...["conversation.item.done", "conversation.item.deleted", "conversation.item.retrieved", "rate_limits.updated"],
+  ...["conversation.item.truncated", "response.output_item.added", "response.content_part.added"],
+  ...["response.content_part.done", "response.output_audio.done", "response.output_audio_transcript.done"],
+  ...["response.output_text.done", "response.function_call_arguments.delta", "response.function_call_arguments.done"],
+]);

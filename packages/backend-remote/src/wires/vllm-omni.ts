@@ -12,17 +12,21 @@ import type { SocketEnd, SocketMessage, SocketRequest } from "../socket/message-
 import type { CloseVerdict, Wire, WireDelegation, WireEvents, WirePlayed, WireUnit } from "../wire.js";
 import { redactKeys } from "./openai-realtime-errors.js";
 import { type Fields, fieldsOf, textOf } from "./openai-realtime-messages.js";
-import { OmniCapabilities } from "./vllm-omni-capabilities.js";
+import { checkOmniOutput, OmniCapabilities } from "./vllm-omni-capabilities.js";
 import { OmniContinuity, receivedAppends } from "./vllm-omni-continuity.js";
 import { endedError, isLost, replacedError, verdictOfOmniEnd, verdictOfOmniError } from "./vllm-omni-errors.js";
 import { OmniInput } from "./vllm-omni-input.js";
 import {
   countOf,
+  itemOf,
+  nameOf,
   type OmniError,
   type OmniEvent,
   omniViolation,
+  passedOver,
   readOmniError,
   readOmniEvent,
+  responseOf,
 } from "./vllm-omni-messages.js";
 import {
   checkOmniOptions,
@@ -186,7 +190,7 @@ export class VllmOmniWire implements Wire {
     }
     this.#server = new OmniCapabilities(told);
     this.#server.check(this.capabilities);
-    checkOutput(session);
+    checkOmniOutput(session);
     this.#begin(epoch);
     if (this.#continuity.created(fields, session, this.#server.resumes)) {
       this.#events?.note({ type: "lost", what: "the conversation so far" });
@@ -453,46 +457,7 @@ export class VllmOmniWire implements Wire {
   }
 }
 
-/** Messages that are understood and change nothing here. */
-const passedOver: ReadonlySet<string> = new Set([
-  ...["session.updated", "session.heartbeat_ack", "playback.acknowledged", "response.speak", "turn.event"],
-  ...["input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed"],
-  ...["input_audio_buffer.cleared", "conversation.created", "conversation.item.added", "conversation.item.created"],
-  ...["conversation.item.done", "conversation.item.deleted", "conversation.item.retrieved", "rate_limits.updated"],
-  ...["conversation.item.truncated", "response.output_item.added", "response.content_part.added"],
-  ...["response.content_part.done", "response.output_audio.done", "response.output_audio_transcript.done"],
-  ...["response.output_text.done", "response.function_call_arguments.delta", "response.function_call_arguments.done"],
-]);
-
 /** The server stops, or lost us: another may take us. */
 const passingEnds: ReadonlySet<string> = new Set(["shutdown", "drained", "disconnect", "transport_error", "lost"]);
 /** There was nothing to cancel. */
 const notActive: ReadonlySet<string> = new Set(["response_not_active", "response_cancel_not_active"]);
-
-/** Sound at another rate would be heard as noise. */
-function checkOutput(session: Fields): void {
-  const output = fieldsOf(fieldsOf(session.audio)?.output);
-  const rate = fieldsOf(output?.format)?.rate ?? output?.sample_rate_hz ?? omniOutputRate;
-  if (rate === omniOutputRate) return;
-  const got = typeof rate === "number" ? `${rate} Hz` : "no rate";
-  throw new DuplexError(
-    "UNSUPPORTED",
-    `open: expected sound at ${omniOutputRate} Hz, the server has ${got}; leave audio.output out of session`,
-  );
-}
-
-/** A name that another message refers to. @throws DuplexError `PROTOCOL_VIOLATION` if there is none */
-function nameOf(fields: Fields, name: string): string {
-  const value = fields[name];
-  if (typeof value === "string" && value !== "" && value.length <= 512) return value;
-  throw omniViolation(`expected ${name} of ${textOf(fields.type).slice(0, 100)} to be a name`);
-}
-
-function itemOf(fields: Fields): string {
-  return nameOf(fields, "item_id");
-}
-
-function responseOf(fields: Fields): string {
-  const response = fieldsOf(fields.response);
-  return response !== undefined && response.id !== undefined ? nameOf(response, "id") : nameOf(fields, "response_id");
-}
