@@ -2,6 +2,7 @@
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { isIP } from "node:net";
 import { DuplexError } from "@microturn/core";
 import { readToken, secretKey } from "./tokens.js";
 
@@ -98,8 +99,18 @@ export class Access {
     if (origin === undefined) return;
     const allowed = listed ?? this.#origins;
     if (allowed.includes("*") || allowed.includes(origin)) return;
-    if (listed === undefined && hostOf(origin) === request.headers.host) return;
+    if (listed === undefined && this.#isOwnHost(origin, request.headers.host)) return;
     throw denied(403, `pages of ${printable(origin)} may not connect; add it to origins of the server`);
+  }
+
+  /**
+   * Whether a page comes from the host that it connects to. Where no key is asked for, a name says nothing: its owner can point it
+   * at this machine once his page is open.
+   */
+  #isOwnHost(origin: string, host: string | undefined): boolean {
+    const url = URL.canParse(origin) ? new URL(origin) : undefined;
+    if (url === undefined || url.host === "" || url.host !== host) return false;
+    return !this.#open || url.hostname === "localhost" || isIP(url.hostname.replace(/^\[|\]$/g, "")) !== 0;
   }
 }
 
@@ -119,14 +130,6 @@ export function protocolsOf(header: string | undefined): string[] {
     .split(",")
     .map((one) => one.trim())
     .filter((one) => one !== "");
-}
-
-function hostOf(origin: string): string | undefined {
-  try {
-    return new URL(origin).host;
-  } catch {
-    return undefined;
-  }
 }
 
 function digest(key: string): Buffer {

@@ -23,6 +23,8 @@ export interface TokenOptions extends Partial<TokenClaims> {
 
 const issuer = "microturn";
 const leastSecretBytes = 32;
+/** A day: longest life of a token, s. */
+const longestS = 86_400;
 
 /**
  * Makes a token with which a client may open sessions for a short while; give it to a page instead of a key.
@@ -33,8 +35,8 @@ const leastSecretBytes = 32;
  */
 export async function createToken(options: TokenOptions): Promise<string> {
   const { secret, expiresInS = 60, subject = "anonymous", maxSessions = 1, origins } = options;
-  if (!(expiresInS >= 1 && expiresInS <= 86_400)) {
-    throw new RangeError(`createToken: expiresInS must be 1 … 86400, got ${expiresInS}`);
+  if (!(expiresInS >= 1 && expiresInS <= longestS)) {
+    throw new RangeError(`createToken: expiresInS must be 1 … ${longestS}, got ${expiresInS}`);
   }
   if (!Number.isInteger(maxSessions) || maxSessions < 1) {
     throw new RangeError(`createToken: maxSessions must be a whole number from 1 on, got ${maxSessions}`);
@@ -53,13 +55,15 @@ export async function createToken(options: TokenOptions): Promise<string> {
 /**
  * Reads a token.
  *
- * @param id - receives the token's own name, so that its sessions can be counted
+ * @returns what it allows, and `id`: the token's own name, by which its sessions are counted
  * @throws DuplexError `ACCESS_DENIED` if it is not one of this server, was altered, or has expired
  */
 export async function readToken(token: string, secret: Uint8Array): Promise<TokenClaims & { readonly id: string }> {
   try {
-    const { payload } = await jwtVerify(token, secret, { issuer, algorithms: ["HS256"], maxTokenAge: "1d" });
-    const { sub, jti, max_sessions: maxSessions, origins } = payload;
+    const { payload } = await jwtVerify(token, secret, { issuer, algorithms: ["HS256"] });
+    const { sub, jti, iat = Number.NaN, max_sessions: maxSessions, origins } = payload;
+    // Not `maxTokenAge`: it refuses what another machine made, whose clock is ahead by less than a second.
+    if (!(Date.now() / 1000 - iat <= longestS)) throw new TypeError("it is older than a day, or does not say");
     if (typeof sub !== "string" || typeof jti !== "string" || !Number.isInteger(maxSessions)) {
       throw new TypeError("claims are missing");
     }
