@@ -76,6 +76,23 @@ describe("createServer", () => {
     expect(() => createServer({ engine, auth: { secret: "short" } })).toThrow(/32 bytes/);
   });
 
+  it("refuses bounds that are none", () => {
+    const engine = scriptedEngine();
+    for (const maxSessions of [0, -1, 1.5, Number.NaN]) {
+      expect(() => createServer({ engine, auth: "none", maxSessions }), String(maxSessions)).toThrow(RangeError);
+    }
+    const wrong = [
+      { maxSessionMs: Number.POSITIVE_INFINITY },
+      { graceMs: Number.NaN },
+      { idleTimeoutMs: 0 },
+      { maxSlowShare: 1.5 },
+      { maxMessagesPerSecond: -1 },
+    ];
+    for (const limits of wrong) {
+      expect(() => createServer({ engine, auth: "none", limits }), JSON.stringify(limits)).toThrow(RangeError);
+    }
+  });
+
   it("answers a hello, steps, pings and a close", async () => {
     const { port, engine, server } = await serve();
     const { socket, messages, until: come, closed } = await client(port);
@@ -301,6 +318,50 @@ describe("bad clients", () => {
     fast.socket.send(hello);
     for (let id = 0; id < 500; id++) fast.socket.send(encoder.client({ kind: "ping", id }));
     expect(await fast.closed).toEqual({ code: 1008, reason: "more than 200 messages a second" });
+  });
+
+  it("hears nothing any more from one whom it has thrown out, and does not wait for him", async () => {
+    const { port, engine } = await serve({ limits: { maxMessagesPerSecond: 20 } });
+    const raw = connect(port, "127.0.0.1");
+    raw.on("error", () => {});
+    raw.resume();
+    raw.write(upgrade);
+    raw.write(frame(hello));
+    await until(() => engine.openSessions === 1);
+    for (let id = 0; id < 60; id++) raw.write(frame(encoder.client({ kind: "ping", id })));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // The close frame is not answered, and by now a message would be allowed again.
+    raw.write(frame(step(0)));
+    const startMs = performance.now();
+    await new Promise((resolve) => raw.on("close", resolve));
+    expect(performance.now() - startMs).toBeLessThan(5000);
+    expect(engine.openSessions).toBe(1);
+  });
+
+  it("takes no flood of WebSocket pings", async () => {
+    const { port } = await serve();
+    const { socket, closed } = await client(port);
+    for (let i = 0; i < 60; i++) {
+      for (let k = 0; k < 10; k++) socket.ping();
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(await closed).toEqual({ code: 1008, reason: "more than 200 messages a second" });
+  });
+
+  it("lets others in though one sends its steps in bursts", async () => {
+    const engine = scriptedEngine({ clock: { now: () => performance.now(), setTimer: timer }, stepMs: 30 });
+    const { port } = await serve({ engine });
+    const first = await client(port);
+    first.socket.send(hello);
+    await first.until(1);
+    for (let sequence = 0; sequence < 14; sequence++) first.socket.send(step(sequence));
+    await first.until(15);
+    const second = await client(port);
+    second.socket.send(hello);
+    await second.until(1);
+    expect(second.messages[0].kind).toBe("welcome");
+    first.socket.terminate();
+    second.socket.terminate();
   });
 
   it("computes no faster than real time for one who sends ahead, once the allowance is used", async () => {

@@ -27,8 +27,8 @@ import { type HeldSessions, MicroTurnConnection } from "./micro-turn/micro-turn-
 import { RealtimeConnection, type RealtimeSessions } from "./realtime/realtime-connection.js";
 import type { RealtimeSession } from "./realtime/realtime-session.js";
 import {
+  checkedLimits,
   closeCodes,
-  defaultLimits,
   type ServedConnection,
   type ServerContext,
   type ServerLimits,
@@ -51,7 +51,10 @@ export interface ServerOptions {
   readonly maxSessions?: number | "auto";
   /** Who may open a session. `"none"` lets anybody: only where nobody else can reach the server. */
   readonly auth: AccessOptions | "none";
-  /** Origins of pages that may connect, such as `https://app.example`, or `*`; default those of this server's own host. */
+  /**
+   * Origins of pages that may connect, such as `https://app.example`, or `*`; default those of this server's own host. With
+   * `auth: "none"` only where that is an address or `localhost`: a name can be pointed at this machine by anybody.
+   */
   readonly origins?: readonly string[];
   /** Bounds on what a client may do. */
   readonly limits?: Partial<ServerLimits>;
@@ -132,11 +135,14 @@ class EngineServer implements MicroturnServer {
       throw new TypeError("createServer: expected an engine, or a backend and a model");
     }
     this.#ownsEngine = engine === undefined;
+    if (maxSessions !== undefined && maxSessions !== "auto" && !(Number.isInteger(maxSessions) && maxSessions >= 1)) {
+      throw new RangeError(`createServer: maxSessions must be "auto" or a whole number from 1 on, got ${maxSessions}`);
+    }
     const rows = maxSessions === "auto" ? 64 : (maxSessions ?? 16);
     this.#engine =
       engine ?? localEngine({ backend: backend as Backend, model: model as ModelSource, maxSessions: rows });
     this.#access = new Access(auth, origins);
-    this.#limits = { ...defaultLimits, ...limits };
+    this.#limits = checkedLimits(limits);
     this.#log = safeLogger(log);
     this.#decodeImage = options.decodeImage ?? decodeJpeg;
     this.#clock = options.clock;
@@ -287,17 +293,31 @@ class EngineServer implements MicroturnServer {
     };
     const perSecond = limits.maxMessagesPerSecond;
     const rate = new RateLimit(perSecond, 2 * perSecond, performance.now());
+    let thrownOut = false;
+    const throwOut = (code: number, reason: string) => {
+      thrownOut = true;
+      connection.close(code, reason);
+    };
+    /** Whether something that came is to be looked at. */
+    const mayCome = () => {
+      alive.set(socket, performance.now());
+      if (thrownOut) return false;
+      if (rate.take(1, performance.now())) return true;
+      throwOut(closeCodes.violation, `more than ${perSecond} messages a second`);
+      return false;
+    };
     const served = this.#serve(asked, connection, principal, context);
     socket.on("message", (data: RawData, isBinary: boolean) => {
       const bytes = data as Buffer;
       received.inc(bytes.length);
-      alive.set(socket, performance.now());
+      if (!mayCome()) return;
       if (wire === "micro-turn" && bytes.length > limits.maxMessageBytes) {
-        socket.close(closeCodes.tooLarge, `more than ${limits.maxMessageBytes} bytes`);
-      } else if (rate.take(1, performance.now())) served.receive(isBinary ? bytes : bytes.toString("utf8"));
-      else socket.close(closeCodes.violation, `more than ${perSecond} messages a second`);
+        throwOut(closeCodes.tooLarge, `more than ${limits.maxMessageBytes} bytes`);
+      } else served.receive(isBinary ? bytes : bytes.toString("utf8"));
     });
-    socket.on("pong", () => alive.set(socket, performance.now()));
+    // The library answers, and holds few answers for one who does not read them; how many come is counted as for messages.
+    socket.on("ping", mayCome);
+    socket.on("pong", mayCome);
     socket.on("error", (error) => this.#log.warn({ wire, ...errorFields(error) }, "a connection broke"));
     socket.on("close", (code) => served.closed(code));
     alive.set(socket, performance.now());
@@ -350,9 +370,8 @@ class EngineServer implements MicroturnServer {
     clearInterval(this.#pings);
     this.#stop.abort();
     this.#draining = true;
-    for (const session of this.#live) {
-      session.fail(new DuplexError("SESSION_CLOSED", "the server stops"), "drained");
-    }
+    this.#context?.admission.drain();
+    this.#endSessions();
     for (const detach of this.#detach.splice(0)) detach();
     for (const socket of this.#sockets.clients) socket.close(closeCodes.goingAway, "the server stops");
     const http = this.#http;
@@ -367,7 +386,15 @@ class EngineServer implements MicroturnServer {
       clearTimeout(cut);
     } else for (const socket of this.#sockets.clients) socket.terminate();
     this.#sockets.close();
+    // What was being opened when the others ended.
+    this.#endSessions();
     if (this.#ownsEngine) await this.#engine.close();
+  }
+
+  #endSessions(): void {
+    for (const session of this.#live) {
+      session.fail(new DuplexError("SESSION_CLOSED", "the server stops"), "drained");
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

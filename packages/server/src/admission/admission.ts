@@ -73,7 +73,7 @@ export class Admission {
     };
   }
 
-  /** Notes how long an output took, from the last of its input. */
+  /** Notes how long an output took, from when it could be computed. */
   served(turnMs: number, nowMs: number): void {
     const atS = Math.floor(nowMs / 1000);
     let last = this.#seconds.at(-1);

@@ -239,6 +239,7 @@ export class HeldSession {
 
   async #compute(sequence: number, input: TurnInput, sinceMs: number): Promise<void> {
     const { metrics, admission, log } = this.#context;
+    const startMs = performance.now();
     try {
       const output = await this.#engine.step(input);
       if (this.#ended) return;
@@ -250,7 +251,8 @@ export class HeldSession {
       metrics.runSeconds.observe(output.timing.runMs / 1000);
       metrics.waitSeconds.observe(output.timing.waitMs / 1000);
       if (turnMs > this.capabilities.turnDurationMs) metrics.lateTurns.inc();
-      admission.served(turnMs, nowMs);
+      // A step that waited for its own session's steps, as they come in a burst, says nothing of the machine.
+      admission.served(nowMs - startMs, nowMs);
     } catch (error) {
       if (this.#ended) return;
       const code = refusalOf(error);

@@ -36,6 +36,28 @@ export const defaultLimits: ServerLimits = {
   maxSlowShare: 0.01,
 };
 
+/** Longest time of a timer, ms. */
+const longestMs = 2 ** 31 - 1;
+
+/**
+ * The bounds that are asked for, and the defaults of the others.
+ *
+ * @throws RangeError if one is not a whole number of 1 … 2147483647 (`graceMs` and `maxAheadMs`: from 0), or `maxSlowShare` not 0 … 1
+ */
+export function checkedLimits(asked: Partial<ServerLimits> = {}): ServerLimits {
+  const given = Object.entries(asked).filter(([, value]) => value !== undefined);
+  const limits: ServerLimits = { ...defaultLimits, ...Object.fromEntries(given) };
+  for (const [name, value] of Object.entries(limits)) {
+    const least = name === "graceMs" || name === "maxAheadMs" || name === "maxSlowShare" ? 0 : 1;
+    const most = name === "maxSlowShare" ? 1 : longestMs;
+    if (value >= least && value <= most && (name === "maxSlowShare" || Number.isInteger(value))) continue;
+    throw new RangeError(
+      `createServer: limits.${name} must be ${most === 1 ? "a share" : "a whole number"} of ${least} … ${most}, got ${value}`,
+    );
+  }
+  return limits;
+}
+
 /** What a connection is given. */
 export interface ServerContext {
   readonly engine: Engine;
