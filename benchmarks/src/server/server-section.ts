@@ -7,6 +7,7 @@ import { type BenchContext, benchEngine } from "../model.js";
 import { type BenchSection, inWords, percentiles } from "../report.js";
 import { speechLike } from "../speech-like.js";
 import { type RawClient, rawClient } from "./raw-client.js";
+import { rawRealtimeClient } from "./raw-realtime-client.js";
 import { startServer } from "./server-process.js";
 
 const turnMs = 200;
@@ -128,6 +129,11 @@ export async function serverLatencySection(context: BenchContext): Promise<Bench
           value: `${sizes.up.toFixed(0)} up, ${sizes.down.toFixed(0)} down a second`,
           note: "16-bit PCM at 16 kHz: 32,000 each way",
         },
+        {
+          name: "bytes, talking, JSON wire",
+          value: `${sizes.jsonUp.toFixed(0)} up, ${sizes.jsonDown.toFixed(0)} down a second`,
+          note: "16-bit PCM at 24 kHz: 48,000 each way",
+        },
         { name: "bytes, silent input", value: `${sizes.quietUp.toFixed(0)} up a second` },
       ],
       goals: [
@@ -150,10 +156,25 @@ async function timedStep(session: EngineSession, index: number): Promise<{ total
   return { totalMs, outsideMs: totalMs - timing.runMs };
 }
 
-async function bytesOf(port: number, turns: number): Promise<{ up: number; down: number; quietUp: number }> {
+interface Sizes {
+  readonly up: number;
+  readonly down: number;
+  readonly quietUp: number;
+  readonly jsonUp: number;
+  readonly jsonDown: number;
+}
+
+async function bytesOf(port: number, turns: number): Promise<Sizes> {
   const seconds = (turns * turnMs) / 1000;
   const loud = await rawClient(port, 0, turns);
-  const quiet = await rawClient(port, 100, turns, false);
+  const quiet = await rawClient(port, 70, turns, false);
+  const json = await rawRealtimeClient(port, 140, turns);
   await new Promise((resolve) => setTimeout(resolve, 1000 * seconds + 4 * turnMs));
-  return { up: loud.bytesUp() / seconds, down: loud.bytesDown() / seconds, quietUp: quiet.bytesUp() / seconds };
+  return {
+    up: loud.bytesUp() / seconds,
+    down: loud.bytesDown() / seconds,
+    quietUp: quiet.bytesUp() / seconds,
+    jsonUp: json.bytesUp() / seconds,
+    jsonDown: json.bytesDown() / seconds,
+  };
 }
