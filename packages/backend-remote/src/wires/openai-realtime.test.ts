@@ -79,7 +79,6 @@ const sound = (samples: number) => encodeBase64(encodePcm16(new Float32Array(sam
 const of = (response: string, item: string) => ({ response_id: response, item_id: item, content_index: 0 });
 const created = (id: string) => ({ type: "response.created", response: { id } });
 const done = (id: string, status = "completed") => ({ type: "response.done", response: { id, status, output: [] } });
-const _typed = (text: string): TextInput => ({ source: "user", text });
 
 describe("options of openaiRealtimeEngine", () => {
   test.each<[string, object]>([
