@@ -4,10 +4,10 @@ import { DuplexError } from "@microturn/core";
 import type { DecodeImage } from "@microturn/core/protocol";
 import jpeg from "jpeg-js";
 
-const maxMegapixels = 2;
+const maxMegapixels = 0.5;
 const maxMegabytes = 64;
 
-/** @throws DuplexError `IMAGE_INVALID` if it is no JPEG, or larger than 2 megapixels */
+/** @throws DuplexError `IMAGE_INVALID` if it is no JPEG, or larger than half a megapixel */
 export const decodeJpeg: DecodeImage = ({ jpeg: bytes }) => {
   try {
     const { data, width, height } = jpeg.decode(bytes, {
