@@ -37,11 +37,10 @@ function named(text: string, { told }: BenchClient, random: () => number): strin
 describe("broken events", () => {
   it.each([1, 2, 3])("end no session and show nothing of the inside (seed %i)", async (seed) => {
     const random = seededRandom(seed);
-    const bench = new RealtimeBench({
-      script: lively(random),
-      keepSteps: false,
-      capabilities: { saysText: true },
-    });
+    const bench = new RealtimeBench(
+      { script: lively(random), keepSteps: false, capabilities: { saysText: true } },
+      { maxSessionMs: 1e9 },
+    );
     let client = await bench.connect();
     const codes = new Set<string>();
     let [sequence, sent] = [0, 0];
