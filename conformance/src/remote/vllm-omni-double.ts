@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { DoubleCall, DoubleReply, Refusal, ServiceAbilities, ServiceDouble, SoundForm } from "./service-double.js";
+import { bytesPerSample, OmniCall } from "./vllm-omni-rules.js";
 import {
   type Fields,
   type OmniMessage,
@@ -26,7 +27,6 @@ export interface VllmOmniDoubleOptions {
 }
 
 const rate = 24_000;
-const bytesPerSample: Readonly<Record<string, number>> = { pcm16: 2, pcm_f32le: 4 };
 const keptSamples = 70 * rate;
 /** Fields of each message; the service passes over others, the double does not. */
 const messageFields: Readonly<Record<string, readonly string[]>> = {
@@ -461,13 +461,11 @@ export class VllmOmniDouble implements ServiceDouble {
   // --- messages of a session ---
 
   #take(session: OmniSession, message: OmniMessage): void {
-    const refuse = (code: string, text: string, type = "invalid_request_error") => {
-      this.#violate(`${message.type}: ${code}`);
-      session.emit("error", { error: { type, code, message: text, event_id: message.event_id } });
-    };
+    const call = new OmniCall(session, message, (what) => this.#violate(what));
+    const refuse: Refuse = (code, text) => call.refuse(code, text);
     switch (message.type) {
       case "input_audio_buffer.append":
-        this.#append(session, message, refuse);
+        this.#append(call, session);
         return;
       case "session.event_ack": {
         const wrong = session.acknowledge(message.server_event_seq);
@@ -478,10 +476,10 @@ export class VllmOmniDouble implements ServiceDouble {
         session.emit("session.heartbeat_ack", { session_id: session.id });
         return;
       case "playback.ack":
-        this.#playback(session, message, refuse);
+        call.playback();
         return;
       case "response.cancel":
-        this.#cancel(session, message);
+        this.#cancel(call, session, message);
         return;
       case "barge_in":
         if (!session.model.bargeIn) return void refuse("barge_in_unsupported", "the model does not support barge_in");
@@ -512,125 +510,26 @@ export class VllmOmniDouble implements ServiceDouble {
     }
   }
 
-  #append(session: OmniSession, message: OmniMessage, refuse: Refuse): void {
-    const { audio, duration_ms: durationMs, audio_end_ms: endMs, video_frames: frames } = message;
-    const { format = message.input_audio_format ?? session.inputFormat, sample_rate_hz: told = session.inputRate } =
-      message;
+  #append(call: OmniCall, session: OmniSession): void {
     if (this.refusesInput > 0) {
       this.refusesInput--;
-      // No fault of the client.
-      const error = {
-        type: "rate_limit_error",
-        code: "input_backpressure",
-        message: "pending input exceeds server limit",
-      };
-      session.emit("error", { error: { ...error, event_id: message.event_id } });
+      call.race("input_backpressure", "pending input exceeds server limit", "rate_limit_error");
       return;
     }
-    if (typeof audio !== "string" || !/^[A-Za-z0-9+/]*={0,2}$/.test(audio) || audio.length % 4 !== 0) {
-      return void refuse("bad_audio", "input audio is not valid base64");
-    }
-    const bytes = Buffer.from(audio, "base64");
-    const size = bytesPerSample[String(format)];
-    if (
-      size === undefined ||
-      format !== session.inputFormat ||
-      told !== session.inputRate ||
-      bytes.length % size !== 0
-    ) {
-      return void refuse("unsupported_audio_format", `Unsupported: ${format} at ${told} Hz`);
-    }
-    const samples = bytes.length / size;
-    const before = session.inputMs;
-    session.inputMs += (1000 * samples) / session.inputRate;
-    // The service believes what it is told; the double counts.
-    if (durationMs !== undefined && durationMs !== Math.round(session.inputMs - before))
-      this.#violate(`duration_ms is ${durationMs}`);
-    if (endMs !== undefined && endMs !== Math.round(session.inputMs)) {
-      this.#violate(`audio_end_ms is ${endMs}, expected ${Math.round(session.inputMs)}`);
-    }
-    if (frames !== undefined) this.#images(session, before, frames, refuse);
-    const pcm = Int16Array.from({ length: samples }, (_, i) =>
-      size === 2 ? bytes.readInt16LE(2 * i) : Math.round(bytes.readFloatLE(4 * i) * 32768),
-    );
-    this.receivedSamples += samples;
+    const { pcm, frames } = call.append();
+    for (const base64 of frames) this.frames.push({ atMs: session.inputMs, base64 });
+    if (pcm === undefined) return;
+    this.receivedSamples += pcm.length;
     this.#sound.push(pcm);
-    this.#kept += samples;
+    this.#kept += pcm.length;
     while (this.#kept - this.#sound[0].length > keptSamples) this.#kept -= this.#sound.shift()?.length ?? 0;
     this.onSound(pcm);
   }
 
-  /** Frames ride the append that closes a unit of the model; elsewhere they are not bound to its sound. */
-  #images(session: OmniSession, beforeMs: number, frames: unknown, refuse: Refuse): void {
-    if (
-      !Array.isArray(frames) ||
-      frames.some((frame) => typeof frame !== "string" || !/^[A-Za-z0-9+/]+={0,2}$/.test(frame))
-    ) {
-      return void refuse("invalid_video_frames", "video_frames must be a list of bare base64 images");
-    }
-    const { periodMs } = session.model;
-    const closes = Math.floor(session.inputMs / periodMs) > Math.floor(beforeMs / periodMs);
-    if (!closes) this.#violate(`video_frames at ${session.inputMs} ms, which closes no unit of ${periodMs} ms`);
-    for (const base64 of frames as string[]) {
-      if (!base64.startsWith("/9j/")) this.#violate("a frame is no JPEG");
-      this.frames.push({ atMs: session.inputMs, base64 });
-    }
-  }
-
-  #playback(session: OmniSession, message: OmniMessage, refuse: Refuse): void {
-    const { response_id, item_id, played_ms: played, committed_ms: committed = played, truncate = false } = message;
-    const response = session.responses.get(String(response_id));
-    if (item_id !== undefined && item_id !== `item_${response_id}`) {
-      return void refuse("playback_item_mismatch", "playback.ack item_id must match item_<response_id>.");
-    }
-    if (response === undefined) {
-      return void refuse("playback_item_not_found", `No assistant response item is registered for ${response_id}.`);
-    }
-    if (typeof played !== "number") return void refuse("bad_event", "playback.ack requires played_ms");
-    if (response.playedMs === 0 && session.commits > response.commits) {
-      // A race that no client can rule out.
-      const error = {
-        type: "invalid_request_error",
-        code: "playback_ack_too_late",
-        message: "a later user input was committed",
-      };
-      session.emit("error", { error: { ...error, event_id: message.event_id } });
-      return;
-    }
-    // The service takes these; no right client does them.
-    if (!Number.isInteger(played) || !Number.isInteger(committed)) this.#violate(`playback.ack with ${played} ms`);
-    if (played < response.playedMs) this.#violate(`playback.ack falls from ${response.playedMs} to ${played}`);
-    if (played > Math.floor(response.generatedMs))
-      this.#violate(`playback.ack of ${played}, of ${response.generatedMs} ms`);
-    if (response.truncated) this.#violate("playback.ack after a truncating one");
-    if (truncate === true && !session.model.truncates)
-      this.#violate("playback.ack truncates, which the model does not");
-    response.playedMs = Math.max(response.playedMs, played);
-    response.truncated ||= truncate === true;
-    session.emit("playback.acknowledged", {
-      event: {
-        ...{
-          type: "playback.acknowledged",
-          session_id: session.id,
-          epoch: session.epoch,
-          item_id: `item_${response_id}`,
-        },
-        ...{ played_ms: played, committed_ms: committed, truncate, history_committed: truncate },
-        playback: { generated_ms: response.generatedMs, sent_ms: response.generatedMs, played_ms: played },
-      },
-    });
-  }
-
-  #cancel(session: OmniSession, { response_id, event_id }: OmniMessage): void {
+  #cancel(call: OmniCall, session: OmniSession, { response_id }: OmniMessage): void {
     const { active } = session;
     if (active === undefined || (response_id !== undefined && response_id !== active.id)) {
-      // A race that no client can rule out.
-      const error = {
-        type: "invalid_request_error",
-        code: "response_not_active",
-        message: "requires an active response",
-      };
-      session.emit("error", { error: { ...error, event_id } });
+      call.race("response_not_active", "requires an active response");
       return;
     }
     this.interrupts++;
@@ -665,7 +564,7 @@ export class VllmOmniDouble implements ServiceDouble {
   }
 }
 
-type Refuse = (code: string, message: string, type?: string) => void;
+type Refuse = (code: string, message: string) => void;
 
 /** Sound as base64, in pieces of about 400 ms. */
 function pieces(pcm: Int16Array, { oddBytes = false, bare = false }: SoundForm): { delta: string; ms: number }[] {
