@@ -129,9 +129,11 @@ export class MicroTurnSession implements EngineSession {
     const watch = (received: number, asked: boolean) => {
       cancel = clock.setTimer(() => {
         const silent = this.#wire.received === received;
-        if (silent && asked) this.#link.leave(stalled(stallTimeoutMs));
+        // One that is being made has a deadline of its own, and can be asked nothing yet.
+        const { ready } = this.#link;
+        if (silent && asked && ready) this.#link.leave(stalled(stallTimeoutMs));
         else this.#wire.ping();
-        watch(this.#wire.received, !(silent && asked));
+        watch(this.#wire.received, ready && !(silent && asked));
       }, clock.now() + stallTimeoutMs);
     };
     watch(this.#wire.received, false);

@@ -66,6 +66,13 @@ export class MicroTurnWire {
   async request(): Promise<SocketRequest> {
     const { address, apiKey, token } = this.#options;
     const shown = token === undefined ? undefined : await token();
+    if (shown !== undefined && !isSubProtocol(shown)) {
+      // What the platform says of it would quote it.
+      throw new DuplexError(
+        "ACCESS_DENIED",
+        "microturnEngine: expected token to give the token alone, got something with other characters, or nothing; check what its server answers, such as JSON around it",
+      );
+    }
     return {
       url: address,
       protocols: [protocolName, ...(shown === undefined ? [] : [`microturn-token.${shown}`])],
@@ -183,7 +190,7 @@ function knownCode(code: DuplexErrorCode): DuplexErrorCode {
 function mayRetry({ status, code }: SocketEnd): boolean {
   if (status !== undefined && status >= 400 && status < 500 && status !== 429) return false;
   // Replaced by another connection, or thrown out for what was sent.
-  return code !== 4001 && code !== 1008;
+  return code !== 4001 && code !== 1008 && code !== 1009;
 }
 
 function errorOfEnd({ code, reason, status, body = "", retryAfterS, cause }: SocketEnd): DuplexError {
@@ -210,6 +217,13 @@ function errorOfEnd({ code, reason, status, body = "", retryAfterS, cause }: Soc
       options,
     );
   }
+  if (code === 1008 || code === 1009) {
+    return new DuplexError(
+      "PROTOCOL_VIOLATION",
+      `server: it has closed the connection for what was sent (${reason === "" ? `close code ${code}` : reason}); send less at once`,
+      options,
+    );
+  }
   const why =
     status !== undefined ? `it answered with status ${status}` : reason === "" ? `close code ${code}` : reason;
   return new DuplexError(
@@ -217,6 +231,11 @@ function errorOfEnd({ code, reason, status, body = "", retryAfterS, cause }: Soc
     `server: the connection was lost or never came about (${why}); check that it runs and can be reached`,
     options,
   );
+}
+
+/** Whether a text can travel as a sub-protocol. */
+function isSubProtocol(text: unknown): boolean {
+  return typeof text === "string" && /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/.test(text);
 }
 
 function problemOf(body: string): string | undefined {

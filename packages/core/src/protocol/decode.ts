@@ -320,10 +320,16 @@ function readSpeech(reader: ByteReader): Float32Array {
     case speechCodings.pcm16:
       return reader.pcm16("speech", count);
     case speechCodings.float32:
-      return reader.float32("speech", count);
+      // Nobody looks at it again before it is played.
+      return finite(reader.float32("speech", count));
     default:
       throw violation(`speech of the unknown coding ${coding}`);
   }
+}
+
+function finite(speech: Float32Array): Float32Array {
+  if (speech.every(Number.isFinite)) return speech;
+  throw violation("expected speech of finite samples");
 }
 
 function readUnsaid(reader: ByteReader): UnsaidText {

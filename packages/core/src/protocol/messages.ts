@@ -135,7 +135,7 @@ export const protocolLimits = {
   /** Width and height of an image, pixels. */
   imageSide: 4096,
   texts: 256,
-  /** Bytes of all texts of one message. */
+  /** Bytes of each text, and of a delegation. */
   textBytes: 262_144,
   /** Bytes of the JSON of a `hello`, `welcome` or `failure`. */
   jsonBytes: 65_536,

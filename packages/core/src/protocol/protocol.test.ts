@@ -135,6 +135,16 @@ describe("the micro-turn wire", () => {
     expect([...seen].sort()).toEqual(["PROTOCOL_VIOLATION", "none"]);
   });
 
+  it("takes no speech from a server that is no sound", () => {
+    const [, output] = exampleServerMessages();
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const speech = new Float32Array(3200).fill(0.1);
+      speech[7] = bad;
+      const message = { ...output, output: { ...(output as { output: TurnOutput }).output, speech } } as ServerMessage;
+      expect(codeOf(() => decodeServerMessage(encoder.server(message, "float32")))).toBe("PROTOCOL_VIOLATION");
+    }
+  });
+
   it("carries speech of an output that is silent in a few bytes", () => {
     const [, output] = exampleServerMessages();
     const silent: TurnOutput = {
