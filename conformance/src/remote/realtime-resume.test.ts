@@ -2,7 +2,7 @@
 // either way is seen.
 
 import { scriptedEngine } from "@microturn/core/testing";
-import { createServer } from "@microturn/server";
+import { createServer, createToken } from "@microturn/server";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { KillingProxy } from "./killing-proxy.js";
@@ -155,5 +155,57 @@ describe("the JSON wire", () => {
     );
     socket.send("x".repeat(50_000));
     await until("the cut", () => code === 1009);
+  });
+
+  it("lets a page in by the sub-protocol of OpenAI's clients, counts it, and refuses one too many in words", async () => {
+    const secret = "a secret for tests that is long enough to sign with";
+    await using server = createServer({ engine: scriptedEngine(), auth: { secret }, maxSessions: 1 });
+    const { port } = await server.listen({ port: 0 });
+    await server.ready;
+    const open = async (token: string) => {
+      const told: Told[] = [];
+      const end = { code: 0 };
+      const protocols = ["realtime", `openai-insecure-api-key.${token}`];
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/realtime?model=any`, protocols);
+      socket.on("message", (data) => void told.push(JSON.parse(String(data))));
+      socket.on("error", () => {});
+      socket.on("close", (code) => {
+        end.code = code;
+      });
+      await until("an answer", () => told.length > 0 || end.code !== 0);
+      return { socket, told, end };
+    };
+    const token = await createToken({ secret, maxSessions: 2 });
+    const first = await open(token);
+    expect([first.socket.protocol, first.told[0].type]).toEqual(["realtime", "session.created"]);
+    expect(await server.metrics()).toContain('microturn_sessions_opened_total{wire="realtime"} 1');
+    const second = await open(token);
+    expect(second.told[0].error).toMatchObject({ code: "duplex_session_busy", retry_after_ms: 5000 });
+    await until("its end", () => second.end.code === 1013);
+    expect((await open("nonsense")).end.code).toBe(1006);
+    first.socket.close();
+    await until("room", () => server.openSessions === 0);
+    expect((await open(token)).told[0].type).toBe("session.created");
+  });
+
+  it("tells clients that the server drains, and ends what is left", async () => {
+    const server = createServer({ engine: scriptedEngine(), auth: "none" });
+    const { port } = await server.listen({ port: 0 });
+    await server.ready;
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/realtime`);
+    const told: Told[] = [];
+    let code = 0;
+    socket.on("message", (data) => void told.push(JSON.parse(String(data))));
+    socket.on("close", (how) => {
+      code = how;
+    });
+    await until("the session", () => told.length === 1);
+    await server.drain({ withinMs: 100 });
+    await server.close();
+    await until("the end", () => code === 1001);
+    expect(told.slice(1).map(({ type, left_ms, reason }) => [type, left_ms ?? reason])).toEqual([
+      ["session.draining", 100],
+      ["session.closed", "drained"],
+    ]);
   });
 });
