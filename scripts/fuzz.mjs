@@ -13,9 +13,9 @@ async function bundle(entry, file, more = {}) {
 
 // Beside the packages of the suite, so that what is not ours is found.
 const folder = `${root}conformance/dist/fuzz`;
-const { sourceAliases } = await import(
-  await bundle("scripts/source-aliases.ts", `${root}scripts/.fuzz-aliases.mjs`)
-).finally(() => rmSync(`${root}scripts/.fuzz-aliases.mjs`, { force: true }));
+const aliases = `${root}scripts/.fuzz-${process.pid}.mjs`;
+const { sourceAliases } = await import(await bundle("scripts/source-aliases.ts", aliases));
+rmSync(aliases);
 const ours = {
   name: "ours",
   setup({ onResolve }) {
