@@ -3,7 +3,7 @@
 import { createServer as createHttpServer } from "node:http";
 import { connect } from "node:net";
 import { DuplexError } from "@microturn/core";
-import { decodeServerMessage, MessageEncoder, type ServerMessage } from "@microturn/core/protocol";
+import { decodeServerMessage, MessageEncoder, type ServerMessage, type WelcomeMessage } from "@microturn/core/protocol";
 import { scriptedEngine } from "@microturn/core/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -164,6 +164,30 @@ describe("createServer", () => {
     await server.close();
     expect(performance.now() - startMs).toBeLessThan(5000);
     raw.destroy();
+  });
+
+  it("tells a client that comes back while it drains, too, and lets it go on until then", async () => {
+    const { server, port } = await serve();
+    const first = await client(port);
+    first.socket.send(hello);
+    await first.until(1);
+    const { session, token } = first.messages[0] as WelcomeMessage;
+    first.socket.terminate();
+    await until(() => first.socket.readyState === WebSocket.CLOSED);
+    const drained = server.drain({ withinMs: 3000 });
+    const again = await client(port);
+    again.socket.send(
+      encoder.client({
+        ...{ kind: "hello", version: 1, seed: 0, temperature: 0, speech: "pcm16" },
+        resume: { session, token, lastAnswer: -1 },
+      }),
+    );
+    again.socket.send(step(0));
+    await again.until(3);
+    expect(again.messages.map(({ kind }) => kind).sort()).toEqual(["draining", "output", "welcome"]);
+    again.socket.send(encoder.client({ kind: "close" }));
+    await drained;
+    expect(server.openSessions).toBe(0);
   });
 
   it("counts in the text format of Prometheus", async () => {

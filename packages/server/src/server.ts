@@ -354,10 +354,20 @@ class EngineServer implements MicroturnServer {
     this.#draining = true;
     this.#context?.admission.drain();
     this.#log.info({ sessions: this.openSessions, withinMs }, "draining");
-    const untilMs = performance.now() + withinMs;
-    for (const session of this.#live) session.announceDrain(withinMs);
-    while (this.openSessions > 0 && performance.now() < untilMs) {
+    const told = new Set<HeldSession | RealtimeSession>();
+    let nowMs = performance.now();
+    const untilMs = nowMs + withinMs;
+    while (this.openSessions > 0 && nowMs < untilMs) {
+      // Again and again: some are being opened, or come back.
+      for (const session of this.#live) {
+        if (!session.connected) told.delete(session);
+        else if (!told.has(session)) {
+          told.add(session);
+          session.announceDrain(untilMs - nowMs);
+        }
+      }
       await new Promise((resolve) => setTimeout(resolve, Math.min(50, withinMs)));
+      nowMs = performance.now();
     }
   }
 
