@@ -7,6 +7,26 @@ import jpeg from "jpeg-js";
 const maxMegapixels = 0.5;
 const maxMegabytes = 64;
 
+/**
+ * Pixels of a JPEG, by the first frame header in it; undefined if there is none. What it costs to decode goes by them.
+ *
+ * @see ITU-T T.81, annex B
+ */
+export function jpegPixels(bytes: Uint8Array): number | undefined {
+  for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff; ) {
+    const marker = bytes[at + 1];
+    // Fill bytes.
+    if (marker === 0xff) {
+      at++;
+      continue;
+    }
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+    if (isFrame) return ((bytes[at + 5] << 8) | bytes[at + 6]) * ((bytes[at + 7] << 8) | bytes[at + 8]);
+    at += 2 + ((bytes[at + 2] << 8) | bytes[at + 3]);
+  }
+  return undefined;
+}
+
 /** @throws DuplexError `IMAGE_INVALID` if it is no JPEG, or larger than half a megapixel */
 export const decodeJpeg: DecodeImage = ({ jpeg: bytes }) => {
   try {

@@ -5,11 +5,11 @@ const every = Uint8Array.from({ length: 256 }, (_, code) => code);
 
 describe("G.711", () => {
   // ITU-T G.711, tables 1a and 2a, scaled to 16 bits.
-  it.each([
-    ["mu-law", decodeMuLaw, [0x80, 32_124], [0x00, -32_124], [0xff, 0], [0xfe, 8], [0x7e, -8], [0xef, 132]],
-    ["A-law", decodeALaw, [0xaa, 32_256], [0x2a, -32_256], [0xd5, 8], [0x55, -8], [0xc5, 264], [0x80, 5504]],
-  ] as const)("decodes the values of the recommendation (%s)", (_, decode, ...values) => {
-    for (const [code, value] of values) expect(decode(Uint8Array.of(code))[0] * 32_768).toBe(value);
+  it("decodes the values of the recommendation", () => {
+    const values = (decode: (bytes: Uint8Array) => Float32Array, ...codes: number[]) =>
+      [...decode(Uint8Array.from(codes))].map((sample) => sample * 32_768);
+    expect(values(decodeMuLaw, 0x80, 0x00, 0xff, 0xfe, 0x7e, 0xef)).toEqual([32_124, -32_124, 0, 8, -8, 132]);
+    expect(values(decodeALaw, 0xaa, 0x2a, 0xd5, 0x55, 0xc5, 0x80)).toEqual([32_256, -32_256, 8, -8, 264, 5504]);
   });
 
   it("encodes what it decodes", () => {
@@ -23,7 +23,7 @@ describe("G.711", () => {
       for (const [encode, decode] of [
         [encodeMuLaw, decodeMuLaw],
         [encodeALaw, decodeALaw],
-      ]) {
+      ] as const) {
         const back = decode(encode(Float32Array.of(value / 32_768)))[0] * 32_768;
         expect(Math.abs(back - value)).toBeLessThanOrEqual(Math.max(16, Math.abs(value) / 32 + 4));
       }

@@ -13,6 +13,7 @@ import {
   missing,
   stringAt,
 } from "./fields.js";
+import { RealtimeError } from "./realtime-error.js";
 import { nameOf } from "./tell.js";
 
 /** What an item brings into the session. */
@@ -31,6 +32,8 @@ export interface ReadItem {
 }
 
 const maxParts = 64;
+/** Characters of a result that a session takes. */
+const longestOutput = 65_536;
 const allowedParts: Readonly<Record<string, readonly string[]>> = {
   system: ["input_text"],
   user: ["input_text", "input_audio", "input_image"],
@@ -45,6 +48,11 @@ export function readItem(item: Fields, decodeImage: DecodeImage): ReadItem {
     case "function_call_output": {
       const callId = stringAt(item, "call_id", "item.call_id");
       const output = stringAt(item, "output", "item.output");
+      if (output.length > longestOutput) {
+        throw new RealtimeError("event_too_large", `Expected at most ${longestOutput} characters of output.`, {
+          param: "item.output",
+        });
+      }
       return { id, type, shown: { call_id: callId, output }, inputs: [{ kind: "output", callId, output }] };
     }
     case "function_call": {

@@ -299,6 +299,7 @@ describe("a session of the JSON wire", () => {
       [session({ idle_timeout_s: 1 }), "invalid_value"],
       [item({ type: "message", role: "user", content: [{ type: "output_text", text: "" }] }), "invalid_value"],
       [item({ type: "function_call_output", call_id: "c", output: "" }), "invalid_tool_call_id"],
+      [item({ type: "function_call_output", call_id: "c", output: "x".repeat(70_000) }), "event_too_large"],
       [{ type: "conversation.item.truncate", item_id: "x", content_index: 0 }, "item_truncate_invalid_item_id"],
       [{ type: "conversation.item.delete", item_id: "x" }, "item_delete_invalid_item_id"],
       [{ type: "response.create", response: { conversation: "none" } }, "invalid_value"],
@@ -514,6 +515,16 @@ describe("a connection of the JSON wire", () => {
     client.queuedBytes = 2_000_000;
     await client.turns(1);
     expect([...bench.sessions.values()].map(({ connected }) => connected)).toEqual([false]);
+  });
+
+  it("ends one session, and not the process, when something fails here", async () => {
+    // Sound that is no number fails in the resampler, in an event of the session.
+    const broken = new Float32Array(3200).fill(Number.NaN);
+    const bench = new RealtimeBench({ script: () => ({ decision: "speak", speech: broken }) });
+    const client = await bench.connect();
+    await client.turns(2);
+    expect(errorOf(client.last("error") as never)).toBe("engine_error");
+    expect([client.closed?.code, bench.sessions.size]).toEqual([1011, 0]);
   });
 
   it("tells a failure of the engine without its inside", async () => {

@@ -4,6 +4,7 @@
 import type { Clock, DuplexSession, FlushEvent, TurnRecord } from "@microturn/core";
 import type { DecodeImage } from "@microturn/core/protocol";
 import { RateLimit } from "../access/rate-limit.js";
+import { jpegPixels } from "../images/decode-jpeg.js";
 import { ActiveResponse } from "./active-response.js";
 import { readRate } from "./audio-format.js";
 import { ConversationItems, type Place, shownItem } from "./conversation-items.js";
@@ -38,6 +39,11 @@ const livelyTurns = 25;
 /** Images: as many at once, and as many a second. */
 const imageBurst = 8;
 const imagesPerSecond = 5;
+/** Images are decoded in this thread, some 20 ns a pixel: pixels at once, and a second. */
+const pixelBurst = 4_000_000;
+const pixelsPerSecond = 1_000_000;
+/** What an image counts at least. */
+const leastPixels = 10_000;
 const maxWaitingOutputs = 64;
 const maxMetadataCharacters = 16_384;
 /** What the resampler adds to the end of a reply is shorter than this, ms; players count it. */
@@ -51,6 +57,8 @@ export interface ConversationOptions {
   /** How far the client's sound may be ahead, ms. */
   readonly maxAheadMs: number;
   readonly decodeImage: DecodeImage;
+  /** Something failed here while the session went on. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 type Handler = (event: Fields) => void;
@@ -65,6 +73,7 @@ export class RealtimeConversation {
   readonly #calls = new OpenCalls();
   readonly #user: UserSpeech;
   readonly #images: RateLimit;
+  readonly #pixels: RateLimit;
   /** Results of functions that wait for the client's `response.create`. */
   #outputs: { readonly text: string; readonly delegation: string | undefined }[] = [];
   #active: ActiveResponse | undefined;
@@ -84,6 +93,7 @@ export class RealtimeConversation {
     this.input = new InputAudio(duplex, clock, maxAheadMs);
     this.#livelyUntil = duplex.turnIndex;
     this.#images = new RateLimit(imagesPerSecond, imageBurst, clock.now());
+    this.#pixels = new RateLimit(pixelsPerSecond, pixelBurst, clock.now());
     this.#user = new UserSpeech({
       ...{ tell, items: this.#items, turnMs: duplex.capabilities.turnDurationMs },
       inputMs: (turnIndex) => this.input.atTurn(turnIndex),
@@ -91,8 +101,8 @@ export class RealtimeConversation {
       epoch: () => this.#epoch,
       onCommit: () => this.input.clearBuffer(),
     });
-    duplex.on("flush", (event) => this.#flushed(event));
-    duplex.on("turn-end", ({ turn }) => this.#takeTurn(turn));
+    duplex.on("flush", (event) => this.#guard(() => this.#flushed(event)));
+    duplex.on("turn-end", ({ turn }) => this.#guard(() => this.#takeTurn(turn)));
   }
 
   /** Sound with a lower fence must not be played any more. */
@@ -103,7 +113,17 @@ export class RealtimeConversation {
   /** Once per micro-turn while the client is there: time goes on though its sound does not, where there is a reason. */
   tick(): void {
     const lively = this.#duplex.turnIndex < this.#livelyUntil;
-    if (lively || this.#active !== undefined || this.#delivering > 0 || this.#user.unfinished) this.input.fill();
+    if (!lively && this.#active === undefined && this.#delivering === 0 && !this.#user.unfinished) return;
+    this.#guard(() => this.input.fill());
+  }
+
+  /** What is thrown into a timer or an event of the session would end the process, and every session in it. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
   }
 
   /** Whether a type of event is one of the conversation. */
@@ -179,8 +199,7 @@ export class RealtimeConversation {
     const images = frames.map((frame, index) => {
       const param = `video_frames[${index}]`;
       if (typeof frame !== "string") throw invalidType(param, "a string");
-      this.#takeImage();
-      return this.#options.decodeImage({ jpeg: decodeBase64(frame, param), width: 0, height: 0, timeMs: 0 });
+      return this.#decodeImage({ jpeg: decodeBase64(frame, param), width: 0, height: 0, timeMs: 0 });
     });
     this.input.append(bytes, { type: format.type, rate });
     for (const image of images) this.#duplex.writeImage(image);
@@ -200,10 +219,7 @@ export class RealtimeConversation {
 
   #createItem(event: Fields): void {
     const previous = idAt(event, "previous_item_id");
-    const { id, type, role, shown, inputs } = readItem(objectAt(event, "item"), (image) => {
-      this.#takeImage();
-      return this.#options.decodeImage(image);
-    });
+    const { id, type, role, shown, inputs } = readItem(objectAt(event, "item"), this.#decodeImage);
     const place: Place = previous;
     this.#items.checkPlace(id, place);
     for (const input of inputs) this.#bring(input);
@@ -317,7 +333,7 @@ export class RealtimeConversation {
     const generated = sound.lengthMs;
     this.#tell("playback.acknowledged", {
       event: {
-        ...{ response_id: event.response_id ?? null, item_id: item.id, epoch: this.#epoch },
+        ...{ response_id: idAt(event, "response_id") ?? null, item_id: item.id, epoch: this.#epoch },
         playback: { generated, sent: generated, played: sound.playedMs, committed: sound.committedMs },
         history_committed: sound.committedMs >= generated || sound.cut,
       },
@@ -338,14 +354,18 @@ export class RealtimeConversation {
   }
 
   /** @throws RealtimeError if images come too fast */
-  #takeImage(): void {
-    if (this.#images.take(1, this.#options.clock.now())) return;
-    throw new RealtimeError(
-      "input_backpressure",
-      `Expected at most ${imagesPerSecond} images a second; the model sees no more.`,
-      { type: "rate_limit_error" },
-    );
-  }
+  readonly #decodeImage: DecodeImage = (image) => {
+    const nowMs = this.#options.clock.now();
+    const pixels = Math.max(leastPixels, jpegPixels(image.jpeg) ?? 0);
+    if (!this.#images.take(1, nowMs) || !this.#pixels.take(Math.min(pixelBurst, pixels), nowMs)) {
+      throw new RealtimeError(
+        "input_backpressure",
+        `Expected at most ${imagesPerSecond} images and ${pixelsPerSecond / 1e6} megapixel a second; the model sees no more.`,
+        { type: "rate_limit_error" },
+      );
+    }
+    return this.#options.decodeImage(image);
+  };
 
   #itemOf(event: Fields, code: string) {
     const id = stringAt(event, "item_id");

@@ -84,7 +84,10 @@ export class RealtimeSession {
     this.#lastEventMs = this.#startedMs;
     this.#expiresAt = Math.floor((Date.now() + maxSessionMs) / 1000);
     const tell = (type: string, fields: Fields) => this.#tell(type, fields);
-    this.#conversation = new RealtimeConversation({ duplex, settings, tell, clock, maxAheadMs, decodeImage });
+    this.#conversation = new RealtimeConversation({
+      ...{ duplex, settings, tell, clock, maxAheadMs, decodeImage },
+      onFailure: (error) => this.#failed(error),
+    });
     duplex.on("turn-end", ({ turn }) => this.#measure(turn));
     duplex.on("error", ({ error }) => this.#failed(error));
     this.#cancelAge = clock.setTimer(() => {
@@ -321,7 +324,7 @@ export class RealtimeSession {
     admission.served(turnMs, performance.now());
   }
 
-  #failed(error: DuplexError): void {
+  #failed(error: unknown): void {
     this.#context.log.error({ session: this.id, ...errorFields(error) }, "a session failed");
     this.#stop(engineError(), "failed");
   }
