@@ -149,7 +149,7 @@ class EngineServer implements MicroturnServer {
     this.#sockets = new WebSocketServer({
       noServer: true,
       // What is a little too large is refused by an event; what is much too large is not read.
-      maxPayload: oversize * this.#limits.maxMessageBytes,
+      maxPayload: Math.min(oversize * this.#limits.maxMessageBytes, 2 ** 31 - 1),
       perMessageDeflate: false,
       handleProtocols: (protocols) => chosenProtocol(protocols),
     });

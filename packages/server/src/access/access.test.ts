@@ -28,6 +28,13 @@ describe("a server without keys", () => {
   });
 });
 
+describe("keys", () => {
+  it("are refused if one is empty, as of a variable that is not set: everybody has that one", () => {
+    expect(() => new Access({ apiKeys: ["right", ""] })).toThrow(/empty/);
+    expect(() => new Access({ apiKeys: [" "] })).toThrow(RangeError);
+  });
+});
+
 describe("a token", () => {
   const made = async (issuedInS: number, lastsS: number) => {
     const nowS = Math.floor(Date.now() / 1000);

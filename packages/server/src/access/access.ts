@@ -36,10 +36,13 @@ export class Access {
   /**
    * @param access - `"none"`: anybody; only for servers that nobody else reaches
    * @param origins - of pages that may connect, such as `https://app.example`; `"*"` for any
-   * @throws RangeError if there is neither a key nor a secret, or the secret is too short
+   * @throws RangeError if there is neither a key nor a secret, a key is empty, or the secret is too short
    */
   constructor(access: AccessOptions | "none", origins: readonly string[] = []) {
     const { apiKeys = [], secret } = access === "none" ? {} : access;
+    if (apiKeys.some((key) => key.trim() === "")) {
+      throw new RangeError("createServer: a key in auth.apiKeys is empty; is the variable that it comes from set?");
+    }
     this.#open = access === "none";
     this.#origins = origins;
     this.#keys = apiKeys.map(digest);
