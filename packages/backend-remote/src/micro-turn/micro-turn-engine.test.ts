@@ -87,6 +87,21 @@ describe("microturnEngine", () => {
     }
   });
 
+  it("loads for one who waits though another, who asked first, has given up", async () => {
+    const { clock, sockets, engine } = place();
+    const abort = new AbortController();
+    const first = engine.load({ signal: abort.signal }).catch((error: DuplexError) => error.code);
+    const second = engine.load();
+    await clock.advance(0);
+    abort.abort();
+    expect(await first).toBe("ABORTED");
+    await clock.advance(0);
+    expect(sockets).toHaveLength(2);
+    sockets[1].handlers.onOpen();
+    sockets[1].say(welcome());
+    expect((await second).turnDurationMs).toBe(200);
+  });
+
   it("says what is wrong with a token that cannot travel, and not what it is", async () => {
     for (const token of ['{"token":"secret-1"}', "secret-1\n", ""]) {
       const { engine, sockets } = place({ token: () => token });

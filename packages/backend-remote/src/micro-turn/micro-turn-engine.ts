@@ -97,7 +97,14 @@ class MicroturnEngine implements Engine {
         this.#capabilities = undefined;
       });
     }
-    return this.#capabilities;
+    try {
+      return await this.#capabilities;
+    } catch (error) {
+      // Another, who asked first, has given up.
+      if (DuplexError.is(error, "ABORTED") && signal?.aborted !== true)
+        return this.load(signal === undefined ? {} : { signal });
+      throw error;
+    }
   }
 
   async #ask(signal: AbortSignal | undefined): Promise<EngineCapabilities> {
