@@ -25,6 +25,20 @@ describe("images as JPEG", () => {
     }
   });
 
+  it("are refused where a few bytes go over the picture again and again", () => {
+    const scans = (count: number) => [
+      ...[0xff, 0xd8, 0xff, 0xdb, 0, 67, 0, ...new Uint8Array(64).fill(1)],
+      // A progressive frame of 800 x 600 pixels; a code for the end of 2^14 blocks.
+      ...[0xff, 0xc2, 0, 11, 8, 2, 88, 3, 32, 1, 1, 0x11, 0, 0xff, 0xc4, 0, 20, 0x10, 1, ...new Uint8Array(15), 0xe0],
+      ...Array.from({ length: count }, () => [0xff, 0xda, 0, 8, 1, 1, 0, 1, 63, 0, 0, 0]).flat(),
+      ...[0xff, 0xd9],
+    ];
+    expect(decode(Uint8Array.from(scans(10))).width).toBe(800);
+    const startMs = performance.now();
+    expect(() => decode(Uint8Array.from(scans(20_000)))).toThrow(/JPEG/);
+    expect(performance.now() - startMs).toBeLessThan(500);
+  });
+
   it("have no pixels where there is no frame", () => {
     for (const bytes of [[], [255, 216], [255, 216, 255, 255, 255], [255, 216, 255, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0]]) {
       expect(jpegPixels(Uint8Array.from(bytes))).toBeUndefined();

@@ -6,6 +6,8 @@ import jpeg from "jpeg-js";
 
 const maxMegapixels = 0.5;
 const maxMegabytes = 64;
+/** Progressive images of cameras and browsers have some ten; each goes over all pixels, and may have no more than 12 bytes. */
+const maxScans = 32;
 
 /**
  * Pixels of a JPEG, by the first frame header in it; undefined if there is none. What it costs to decode goes by them.
@@ -27,9 +29,17 @@ export function jpegPixels(bytes: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** @throws DuplexError `IMAGE_INVALID` if it is no JPEG, or larger than half a megapixel */
+/** Starts of a scan; the coded data itself has none, and the small picture within a picture has few. */
+function scansOf(bytes: Uint8Array): number {
+  let scans = 0;
+  for (let at = bytes.indexOf(0xff); at !== -1; at = bytes.indexOf(0xff, at + 1)) if (bytes[at + 1] === 0xda) scans++;
+  return scans;
+}
+
+/** @throws DuplexError `IMAGE_INVALID` if it is no JPEG, larger than half a megapixel, or of more than 32 scans */
 export const decodeJpeg: DecodeImage = ({ jpeg: bytes }) => {
   try {
+    if (scansOf(bytes) > maxScans) throw new RangeError("too many scans");
     const { data, width, height } = jpeg.decode(bytes, {
       ...{ useTArray: true, formatAsRGBA: true, tolerantDecoding: false },
       ...{ maxResolutionInMP: maxMegapixels, maxMemoryUsageInMB: maxMegabytes },
