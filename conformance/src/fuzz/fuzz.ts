@@ -49,7 +49,8 @@ export interface FuzzReport {
   readonly broken: number;
   readonly right: number;
   readonly sessions: number;
-  readonly seconds: number;
+  /** Of the processor, which other work on the machine does not change much. */
+  readonly cpuSeconds: number;
   /** Messages by what came of them. */
   readonly outcomes: Readonly<Record<string, number>>;
   /** Of one message; where it took over a second, when it was repeated. */
@@ -93,7 +94,7 @@ class Run {
 
   async finish(): Promise<FuzzReport> {
     const { messages, session } = this.#options;
-    const startMs = performance.now();
+    const start = process.cpuUsage();
     let failure: FuzzFailure | undefined;
     let heapOfAll: HeapChange | undefined;
     if (session !== undefined) failure = await this.#session(session);
@@ -103,10 +104,11 @@ class Run {
       for (let k = 1; failure === undefined && this.#broken < messages; k++) failure = await this.#session(k);
       heapOfAll = { before, after: heapBytes() };
     }
-    const seconds = (performance.now() - startMs) / 1000;
+    const { user, system } = process.cpuUsage(start);
+    const cpuSeconds = (user + system) / 1e6;
     failure ??= (await this.#hang()) ?? this.#growth(heapOfAll);
     return {
-      ...{ name: this.#target.name, broken: this.#broken, right: this.#right, sessions: this.#sessions, seconds },
+      ...{ name: this.#target.name, broken: this.#broken, right: this.#right, sessions: this.#sessions, cpuSeconds },
       outcomes: Object.fromEntries([...this.#outcomes].sort(([, a], [, b]) => b - a)),
       ...{ slowestMs: this.#slowestMs, heapOfOne: this.#heapOfOne, heapOfAll, failure },
     };

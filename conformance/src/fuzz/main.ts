@@ -31,10 +31,10 @@ for (const target of targets) {
 watch.end();
 
 function tell({ failure, ...report }: FuzzReport): void {
-  const { name, broken, right, sessions, seconds, outcomes, slowestMs, heapOfOne, heapOfAll } = report;
-  const rate = Math.round((broken + right) / seconds);
+  const { name, broken, right, sessions, cpuSeconds, outcomes, slowestMs, heapOfOne, heapOfAll } = report;
+  const rate = Math.round((broken + right) / cpuSeconds);
   const lines = [
-    `${name}: ${broken} broken and ${right} right messages, ${sessions} sessions, ${seconds.toFixed(0)} s, ${rate}/s`,
+    `${name}: ${broken} broken and ${right} right messages, ${sessions} sessions, ${cpuSeconds.toFixed(0)} s of CPU, ${rate}/s`,
     `  ${Object.entries(outcomes)
       .map(([outcome, count]) => `${outcome} ${count}`)
       .join(", ")}`,
