@@ -42,14 +42,18 @@ export interface ServerProcess {
 /** Starts one and waits until it is ready. */
 export async function startServer(model: ServedModel): Promise<ServerProcess> {
   const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(model)], { execArgv: ["--expose-gc"] });
-  const [{ port, maxSessions }] = (await once(child, "message")) as [{ port: number; maxSessions: number }];
+  const died = once(child, "exit").then(([code]) => {
+    throw new Error(`the server process ended with code ${code}`);
+  });
+  died.catch(() => {});
+  const told = async () => (await Promise.race([once(child, "message"), died]))[0] as unknown;
+  const { port, maxSessions } = (await told()) as { port: number; maxSessions: number };
   return {
     port,
     maxSessions,
     async use() {
       child.send("use");
-      const [use] = (await once(child, "message")) as [ServerUse];
-      return use;
+      return (await told()) as ServerUse;
     },
     metrics: async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
     async stop() {

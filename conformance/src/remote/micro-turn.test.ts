@@ -128,6 +128,23 @@ describe("the micro-turn wire", () => {
     await proxy.close();
   });
 
+  it("takes more merged micro-turns than a message holds", async () => {
+    const inputs = micros(120);
+    const audio = new Float32Array(120 * 3200);
+    for (const [i, input] of inputs.entries()) audio.set(input.audio, 3200 * i);
+    const merged = { ...inputs[119], turns: 120, audio, images: [], text: [] };
+    const played = async (engine: Engine) => {
+      const session = await engine.open({ seed: 5, temperature: 1 });
+      const first = await session.step(merged);
+      const next = await session.step({ ...inputs[0], index: 120 });
+      await session.close();
+      return [first, next];
+    };
+    const [here, there] = [await played(local), await played(remote({ speech: "float32" }))];
+    expect(there.map(({ heard }) => heard)).toEqual(here.map(({ heard }) => heard));
+    expect(there[1].speech).toEqual(here[1].speech);
+  });
+
   it("tells a client whose server has started anew that its session is gone", async () => {
     const first = createServer({ engine: local, auth: "none", limits });
     const { port } = await first.listen({ port: 0 });

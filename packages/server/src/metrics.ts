@@ -44,7 +44,7 @@ export class Metrics {
     });
     this.ended = new Counter({
       ...{ name: name("sessions_ended_total"), registers, labelNames: ["reason"] },
-      help: "Sessions ended: closed, lost, expired, failed, violation, drained",
+      help: "Sessions ended: closed, lost, idle, expired, failed, violation, drained",
     });
     this.resumed = new Counter({ name: name("sessions_resumed_total"), registers, help: "Sessions that went on" });
     this.connectionsLost = new Counter({

@@ -337,6 +337,7 @@ class EngineServer implements MicroturnServer {
 
   #pingAll(): void {
     const nowMs = performance.now();
+    for (const session of this.#sessions.values()) session.checkIdle(nowMs);
     for (const socket of this.#sockets.clients) {
       if (nowMs - (alive.get(socket) ?? 0) > this.#limits.idleTimeoutMs) socket.terminate();
       else socket.ping(() => {});

@@ -57,7 +57,7 @@ async def main(url: str) -> None:
                     break
         say("closed")
     except duplex.DuplexProtocolError as error:
-        say("refused", code=error.code)
+        say("refused", code=error.code, problem=str(error))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import {
   type TurnOutput,
 } from "@microturn/core";
 import { DmelEncoder, dmelPreset, ImageScaler, packLevels } from "@microturn/core/codecs";
+import { protocolLimits } from "@microturn/core/protocol";
 import { type LinkSettings, WireLink } from "../paced/wire-link.js";
 import type { MicroTurnWire } from "./micro-turn-wire.js";
 
@@ -67,6 +68,35 @@ export class MicroTurnSession implements EngineSession {
   async step(input: TurnInput): Promise<TurnOutput> {
     this.#requireOpen("step");
     checkTurnInput(input, this.capabilities);
+    checkLimits(input);
+    if (input.turns <= protocolLimits.turns) return this.#step(input);
+    // More than a message holds: all but the last part are silent, as merged micro-turns are.
+    const first = this.#firstPart(input);
+    const before = await this.#step({ ...first, forceListen: true });
+    const after = await this.step(restOf(input, first));
+    return {
+      ...after,
+      text: joined(before.text, after.text),
+      heard: joined(before.heard, after.heard),
+      yielded: before.yielded === true || after.yielded === true,
+      unsaid: [...(before.unsaid ?? []), ...(after.unsaid ?? [])],
+      ...(after.delegation === undefined && before.delegation !== undefined ? { delegation: before.delegation } : {}),
+    };
+  }
+
+  #firstPart(input: TurnInput): TurnInput {
+    const { turns } = protocolLimits;
+    const { turnDurationMs } = this.capabilities;
+    const index = input.index - input.turns + turns;
+    const endMs = (index + 1) * turnDurationMs;
+    return {
+      ...{ index, turns, audio: input.audio.subarray(0, (input.audio.length / input.turns) * turns), text: [] },
+      images: input.images.filter(({ timeMs }) => timeMs < endMs),
+      ...(input.played === undefined ? {} : { played: input.played }),
+    };
+  }
+
+  async #step(input: TurnInput): Promise<TurnOutput> {
     const startedMs = performance.now();
     const answer = this.#wire.step(this.#encode(input));
     const encodeMs = performance.now() - startedMs;
@@ -150,6 +180,33 @@ export class MicroTurnSession implements EngineSession {
     if (this.#closed !== undefined) throw new DuplexError("SESSION_CLOSED", `${operation}: the session was closed`);
     if (this.#error !== undefined) throw this.#error;
   }
+}
+
+/** What one message of the wire holds. @throws DuplexError `INPUT_OVERFLOW` */
+function checkLimits({ text, images }: TurnInput): void {
+  for (const [what, count, most] of [
+    ["texts", text.length, protocolLimits.texts],
+    ["images", images.length, protocolLimits.images],
+  ] as const) {
+    if (count <= most) continue;
+    throw new DuplexError(
+      "INPUT_OVERFLOW",
+      `step: expected at most ${most} ${what} in a step on the way to a server, got ${count}`,
+    );
+  }
+}
+
+function restOf(input: TurnInput, { turns, audio, images }: TurnInput): TurnInput {
+  return {
+    ...input,
+    turns: input.turns - turns,
+    audio: input.audio.subarray(audio.length),
+    images: input.images.filter((image) => !images.includes(image)),
+  };
+}
+
+function joined(before: string, after: string): string {
+  return before === "" || after === "" ? before + after : `${before} ${after}`;
 }
 
 function stalled(stallTimeoutMs: number): DuplexError {

@@ -134,7 +134,7 @@ export const protocolLimits = {
   images: 16,
   /** Width and height of an image, pixels. */
   imageSide: 4096,
-  texts: 256,
+  texts: 1024,
   /** Bytes of each text, and of a delegation. */
   textBytes: 262_144,
   /** Bytes of the JSON of a `hello`, `welcome` or `failure`. */

@@ -311,7 +311,7 @@ export class LocalSession implements EngineSession {
         this.#told.push(...told);
       } else if (this.#model.layout.textSlots === 0) {
         if (!this.#hear(words)) unsaid.push(unsaidText(undefined, words));
-      } else this.#waitingTokens.push(...this.#model.tokenizer.encode(words));
+      } else this.#waitingTokens = this.#waitingTokens.concat(this.#model.tokenizer.encode(words));
     }
     if (text.length > 0) this.#waitingTokens = this.#waitingTokens.slice(-maxWaitingTokens);
     return unsaid;

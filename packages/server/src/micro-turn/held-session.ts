@@ -2,7 +2,14 @@
 // outputs are kept until they can no longer be missed.
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { DuplexError, type EngineCapabilities, type EngineSession, type TurnInput } from "@microturn/core";
+import {
+  checkTurnInput,
+  DuplexError,
+  type DuplexErrorCode,
+  type EngineCapabilities,
+  type EngineSession,
+  type TurnInput,
+} from "@microturn/core";
 import {
   type DecodeImage,
   type EncodedImage,
@@ -30,7 +37,7 @@ const pixelsAtOnce = 8_000_000;
 const refusals = ["UNSUPPORTED", "SHAPE_MISMATCH", "AUDIO_INVALID", "IMAGE_INVALID"] as const;
 
 /** Why a session ended, for metrics. */
-export type EndReason = "closed" | "lost" | "expired" | "failed" | "violation" | "drained";
+export type EndReason = "closed" | "idle" | "lost" | "expired" | "failed" | "violation" | "drained";
 
 /** How a session of the wire is made. */
 export interface HeldSessionOptions {
@@ -65,6 +72,7 @@ export class HeldSession {
   /** The one that the client was given last, and the one that it came with: any number of welcomes may have been lost since. */
   #tokens: readonly Buffer[] = [];
   #lastStep = -1;
+  #lastStepMs = performance.now();
   #waiting: { readonly sequence: number; readonly input: TurnInput; readonly atMs: number }[] = [];
   /** Answers by the number of their step, the newest last. */
   readonly #sent: { readonly sequence: number; readonly message: Uint8Array }[] = [];
@@ -99,6 +107,22 @@ export class HeldSession {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Whether a connection is the one that the session is on. */
+  isOf(connection: ServedConnection): boolean {
+    return this.#connection === connection;
+  }
+
+  /** Ends the session if no step has come for too long: it has a place that others want. */
+  checkIdle(nowMs: number): void {
+    const { maxQuietMs } = this.#context.limits;
+    if (nowMs - this.#lastStepMs <= maxQuietMs) return;
+    const error = new DuplexError(
+      "SESSION_CLOSED",
+      `no step has come for ${Math.round(maxQuietMs / 1000)} s; open another session`,
+    );
+    this.fail(error, "idle");
   }
 
   get connected(): boolean {
@@ -186,6 +210,7 @@ export class HeldSession {
       throw violation(`expected at most ${maxUnanswered} steps without an answer; wait for outputs`);
     }
     this.#lastStep = sequence;
+    this.#lastStepMs = performance.now();
     this.#waiting.push({ sequence, input, atMs: performance.now() });
     if (!this.#running) void this.#run();
   }
@@ -241,6 +266,13 @@ export class HeldSession {
     const { metrics, admission, log } = this.#context;
     const startMs = performance.now();
     try {
+      // The engine checks it too; what it throws by itself after that is its own failure, and nobody's business.
+      checkTurnInput(input, this.capabilities);
+    } catch (error) {
+      this.#refuse(sequence, refusalOf(error) ?? "SHAPE_MISMATCH", error);
+      return;
+    }
+    try {
       const output = await this.#engine.step(input);
       if (this.#ended) return;
       this.#answer(sequence, encoder.server({ kind: "output", sequence, output }, this.#speech));
@@ -252,18 +284,22 @@ export class HeldSession {
       metrics.waitSeconds.observe(output.timing.waitMs / 1000);
       if (turnMs > this.capabilities.turnDurationMs) metrics.lateTurns.inc();
       // A step that waited for its own session's steps, as they come in a burst, says nothing of the machine.
-      admission.served(nowMs - startMs, nowMs);
+      admission.served((nowMs - startMs) / input.turns, nowMs);
     } catch (error) {
       if (this.#ended) return;
-      const code = refusalOf(error);
+      const code = refusals.find((one) => DuplexError.is(error, one));
       if (code === undefined) {
         log.error({ session: this.id, ...errorFields(error) }, "a step failed");
         this.fail(new DuplexError("BACKEND_FAILED", "the model failed; open another session"), "failed");
         return;
       }
-      const message = error instanceof Error ? error.message : "the step was refused";
-      this.#answer(sequence, encoder.server({ kind: "refused", sequence, code, message }));
+      this.#refuse(sequence, code, error);
     }
+  }
+
+  #refuse(sequence: number, code: DuplexErrorCode, error: unknown): void {
+    const message = error instanceof Error ? error.message : "the step was refused";
+    this.#answer(sequence, encoder.server({ kind: "refused", sequence, code, message }));
   }
 
   #answer(sequence: number, message: Uint8Array): void {

@@ -72,12 +72,17 @@ export class MicroTurnConnection {
     }
   }
 
-  /** The socket has closed. */
-  closed(): void {
+  /**
+   * The socket has closed.
+   *
+   * @param code - of the close; a page that goes away (1001) does not come back to its session; default 1006, a lost connection
+   */
+  closed(code = 1006): void {
     clearTimeout(this.#patience);
     if (this.#over) return;
     this.#over = true;
-    this.#session?.disconnect(this.#connection);
+    if (code === closeCodes.goingAway && this.#session?.isOf(this.#connection)) this.#session.end("closed");
+    else this.#session?.disconnect(this.#connection);
   }
 
   #take(message: ClientMessage): void {

@@ -136,7 +136,7 @@ export class ActiveResponse {
     const { tell, items, turnMs, epoch } = this.#options;
     const sound = new ItemSound(turnMs);
     const item: ConversationItem = {
-      ...{ id: nameOf("item"), type: "message", role: "assistant", status: "in_progress", sound },
+      ...{ id: nameOf("item"), type: "message", role: "assistant", status: "in_progress", sound, responseId: this.id },
       shown: { content: [] },
     };
     const outputIndex = this.#output.push(item) - 1;

@@ -1,5 +1,7 @@
 // Sound as the JSON wire carries it: 16-bit PCM or G.711, in pieces of any number of bytes.
 
+import { endianness } from "node:os";
+import { floatToInt16 } from "@microturn/core";
 import { type Fields, fieldsOf, invalidType, invalidValue } from "./fields.js";
 import { decodeALaw, decodeMuLaw, encodeALaw, encodeMuLaw } from "./g711.js";
 
@@ -9,6 +11,8 @@ export interface AudioFormat {
   /** Hz; 8000 for G.711. */
   readonly rate: number;
 }
+
+const littleEndian = endianness() === "LE";
 
 export const defaultFormat: AudioFormat = { type: "audio/pcm", rate: 24_000 };
 const phoneRate = 8000;
@@ -76,9 +80,7 @@ export class AudioDecoder {
 export function encodeAudio(samples: Float32Array, type: AudioFormat["type"]): string {
   if (type === "audio/pcmu") return Buffer.from(encodeMuLaw(samples)).toString("base64");
   if (type === "audio/pcma") return Buffer.from(encodeALaw(samples)).toString("base64");
-  const bytes = Buffer.allocUnsafe(2 * samples.length);
-  for (let i = 0; i < samples.length; i++) {
-    bytes.writeInt16LE(Math.max(-32768, Math.min(32767, Math.floor(samples[i] * 32768 + 0.5))), 2 * i);
-  }
-  return bytes.toString("base64");
+  const { buffer, byteOffset, byteLength } = floatToInt16(samples);
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  return (littleEndian ? bytes : bytes.swap16()).toString("base64");
 }

@@ -16,6 +16,8 @@ export interface ConversationItem {
   shown: Fields;
   /** Of a message of the assistant. */
   readonly sound?: ItemSound;
+  /** The response that it came in. */
+  readonly responseId?: string;
 }
 
 /** Where to put an item: after another, first, or (undefined) last. */
@@ -27,6 +29,11 @@ export class ConversationItems {
 
   get(id: string): ConversationItem | undefined {
     return this.#items.find((item) => item.id === id);
+  }
+
+  /** The message of a response, the last if it has several. */
+  messageOf(responseId: string): ConversationItem | undefined {
+    return this.#items.findLast((item) => item.responseId === responseId && item.sound !== undefined);
   }
 
   get lastId(): string | null {

@@ -311,7 +311,12 @@ export class RealtimeConversation {
   }
 
   #acknowledge(event: Fields): void {
-    const item = this.#items.get(stringAt(event, "item_id"));
+    const responseId = idAt(event, "response_id");
+    // A response has one message: its name is enough.
+    const item =
+      event.item_id === undefined && responseId !== undefined
+        ? this.#items.messageOf(responseId)
+        : this.#items.get(stringAt(event, "item_id"));
     const sound = item?.sound;
     if (item === undefined || sound === undefined) {
       throw new RealtimeError("playback_item_not_found", "There is no sound of this item.", { param: "item_id" });
@@ -333,7 +338,7 @@ export class RealtimeConversation {
     const generated = sound.lengthMs;
     this.#tell("playback.acknowledged", {
       event: {
-        ...{ response_id: idAt(event, "response_id") ?? null, item_id: item.id, epoch: this.#epoch },
+        ...{ response_id: responseId ?? item.responseId ?? null, item_id: item.id, epoch: this.#epoch },
         playback: { generated, sent: generated, played: sound.playedMs, committed: sound.committedMs },
         history_committed: sound.committedMs >= generated || sound.cut,
       },

@@ -321,7 +321,8 @@ export class RealtimeSession {
     metrics.runSeconds.observe(timing.runMs / 1000);
     metrics.waitSeconds.observe(timing.waitMs / 1000);
     if (timing.late) metrics.lateTurns.inc();
-    admission.served(turnMs, performance.now());
+    // What its own input had to wait for says nothing of the machine.
+    admission.served(timing.stepMs / timing.stepTurns, performance.now());
   }
 
   #failed(error: unknown): void {

@@ -2,6 +2,7 @@
 // not at all. What the model cannot follow (instructions, voice, detection of turns) is kept and echoed, and changes nothing.
 
 import { type AudioFormat, defaultFormat, readFormat } from "./audio-format.js";
+import { presentSpelling } from "./beta-spelling.js";
 import { checkKnown, type Fields, fieldsOf, invalidType, invalidValue, jsonLength } from "./fields.js";
 import { type FunctionTool, readToolChoice, readTools, type ToolChoice } from "./function-tools.js";
 import { RealtimeError } from "./realtime-error.js";
@@ -103,10 +104,12 @@ export class SessionSettings {
   /**
    * Takes a patch, whole.
    *
+   * @param given - in the present spelling, or the flat one of before
    * @param hasSpoken - the assistant's sound has begun: its voice stays
    * @throws RealtimeError, and then nothing has changed
    */
-  update(patch: Fields, hasSpoken: boolean): void {
+  update(given: Fields, hasSpoken: boolean): void {
+    const patch = presentSpelling(given);
     checkKnown(patch, known, "session.");
     if (patch.type !== undefined && patch.type !== "realtime")
       throw invalidValue("session.type", "expected 'realtime'");

@@ -17,6 +17,8 @@ export interface ServerLimits {
   readonly idleTimeoutMs: number;
   /** A session whose connection is lost is kept for so long, ms; default 30,000. */
   readonly graceMs: number;
+  /** A session of the micro-turn wire from which no step comes for so long ends, ms; default 300,000. */
+  readonly maxQuietMs: number;
   /** Longest session, ms; default one hour. */
   readonly maxSessionMs: number;
   /** How far ahead of real time a client may send what gathered while it had no connection, ms; then it waits; default 10,000. */
@@ -31,6 +33,7 @@ export const defaultLimits: ServerLimits = {
   maxQueuedBytes: 1024 * 1024,
   idleTimeoutMs: 30_000,
   graceMs: 30_000,
+  maxQuietMs: 300_000,
   maxSessionMs: 3_600_000,
   maxAheadMs: 10_000,
   maxSlowShare: 0.01,
