@@ -26,13 +26,13 @@ export function presentSpelling(patch: Fields): Fields {
   for (const name of flat) delete rest[name];
   const { modalities } = patch;
   const input = {
-    ...format(patch.input_audio_format, inputRate ?? patch.sample_rate_hz, "session.input_audio_format"),
+    ...format(patch.input_audio_format, inputRate ?? patch.sample_rate_hz, "input_audio_format"),
     ...present("transcription", patch.input_audio_transcription),
     ...present("noise_reduction", patch.input_audio_noise_reduction),
     ...givenInput,
   };
   const output = {
-    ...format(patch.output_audio_format, outputRate, "session.output_audio_format"),
+    ...format(patch.output_audio_format, outputRate, "output_audio_format"),
     ...present("voice", patch.voice),
     ...present("speed", patch.speed),
     ...givenOutput,
@@ -46,10 +46,10 @@ export function presentSpelling(patch: Fields): Fields {
   };
 }
 
-function format(name: unknown, rate: unknown, param: string): { format?: object } {
+function format(name: unknown, rate: unknown, field: string): { format?: object } {
   if (name === undefined && rate === undefined) return {};
   const type = name === undefined ? "audio/pcm" : formats[String(name)];
-  if (type === undefined) throw invalidValue(param, "expected 'pcm16', 'g711_ulaw' or 'g711_alaw'");
+  if (type === undefined) throw invalidValue(`session.${field}`, "expected 'pcm16', 'g711_ulaw' or 'g711_alaw'");
   return { format: { type, ...(type === "audio/pcm" && rate !== undefined ? { rate } : {}) } };
 }
 
