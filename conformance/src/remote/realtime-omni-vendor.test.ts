@@ -51,20 +51,20 @@ test.skipIf(python === undefined)(
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as Line);
-    console.log(told);
+    // Decisions to listen may come between the responses.
+    const heard = lines.filter(({ what }) => what !== "listen");
     expect(
-      lines.map(({ what }) => what),
+      heard.map(({ what }) => what),
       complaints,
     ).toEqual(["open", "response", "response", "response", "closed"]);
-    const [, first, second, third] = lines;
+    const [, first, second, third] = heard;
     for (const response of [first, second]) {
-      expect(response).toMatchObject({
-        decision: "speak",
-        status: "completed",
-        text: expect.stringMatching(/^word\d+( word\d+)*$/),
-      });
-      expect(response.samples).toBeGreaterThan(4000);
+      expect(response).toMatchObject({ decision: "speak", status: "completed" });
+      expect(response.text).toMatch(/^word\d+( word\d+)*$/);
+      expect(response.samples).toBeGreaterThan(20_000);
     }
-    expect(third.status).toBe("cancelled");
+    // It was cancelled at its first sound.
+    expect(third.status).not.toBe("completed");
+    expect(third.samples).toBeLessThan(20_000);
   },
 );
