@@ -72,14 +72,17 @@ class RealtimeSubject implements FuzzSubject {
 
   /** The connection breaks, and another takes the session up. */
   async #comeBack(random: Random): Promise<void> {
-    const ticket = this.#ticket;
-    if (random() < 0.7) this.#connection.closed(1006);
+    const [ticket, before] = [this.#ticket, this.#connection];
+    // The server may learn of the loss before or after.
+    const late = random() < 0.3;
+    if (!late) before.closed(1006);
     this.#connect("autostart=0");
     if (ticket !== undefined) {
       const last = random() < 0.8 ? this.#sequence : Math.floor(this.#sequence * random());
       const resume = { type: "session.resume", ...ticket, last_received_server_event_seq: last };
       this.#connection.receive(JSON.stringify(resume));
     }
+    if (late) before.closed(1006);
     await this.#server.settle();
   }
 
