@@ -7,10 +7,15 @@ import type { Visit, VisitOptions } from "./visit.js";
 /** Micro-turns between two looks at the heap. */
 const heapEvery = 50;
 
-async function visit({ threads, turns, realtime, memoryEvery, breakAt }: VisitOptions): Promise<Visit> {
-  // Before anything is timed: a microphone has no file to decode, and the whole recording at once is a task of its own.
+let speech: Float32Array = new Float32Array(0);
+
+/** Before anything is timed: a microphone has no file to decode, and the whole recording at once is a task of its own. */
+async function prepare(): Promise<void> {
   const { channels } = readWav(new Uint8Array(await (await fetch("/conversation.wav")).arrayBuffer()));
-  const speech = mixToMono(channels);
+  speech = mixToMono(channels);
+}
+
+async function visit({ threads, turns, realtime, memoryEvery, breakAt }: VisitOptions): Promise<Visit> {
   const longTasks: number[] = [];
   const observer = new PerformanceObserver((list) =>
     longTasks.push(...list.getEntries().map(({ duration }) => duration)),
@@ -92,4 +97,4 @@ async function usedMemory(): Promise<number> {
   return (await measure.measureUserAgentSpecificMemory()).bytes;
 }
 
-Object.assign(window, { visit });
+Object.assign(window, { prepare, visit });

@@ -36,12 +36,8 @@ export interface PolyphaseFilter {
 
 /** @throws RangeError if a quality figure is out of range */
 export function designPolyphase(inputRate: number, outputRate: number, quality: ResamplerQuality): PolyphaseFilter {
+  checkResamplerQuality(quality);
   const { zeroCrossings, beta, cutoff } = quality;
-  if (!(Number.isInteger(zeroCrossings) && zeroCrossings >= 1 && zeroCrossings <= 256)) {
-    throw new RangeError(`resampler: expected 1 to 256 zero crossings, got ${zeroCrossings}`);
-  }
-  if (!(beta >= 0 && beta <= 20)) throw new RangeError(`resampler: expected a beta of 0 to 20, got ${beta}`);
-  if (!(cutoff > 0 && cutoff <= 1)) throw new RangeError(`resampler: expected a cutoff above 0 up to 1, got ${cutoff}`);
   const divisor = greatestCommonDivisor(inputRate, outputRate);
   const up = outputRate / divisor;
   const down = inputRate / divisor;
@@ -65,6 +61,15 @@ export function designPolyphase(inputRate: number, outputRate: number, quality: 
     for (let tap = 0; tap < taps; tap++) table[row * taps + tap] /= sum;
   }
   return { up, down, taps, table, rows, delaySamples };
+}
+
+/** @throws RangeError if a figure is out of range */
+export function checkResamplerQuality({ zeroCrossings, beta, cutoff }: ResamplerQuality): void {
+  if (!(Number.isInteger(zeroCrossings) && zeroCrossings >= 1 && zeroCrossings <= 256)) {
+    throw new RangeError(`resampler: expected 1 to 256 zero crossings, got ${zeroCrossings}`);
+  }
+  if (!(beta >= 0 && beta <= 20)) throw new RangeError(`resampler: expected a beta of 0 to 20, got ${beta}`);
+  if (!(cutoff > 0 && cutoff <= 1)) throw new RangeError(`resampler: expected a cutoff above 0 up to 1, got ${cutoff}`);
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

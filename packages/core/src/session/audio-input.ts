@@ -2,6 +2,7 @@
 
 import { checkFinite } from "../audio/pcm.js";
 import { Resampler } from "../audio/resampler.js";
+import type { ResamplerQuality } from "../audio/resampler-filter.js";
 import { DuplexError } from "../errors.js";
 import { InputBuffer } from "./input-buffer.js";
 
@@ -9,6 +10,8 @@ import { InputBuffer } from "./input-buffer.js";
 export interface AudioInputOptions {
   /** Rate of the engine, Hz. */
   readonly sampleRate: number;
+  /** Of the conversion to it; default as {@link Resampler}. */
+  readonly quality?: Partial<ResamplerQuality>;
   /** Samples that are held at most, at the engine's rate. */
   readonly capacity: number;
   /** A write is done once no more than this many samples wait, at the engine's rate. */
@@ -162,7 +165,10 @@ export class AudioInput {
       this.#store(samples);
       return;
     }
-    this.#resampler ??= new Resampler({ inputRate: sampleRate, outputRate });
+    this.#resampler ??= new Resampler({
+      ...{ inputRate: sampleRate, outputRate },
+      ...(this.#options.quality === undefined ? {} : { quality: this.#options.quality }),
+    });
     const out = this.#scratch(this.#resampler.outputsAfter(samples.length));
     this.#store(out.subarray(0, this.#resampler.push(samples, out)));
   }

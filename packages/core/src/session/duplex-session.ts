@@ -149,6 +149,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     );
     this.#input = new AudioInput({
       sampleRate: inputSampleRate,
+      quality: settings.resampler,
       capacity: Math.round((settings.maxQueuedMs * inputSampleRate) / 1000),
       highWater: 2 * this.#turnSamples,
       position: this.firstTurn * this.#turnSamples,

@@ -1,5 +1,6 @@
 // What a session can be opened with, and the checks on it.
 
+import { checkResamplerQuality, defaultResamplerQuality, type ResamplerQuality } from "../audio/resampler-filter.js";
 import type { Engine, EngineSnapshot, LoadProgress } from "../engine.js";
 import { type Clock, systemClock } from "./clock.js";
 import type { ConversationEntry } from "./events.js";
@@ -30,6 +31,8 @@ export interface DuplexSessionOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Rate of what is written to `session.audio`, and of `writeAudio` where none is given, Hz; default the engine's. */
   readonly sampleRate?: number;
+  /** How sharp input of another rate than the engine's is converted; default `defaultResamplerQuality`. Half the zero crossings take half the time. */
+  readonly resampler?: Partial<ResamplerQuality>;
   /** Audio that is held at most, ms; default 10 000. What comes on top is refused with `INPUT_OVERFLOW`. */
   readonly maxQueuedMs?: number;
   /**
@@ -72,6 +75,7 @@ export interface SessionSettings {
   readonly temperature: number;
   readonly openTimeoutMs: number;
   readonly sampleRate: number | undefined;
+  readonly resampler: ResamplerQuality;
   readonly maxQueuedMs: number;
   readonly maxBufferedTurns: number;
   readonly tailMs: number;
@@ -88,6 +92,8 @@ export function settle(options: DuplexSessionOptions): SessionSettings {
   const { clock = systemClock, deadline = "catch-up", pace = "realtime", seed = 0, temperature = 0 } = options;
   const { openTimeoutMs = 60_000, maxQueuedMs = 10_000, maxBufferedTurns = 64, tailMs = 3000, rewindMs = 0 } = options;
   const { budgetMs, sampleRate, trace } = options;
+  const resampler = { ...defaultResamplerQuality, ...options.resampler };
+  checkResamplerQuality(resampler);
   if (typeof options.engine?.open !== "function") {
     throw new TypeError("DuplexSession.open: engine must be an Engine, for example localEngine({ model, backend })");
   }
@@ -106,7 +112,7 @@ export function settle(options: DuplexSessionOptions): SessionSettings {
   if (typeof trace === "object") checkTraceOptions("DuplexSession.open", trace);
   return {
     ...{ clock, deadline, pace, budgetMs, seed, temperature, openTimeoutMs },
-    ...{ sampleRate, maxQueuedMs, maxBufferedTurns, tailMs, rewindMs },
+    ...{ sampleRate, resampler, maxQueuedMs, maxBufferedTurns, tailMs, rewindMs },
   };
 }
 

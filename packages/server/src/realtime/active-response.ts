@@ -2,7 +2,7 @@
 // meanwhile, told in the order that clients of OpenAI Realtime rely on.
 
 import { Resampler } from "@microturn/core";
-import { type AudioFormat, encodeAudio } from "./audio-format.js";
+import { type AudioFormat, encodeAudio, speechQuality } from "./audio-format.js";
 import { type ConversationItem, type ConversationItems, shownItem } from "./conversation-items.js";
 import type { Fields } from "./fields.js";
 import { ItemSound } from "./item-sound.js";
@@ -63,7 +63,7 @@ export class ActiveResponse {
     this.#options = options;
     const { engineRate, format, textOnly } = options;
     if (engineRate !== format.rate && !textOnly) {
-      this.#resampler = new Resampler({ inputRate: engineRate, outputRate: format.rate });
+      this.#resampler = new Resampler({ inputRate: engineRate, outputRate: format.rate, quality: speechQuality });
     }
     options.tell("response.created", { response: this.#shown("in_progress") });
   }

@@ -6,6 +6,7 @@ import type { DecodeImage } from "@microturn/core/protocol";
 import type { Principal } from "../access/access.js";
 import { errorFields } from "../log.js";
 import { closeCodes, type ServedConnection, type ServerContext } from "../sessions/server-context.js";
+import { speechQuality } from "./audio-format.js";
 import { readEvent } from "./fields.js";
 import { asRealtimeError, errorEnvelope, RealtimeError } from "./realtime-error.js";
 import { internalError, RealtimeSession, readResume, tooLarge } from "./realtime-session.js";
@@ -139,7 +140,7 @@ export class RealtimeConnection {
     try {
       const maxAheadMs = Math.min(mostAheadMs, limits.maxAheadMs);
       const duplex = await DuplexSession.open({
-        ...{ engine, clock, openTimeoutMs },
+        ...{ engine, clock, openTimeoutMs, resampler: speechQuality },
         maxQueuedMs: Math.max(1000, maxAheadMs + 1000),
       });
       if (this.#over) {
