@@ -128,6 +128,15 @@ describe("the micro-turn wire", () => {
     await proxy.close();
   });
 
+  it("refuses more texts than a message holds, and goes on", async () => {
+    const session = await remote().open();
+    const [input] = micros(1);
+    const text = Array.from({ length: 1025 }, () => ({ source: "user", text: "hi" }) as const);
+    await expect(session.step({ ...input, text })).rejects.toMatchObject({ code: "INPUT_OVERFLOW" });
+    expect((await session.step(input)).speech).toHaveLength(3200);
+    await session.close();
+  });
+
   it("takes more merged micro-turns than a message holds", async () => {
     const inputs = micros(120);
     const audio = new Float32Array(120 * 3200);

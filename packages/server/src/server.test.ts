@@ -447,6 +447,33 @@ describe("bad clients", () => {
     expect(await (await fetch(`${url}/metrics`)).text()).toContain("microturn_connections_lost_total 1");
   });
 
+  it("ends a session in which no step comes, though its connection answers", async () => {
+    const { port, server } = await serve({ limits: { maxQuietMs: 150, idleTimeoutMs: 100 } });
+    const { socket, messages, closed, until: come } = await client(port);
+    socket.send(hello);
+    await come(1);
+    expect(await closed).toEqual({ code: 1000, reason: "idle" });
+    expect(messages.at(-1)).toMatchObject({
+      kind: "failure",
+      code: "SESSION_CLOSED",
+      message: expect.stringContaining("no step has come"),
+    });
+    await until(() => server.openSessions === 0);
+  });
+
+  it("ends the session of a page that goes away, and keeps that of a lost connection", async () => {
+    const { port, server } = await serve({ limits: { graceMs: 600_000 } });
+    const [page, lost] = [await client(port), await client(port)];
+    for (const { socket, until: come } of [page, lost]) {
+      socket.send(hello);
+      await come(1);
+    }
+    lost.socket.terminate();
+    page.socket.close(1001);
+    await until(() => server.openSessions === 1);
+    expect(await server.metrics()).toContain('microturn_sessions{state="held"} 1');
+  });
+
   it("ends a session at its longest duration", async () => {
     const { port, server } = await serve({ limits: { maxSessionMs: 60 } });
     const { socket, messages, closed } = await client(port);

@@ -1,6 +1,7 @@
 import type { TextInput } from "@microturn/core";
 import { afterEach, describe, expect, test } from "vitest";
-import type { WireEvents, WireNote, WireUnit } from "../wire.js";
+import { WireBench } from "../testing/wire-bench.js";
+import type { WireUnit } from "../wire.js";
 import { GeminiLiveWire, geminiLiveEngine } from "./gemini-live.js";
 import { geminiLiveCorpus } from "./gemini-live-corpus.js";
 import { geminiVerdict } from "./gemini-live-errors.js";
@@ -9,38 +10,16 @@ import type { GeminiLiveOptions } from "./gemini-live-setup.js";
 const model = "gemini-3.1-flash-live-preview";
 const apiKey = "AIza-secret";
 
-/** A wire without a socket, and all that it told. */
-class Bench {
-  readonly wire: GeminiLiveWire;
-  readonly sent: Record<string, unknown>[] = [];
-  readonly told: unknown[][] = [];
-  readonly notes: WireNote[] = [];
+class Bench extends WireBench<GeminiLiveWire> {
   #units = 0;
 
   constructor(options: Partial<GeminiLiveOptions> = {}) {
-    this.wire = new GeminiLiveWire({ model, apiKey, ...options });
+    super(new GeminiLiveWire({ model, apiKey, ...options }));
   }
 
-  open(): this {
-    const tell =
-      (type: string) =>
-      (...values: unknown[]) =>
-        void this.told.push([type, ...values]);
-    const events: WireEvents = {
-      send: (message) => void this.sent.push(JSON.parse(message as string)),
-      ready: tell("ready"),
-      audio: (pcm, reply) => void this.told.push(["audio", pcm.length, reply]),
-      ...{ text: tell("text"), heard: tell("heard"), replyEnd: tell("end"), flush: tell("flush") },
-      ...{ delegation: tell("delegation"), delegationCancelled: tell("cancelled") },
-      note: (note) => void this.notes.push(note),
-      fail: (error, retry) => void this.told.push(["fail", error.code, retry]),
-    };
-    this.wire.opened(events);
-    return this;
-  }
-
-  receive(message: object): this {
-    this.wire.receive(new TextEncoder().encode(JSON.stringify(message)));
+  /** The service sends its JSON in binary frames. */
+  override receive(...messages: object[]): this {
+    for (const message of messages) this.wire.receive(new TextEncoder().encode(JSON.stringify(message)));
     return this;
   }
 

@@ -2,7 +2,7 @@ import { DuplexError, type TextInput } from "@microturn/core";
 import { describe, expect, test } from "vitest";
 import { encodeBase64 } from "../codec/base64.js";
 import { encodePcm16 } from "../codec/pcm16.js";
-import type { WireEvents, WireNote } from "../wire.js";
+import { WireBench } from "../testing/wire-bench.js";
 import { type GptLiveOptions, GptLiveWire, gptLiveEngine } from "./gpt-live.js";
 import { gptLiveCorpus } from "./gpt-live-corpus.js";
 import { redact, verdictOfClosed, verdictOfEnd, verdictOfError } from "./gpt-live-errors.js";
@@ -10,39 +10,11 @@ import { estimateTokens, splitForAppend, TextHistory } from "./gpt-live-history.
 
 const apiKey = "sk-a-secret-of-the-test";
 
-/** A wire without a socket, and all that it told. */
-class Bench {
-  readonly wire: GptLiveWire;
-  readonly sent: Record<string, unknown>[] = [];
-  readonly told: unknown[][] = [];
-  readonly notes: WireNote[] = [];
+class Bench extends WireBench<GptLiveWire> {
   #units = 0;
 
   constructor(options: Partial<GptLiveOptions> = {}) {
-    this.wire = new GptLiveWire({ apiKey, ...options });
-  }
-
-  open(): this {
-    const tell =
-      (type: string) =>
-      (...values: unknown[]) =>
-        void this.told.push([type, ...values]);
-    const events: WireEvents = {
-      send: (message) => void this.sent.push(JSON.parse(message as string)),
-      ready: tell("ready"),
-      audio: (pcm, reply) => void this.told.push(["audio", pcm.length, reply]),
-      ...{ text: tell("text"), heard: tell("heard"), replyEnd: tell("end"), flush: tell("flush") },
-      ...{ delegation: tell("delegation"), delegationCancelled: tell("cancelled") },
-      note: (note) => void this.notes.push(note),
-      fail: (error, retry) => void this.told.push(["fail", error.code, retry]),
-    };
-    this.wire.opened(events);
-    return this;
-  }
-
-  receive(message: object): this {
-    this.wire.receive(JSON.stringify(message));
-    return this;
+    super(new GptLiveWire({ apiKey, ...options }));
   }
 
   ready(): this {

@@ -2,7 +2,7 @@ import { DuplexError, type TextInput } from "@microturn/core";
 import { describe, expect, test } from "vitest";
 import { encodeBase64 } from "../codec/base64.js";
 import { encodePcm16 } from "../codec/pcm16.js";
-import type { WireEvents, WireNote } from "../wire.js";
+import { WireBench } from "../testing/wire-bench.js";
 import { OpenAIRealtimeWire, openaiRealtimeEngine } from "./openai-realtime.js";
 import { openaiRealtimeCorpus } from "./openai-realtime-corpus.js";
 import { redactKeys, verdictOfEnd, verdictOfError } from "./openai-realtime-errors.js";
@@ -17,39 +17,11 @@ import { RealtimeResponses } from "./openai-realtime-responses.js";
 
 const apiKey = "sk-a-secret-of-the-test";
 
-/** A wire without a socket, and all that it told. */
-class Bench {
-  readonly wire: OpenAIRealtimeWire;
-  readonly sent: Record<string, unknown>[] = [];
-  readonly told: unknown[][] = [];
-  readonly notes: WireNote[] = [];
+class Bench extends WireBench<OpenAIRealtimeWire> {
   #units = 0;
 
   constructor(options: Partial<OpenAIRealtimeOptions> = {}) {
-    this.wire = new OpenAIRealtimeWire({ apiKey, ...options });
-  }
-
-  open(): this {
-    const tell =
-      (type: string) =>
-      (...values: unknown[]) =>
-        void this.told.push([type, ...values]);
-    const events: WireEvents = {
-      send: (message) => void this.sent.push(JSON.parse(message as string)),
-      ready: tell("ready"),
-      audio: (pcm, reply) => void this.told.push(["audio", pcm.length, reply]),
-      ...{ text: tell("text"), heard: tell("heard"), replyEnd: tell("end"), flush: tell("flush") },
-      ...{ delegation: tell("delegation"), delegationCancelled: tell("cancelled") },
-      note: (note) => void this.notes.push(note),
-      fail: (error, retry) => void this.told.push(["fail", error.code, retry]),
-    };
-    this.wire.opened(events);
-    return this;
-  }
-
-  receive(...messages: object[]): this {
-    for (const message of messages) this.wire.receive(JSON.stringify(message));
-    return this;
+    super(new OpenAIRealtimeWire({ apiKey, ...options }));
   }
 
   ready(): this {

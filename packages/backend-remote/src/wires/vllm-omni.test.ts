@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { encodeBase64 } from "../codec/base64.js";
 import { encodePcm16 } from "../codec/pcm16.js";
 import { mutateJson, seededRandom } from "../testing/mutate-json.js";
-import type { WireEvents, WireNote, WirePlayed } from "../wire.js";
+import { WireBench } from "../testing/wire-bench.js";
+import type { WirePlayed } from "../wire.js";
 import { VllmOmniWire, vllmOmniEngine } from "./vllm-omni.js";
 import { vllmOmniCorpus } from "./vllm-omni-corpus.js";
 import { verdictOfOmniEnd } from "./vllm-omni-errors.js";
@@ -14,39 +15,11 @@ const url = "ws://127.0.0.1:8099";
 const apiKey = "key-of-the-test";
 const can = { supports_session_resume: true, supports_audio_truncate: true, chunk_period_ms: 200 };
 
-/** A wire without a socket, and all that it sent and told. */
-class Bench {
-  readonly wire: VllmOmniWire;
-  readonly sent: Record<string, unknown>[] = [];
-  readonly told: unknown[][] = [];
-  readonly notes: WireNote[] = [];
+class Bench extends WireBench<VllmOmniWire> {
   #units = 0;
 
   constructor(options: Partial<VllmOmniOptions> = {}) {
-    this.wire = new VllmOmniWire({ url, apiKey, ...options });
-  }
-
-  open(): this {
-    const tell =
-      (type: string) =>
-      (...values: unknown[]) =>
-        void this.told.push([type, ...values]);
-    const events: WireEvents = {
-      send: (message) => void this.sent.push(JSON.parse(message as string)),
-      ready: tell("ready"),
-      audio: (pcm, reply) => void this.told.push(["audio", pcm.length, reply]),
-      ...{ text: tell("text"), heard: tell("heard"), replyEnd: tell("end"), flush: tell("flush") },
-      ...{ delegation: tell("delegation"), delegationCancelled: tell("cancelled") },
-      note: (note) => void this.notes.push(note),
-      fail: (error, retry) => void this.told.push(["fail", error.code, retry]),
-    };
-    this.wire.opened(events);
-    return this;
-  }
-
-  receive(...messages: object[]): this {
-    for (const message of messages) this.wire.receive(JSON.stringify(message));
-    return this;
+    super(new VllmOmniWire({ url, apiKey, ...options }));
   }
 
   /** A session that is open. */

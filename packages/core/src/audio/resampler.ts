@@ -16,7 +16,7 @@ export interface ResamplerOptions {
   /** Whole Hz, 8000 to 192000. */
   readonly outputRate: number;
   /** Default {@link defaultResamplerQuality}. */
-  readonly quality?: Partial<ResamplerQuality>;
+  readonly quality?: Partial<ResamplerQuality> | undefined;
 }
 
 /** Everything a {@link Resampler} remembers; safe to keep, to copy and to store. */

@@ -165,10 +165,7 @@ export class AudioInput {
       this.#store(samples);
       return;
     }
-    this.#resampler ??= new Resampler({
-      ...{ inputRate: sampleRate, outputRate },
-      ...(this.#options.quality === undefined ? {} : { quality: this.#options.quality }),
-    });
+    this.#resampler ??= new Resampler({ inputRate: sampleRate, outputRate, quality: this.#options.quality });
     const out = this.#scratch(this.#resampler.outputsAfter(samples.length));
     this.#store(out.subarray(0, this.#resampler.push(samples, out)));
   }

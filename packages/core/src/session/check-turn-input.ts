@@ -74,15 +74,8 @@ export function checkPlaybackPosition(
   { outputSampleRate, turnDurationMs }: EngineCapabilities,
 ): void {
   const whole = Math.round((outputSampleRate * turnDurationMs) / 1000);
-  if (
-    Number.isInteger(turnIndex) &&
-    turnIndex >= 0 &&
-    turnIndex < turn &&
-    Number.isInteger(samples) &&
-    samples >= 0 &&
-    samples <= whole
-  )
-    return;
+  const isCount = (value: number, most: number) => Number.isInteger(value) && value >= 0 && value <= most;
+  if (isCount(turnIndex, turn - 1) && isCount(samples, whole)) return;
   throw new RangeError(
     `${operation}: expected 0 to ${whole} samples of a micro-turn before ${turn} to have been heard, got ${samples} of ${turnIndex}`,
   );

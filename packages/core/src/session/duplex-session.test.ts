@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { Resampler } from "../audio/resampler.js";
 import type { Engine } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { FakeClock, settled } from "../testing/fake-clock.js";
@@ -64,6 +65,27 @@ describe("DuplexSession, from input to records", () => {
     expect(heard.subarray(0, 10_000)).toEqual(recording);
     expect(heard.subarray(10_000).every((sample) => sample === 0)).toBe(true);
     expect(turns[3].input.paddedSamples).toBe(2800);
+  });
+
+  it("converts input of another rate as sharply as it is told (rule 1)", async () => {
+    const recording = Float32Array.from({ length: 24_000 }, (_, i) => Math.sin(i / 5));
+    const quality = { zeroCrossings: 16, beta: 7, cutoff: 0.95 };
+    const heard = async (resampler?: typeof quality) => {
+      const engine = scriptedEngine();
+      const session = await DuplexSession.open({
+        ...{ engine, pace: "as-fast-as-input", sampleRate: 24_000, tailMs: 0 },
+        ...(resampler === undefined ? {} : { resampler }),
+      });
+      void session.writeAudio(recording);
+      await session.finish();
+      return engine.steps.flatMap(({ audio }) => [...audio]);
+    };
+    for (const asked of [undefined, quality]) {
+      const resampler = new Resampler({ inputRate: 24_000, outputRate: 16_000, quality: asked });
+      const expected = new Float32Array(16_000);
+      resampler.push(recording, expected);
+      expect((await heard(asked)).slice(0, 16_000)).toEqual([...expected]);
+    }
   });
 
   it("takes any chunking of the input to the same records (rule 1)", async () => {
@@ -303,6 +325,7 @@ describe("DuplexSession, bad input and back-pressure", () => {
     await session.close();
     const engine = scriptedEngine();
     await expect(DuplexSession.open({ engine, seed: -1 })).rejects.toThrow(RangeError);
+    await expect(DuplexSession.open({ engine, resampler: { zeroCrossings: 0 } })).rejects.toThrow(RangeError);
     await expect(DuplexSession.open({ engine, openTimeoutMs: 2 ** 31 })).rejects.toThrow(RangeError);
     await expect(DuplexSession.open({ engine, deadline: "never" as "strict" })).rejects.toThrow(TypeError);
     await expect(DuplexSession.open({ engine: undefined as unknown as Engine })).rejects.toThrow(TypeError);

@@ -109,11 +109,6 @@ export class HeldSession {
     return this.#ended;
   }
 
-  /** Whether a connection is the one that the session is on. */
-  isOf(connection: ServedConnection): boolean {
-    return this.#connection === connection;
-  }
-
   /** Ends the session if no step has come for too long: it has a place that others want. */
   checkIdle(nowMs: number): void {
     const { maxQuietMs } = this.#context.limits;

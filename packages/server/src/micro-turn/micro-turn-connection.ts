@@ -81,7 +81,7 @@ export class MicroTurnConnection {
     clearTimeout(this.#patience);
     if (this.#over) return;
     this.#over = true;
-    if (code === closeCodes.goingAway && this.#session?.isOf(this.#connection)) this.#session.end("closed");
+    if (code === closeCodes.goingAway && this.#session?.isServedBy(this.#connection)) this.#session.end("closed");
     else this.#session?.disconnect(this.#connection);
   }
 
