@@ -13,6 +13,7 @@ const order = [
   "packages/backend-remote",
   "packages/server",
   "packages/media",
+  "packages/tools",
   "packages/mini",
   "packages/microturn",
   "conformance",

@@ -40,7 +40,11 @@ export type DuplexErrorCode =
   /** A trace cannot be read or does not replay. */
   | "TRACE_INVALID"
   /** A microphone, camera or loudspeaker cannot be used: denied, absent, busy, or a page or browser that has none. */
-  | "MEDIA_UNAVAILABLE";
+  | "MEDIA_UNAVAILABLE"
+  /** A function of the background failed, gave what cannot be used, or may not be called so. */
+  | "TOOL_FAILED"
+  /** The background cannot work: no model for the work, its model failed, or its jobs cannot be kept. */
+  | "BACKGROUND_FAILED";
 
 const brand = Symbol.for("microturn.DuplexError");
 

@@ -25,6 +25,16 @@ export type {
   WeightType,
 } from "./backend.js";
 export type {
+  Background,
+  BackgroundActivity,
+  BackgroundAttachment,
+  BackgroundDeltaActivity,
+  BackgroundEndActivity,
+  ToolCallActivity,
+  ToolProgressActivity,
+  ToolResultActivity,
+} from "./background.js";
+export type {
   Delegation,
   Engine,
   EngineCapabilities,
