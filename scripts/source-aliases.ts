@@ -21,6 +21,7 @@ export const sourceAliases: Readonly<Record<string, string>> = {
   "#socket": source("packages/backend-remote/src/socket/node-socket.ts"),
   "@microturn/media/react": source("packages/media/src/react/index.ts"),
   "@microturn/media": source("packages/media/src/index.ts"),
+  "@microturn/tools/bullmq": source("packages/tools/src/bullmq/index.ts"),
   "@microturn/tools": source("packages/tools/src/index.ts"),
   "@microturn/mini": source("packages/mini/src/index.ts"),
   "@microturn/conformance": source("conformance/src/index.ts"),

@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: { index: "src/index.ts" },
+  entry: { index: "src/index.ts", bullmq: "src/bullmq/index.ts" },
   format: ["esm"],
   dts: { banner: '/// <reference lib="esnext.disposable" />' },
   clean: true,
