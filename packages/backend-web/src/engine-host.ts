@@ -2,6 +2,7 @@
 
 import { isOutOfMemory } from "@microturn/backend-ort";
 import { DuplexError, type Engine, type EngineSession, type LoadProgress, type ModelSource } from "@microturn/core";
+import { buffersOf } from "./buffers-of.js";
 import {
   type Call,
   type CallAnswers,
@@ -64,8 +65,9 @@ export class EngineHost {
     this.#aborts.set(id, controller);
     try {
       const value = await this.#do(id, call, controller.signal);
-      // Sound belongs to the receiver; everything else is small, or goes on being used here.
+      // Sound and snapshots belong to the receiver; everything else is small, or goes on being used here.
       const transfer = call.kind === "step" ? [(value as CallAnswers["step"]).speech.buffer] : [];
+      if (call.kind === "snapshot") transfer.push(...buffersOf(value));
       this.#send({ id, value }, transfer);
     } catch (error) {
       // The answer of a call that broke the runtime would end the session; the loss moves it.
