@@ -60,6 +60,8 @@ export { type Clock, systemClock } from "./session/clock.js";
 export type { DeliveryPolicy } from "./session/delivery.js";
 export { DuplexSession } from "./session/duplex-session.js";
 export type {
+  BackgroundDeltaEvent,
+  BackgroundEndEvent,
   ConversationEntry,
   DelegationEvent,
   DeliveryEvent,
@@ -77,6 +79,9 @@ export type {
   SessionStartEvent,
   SpeechEvent,
   TextDeltaEvent,
+  ToolCallEvent,
+  ToolProgressEvent,
+  ToolResultEvent,
   TurnEndEvent,
   TurnLateEvent,
   TurnStartEvent,

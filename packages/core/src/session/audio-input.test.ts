@@ -18,7 +18,7 @@ function inputOf({ capacity = 16_000, highWater = 6400 } = {}) {
     capacity,
     highWater,
     position: 0,
-    onSamples: (count) => {
+    onSamples: ({ length: count }) => {
       received += count;
     },
   });

@@ -18,8 +18,8 @@ export interface AudioInputOptions {
   readonly highWater: number;
   /** Position of the first sample on the session clock. */
   readonly position: number;
-  /** Called after samples went into the ring. */
-  readonly onSamples: (count: number) => void;
+  /** Called after samples went into the ring, with them; valid until it returns. */
+  readonly onSamples: (samples: Float32Array) => void;
 }
 
 interface PendingWrite {
@@ -187,6 +187,6 @@ export class AudioInput {
   #store(samples: Float32Array): void {
     if (samples.length === 0) return;
     this.#buffer.write(samples);
-    this.#options.onSamples(samples.length);
+    this.#options.onSamples(samples);
   }
 }

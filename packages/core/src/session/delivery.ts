@@ -5,13 +5,9 @@ import type { TextInput } from "../engine.js";
 /**
  * How a result enters:
  * `now` in the next micro-turn; `when-quiet` once nobody speaks; `silent` in the next micro-turn, for the model to know and
- * not to be spoken about; `drop-if-stale` like `when-quiet`, but never once it is older than `maxAgeMs`.
+ * not to be spoken about; `{ dropIfStaleMs }` like `when-quiet`, but never once it is older than that on the session clock.
  */
-export type DeliveryPolicy =
-  | "now"
-  | "when-quiet"
-  | "silent"
-  | { readonly kind: "drop-if-stale"; readonly maxAgeMs: number };
+export type DeliveryPolicy = "now" | "when-quiet" | "silent" | { readonly dropIfStaleMs: number };
 
 /** A result that waits for its micro-turn. */
 export interface PendingDelivery {
@@ -35,21 +31,40 @@ export interface DeliveryPlan {
 
 const nothing: DeliveryPlan = { entering: [], stale: [], waiting: [] };
 
+/** What it sounds like at the start of a micro-turn. */
+export interface Floor {
+  /** Nobody has spoken lately. */
+  readonly quiet: boolean;
+  /** The delegation whose answer the assistant is giving, undisturbed: more of it follows at once. */
+  readonly answering: string | undefined;
+  /** Whether what enters is said, so that answers are given one after the other. */
+  readonly saysText: boolean;
+}
+
 /**
  * Sorts the pending deliveries at the start of a micro-turn.
  *
  * @param nowMs - start of the micro-turn on the session clock
- * @param quiet - nobody has spoken lately
  */
-export function planDeliveries(pending: readonly PendingDelivery[], nowMs: number, quiet: boolean): DeliveryPlan {
+export function planDeliveries(
+  pending: readonly PendingDelivery[],
+  nowMs: number,
+  { quiet, answering, saysText }: Floor,
+): DeliveryPlan {
   if (pending.length === 0) return nothing;
+  const waits = ({ policy }: PendingDelivery) => policy !== "now" && policy !== "silent";
+  const isStale = ({ policy, sinceMs }: PendingDelivery) =>
+    typeof policy === "object" && nowMs - sinceMs > policy.dropIfStaleMs;
+  // Answers that are said do not mix: of those that wait for quiet, the one that has waited longest takes the floor.
+  const first = pending.find((delivery) => waits(delivery) && !isStale(delivery));
+  const mayEnter = ({ delegation }: PendingDelivery) =>
+    (answering !== undefined && delegation === answering) || (quiet && (!saysText || delegation === first?.delegation));
   const entering: PendingDelivery[] = [];
   const stale: PendingDelivery[] = [];
   const waiting: PendingDelivery[] = [];
   for (const delivery of pending) {
-    const { policy } = delivery;
-    if (typeof policy === "object" && nowMs - delivery.sinceMs > policy.maxAgeMs) stale.push(delivery);
-    else if (policy === "now" || policy === "silent" || quiet) entering.push(delivery);
+    if (isStale(delivery)) stale.push(delivery);
+    else if (!waits(delivery) || mayEnter(delivery)) entering.push(delivery);
     else waiting.push(delivery);
   }
   return { entering, stale, waiting };
@@ -68,10 +83,12 @@ export function deliveryText(delivery: PendingDelivery): TextInput {
 /** Checks a policy that a caller gave. @throws TypeError or RangeError */
 export function checkDeliveryPolicy(policy: DeliveryPolicy): void {
   if (policy === "now" || policy === "when-quiet" || policy === "silent") return;
-  if (typeof policy !== "object" || policy === null || policy.kind !== "drop-if-stale") {
+  if (typeof policy !== "object" || policy === null || typeof policy.dropIfStaleMs !== "number") {
     throw new TypeError(
-      `deliver: policy must be "now", "when-quiet", "silent" or { kind: "drop-if-stale", maxAgeMs }, got ${JSON.stringify(policy)}`,
+      `deliver: policy must be "now", "when-quiet", "silent" or { dropIfStaleMs }, got ${JSON.stringify(policy)}`,
     );
   }
-  if (!(policy.maxAgeMs >= 0)) throw new RangeError(`deliver: maxAgeMs must be at least 0, got ${policy.maxAgeMs}`);
+  if (!(policy.dropIfStaleMs >= 0)) {
+    throw new RangeError(`deliver: dropIfStaleMs must be at least 0, got ${policy.dropIfStaleMs}`);
+  }
 }

@@ -2,6 +2,7 @@
 // What a session does, and why, is in reducer.ts; the rules are numbered in docs/session-rules.md.
 
 import { EventEmitter } from "eventemitter3";
+import type { BackgroundAttachment } from "../background.js";
 import type { EngineCapabilities, EngineSession, ImageFrame, PlaybackPosition, TurnInput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { AudioInput } from "./audio-input.js";
@@ -10,6 +11,7 @@ import { checkImageFrame, checkPlaybackPosition } from "./check-turn-input.js";
 import { heardConversation } from "./conversation.js";
 import { checkDeliveryPolicy, type DeliveryPolicy } from "./delivery.js";
 import type { DeliveryOutcome, SessionEndReason, SessionEvent, SessionHandlers } from "./events.js";
+import { LevelMeter } from "./level-meter.js";
 import { closeQuietly, openEngine } from "./open-engine.js";
 import { reduce } from "./reducer.js";
 import { RewindHistory } from "./rewind-history.js";
@@ -69,6 +71,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   readonly #engine: EngineSession;
   readonly #emitter = new EventEmitter<SessionEvent["type"]>();
   readonly #input: AudioInput;
+  readonly #levels: LevelMeter;
   readonly #turnSamples: number;
   readonly #queues = new Set<TurnQueue<TurnRecord>>();
   readonly #deliveries = new Map<number, (outcome: DeliveryOutcome) => void>();
@@ -84,7 +87,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   #exclusive: Promise<unknown> = Promise.resolve();
   #finishing: Promise<void> | undefined;
   #error: DuplexError | undefined;
-  #engineClosed: Promise<void> | undefined;
+  readonly #attachment: BackgroundAttachment | undefined;
+  #released: Promise<unknown> | undefined;
   #endStream: (error: DuplexError) => void = () => {};
   #resolveEnded: (reason: SessionEndReason) => void = () => {};
   #stopListening: () => void = () => {};
@@ -144,16 +148,25 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
         pace: settings.pace,
         pauseMs: defaultPauseMs,
         maxImages: maxPendingImages,
+        saysText: capabilities.saysText,
+        understands: capabilities.outputs.includes("heard"),
       },
       options.from,
     );
+    this.#levels = new LevelMeter(this.#turnSamples);
     this.#input = new AudioInput({
       sampleRate: inputSampleRate,
       quality: settings.resampler,
       capacity: Math.round((settings.maxQueuedMs * inputSampleRate) / 1000),
       highWater: 2 * this.#turnSamples,
       position: this.firstTurn * this.#turnSamples,
-      onSamples: (samples) => this.#dispatch({ type: "audio", samples, nowMs: settings.clock.now() }),
+      onSamples: (samples) =>
+        this.#dispatch({
+          type: "audio",
+          samples: samples.length,
+          levels: this.#levels.push(samples),
+          nowMs: settings.clock.now(),
+        }),
     });
     this.audio = new WritableStream<Float32Array>({
       start: (controller) => {
@@ -171,8 +184,9 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       this.#resolveEnded = resolve;
     });
     this.#history = history;
-    const { trace = false, signal } = options;
+    const { trace = false, signal, background } = options;
     if (trace !== false) this.#recorder = recordTrace(this, trace === true ? {} : trace);
+    this.#attachment = background?.attach(this, (activity) => this.#dispatch({ type: "background", activity }));
     if (signal !== undefined) {
       const abort = () =>
         this.#fail(new DuplexError("ABORTED", "session: its signal was aborted", { cause: signal.reason }));
@@ -412,7 +426,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       // A rewind that was asked for before drops input, but not the end of it.
       if (await taken) {
         await Promise.race([this.#exclusive, this.ended]);
-        this.#dispatch({ type: "finish", tailTurns, nowMs: this.settings.clock.now() });
+        this.#dispatch({ type: "finish", tailTurns, levels: this.#levels.flush(), nowMs: this.settings.clock.now() });
       }
     }
     const reason = await this.ended;
@@ -424,7 +438,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   async close(): Promise<void> {
     this.#dispatch({ type: "close" });
     await this.ended;
-    await this.#engineClosed;
+    await this.#released;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -500,6 +514,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
       });
       this.#requireOpen("rewind");
       this.#input.reset(turn * this.#turnSamples);
+      this.#levels.reset();
       this.#dispatch({ type: "rewind", turn, conversation });
     });
   }
@@ -635,12 +650,13 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     this.#endStream(closed);
     for (const queue of this.#queues) queue.end(error);
     this.#queues.clear();
-    this.#engineClosed = this.#closeEngine();
+    this.#released = Promise.all([this.#closeInTime(this.#engine), this.#closeInTime(this.#attachment)]);
     this.#resolveEnded(reason);
   }
 
-  /** Closes the engine's side; an engine that does not answer is left behind. */
-  #closeEngine(): Promise<void> {
+  /** Closes what the session holds; whoever does not answer is left behind. */
+  #closeInTime(held: { close(): Promise<void> } | undefined): Promise<void> {
+    if (held === undefined) return Promise.resolve();
     const { clock } = this.settings;
     return new Promise((resolve) => {
       const cancel = clock.setTimer(resolve, clock.now() + closeTimeoutMs);
@@ -648,7 +664,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
         cancel();
         resolve();
       };
-      void closeQuietly(this.#engine).then(done);
+      void closeQuietly(held).then(done);
     });
   }
 

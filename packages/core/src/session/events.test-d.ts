@@ -13,8 +13,8 @@ session.on("turn-late", (event) => expectTypeOf(event).toEqualTypeOf<TurnLateEve
 session.on("turn-end", ({ turn }) => expectTypeOf(turn).toEqualTypeOf<TurnRecord>());
 // @ts-expect-error there is no such event
 session.on("turn-over", () => {});
-// @ts-expect-error a policy with an age needs the age
-session.deliver("result", { kind: "drop-if-stale" });
+// @ts-expect-error there is no such policy
+session.deliver("result", { dropIfStale: 1 });
 
 async function read(): Promise<void> {
   for await (const turn of session) expectTypeOf(turn.output.decision).toEqualTypeOf<"listen" | "speak">();

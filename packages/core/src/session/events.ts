@@ -1,5 +1,12 @@
 // Everything a session tells its listeners: one union, discriminated by `type`.
 
+import type {
+  BackgroundDeltaActivity,
+  BackgroundEndActivity,
+  ToolCallActivity,
+  ToolProgressActivity,
+  ToolResultActivity,
+} from "../background.js";
 import type { Delegation, EngineCapabilities } from "../engine.js";
 import type { DuplexError } from "../errors.js";
 import type { TurnRecord } from "./turn.js";
@@ -106,9 +113,26 @@ export interface ConversationEntry {
 /** The model hands work to the background, with the conversation so far (rule 6). */
 export interface DelegationEvent extends SessionEventBase, Delegation {
   readonly type: "delegation";
+  /** Unique in the session; its results name it. */
+  readonly id: string;
   /** The last words of both sides, oldest first, in at most 256 stretches; those of the assistant as far as they were heard (rule 4). */
   readonly conversation: readonly ConversationEntry[];
 }
+
+/** The background calls a function: it waits its turn, waits to be approved, or has begun. */
+export interface ToolCallEvent extends SessionEventBase, ToolCallActivity {}
+
+/** A function that runs says how far it is. */
+export interface ToolProgressEvent extends SessionEventBase, ToolProgressActivity {}
+
+/** A call of a function is over. */
+export interface ToolResultEvent extends SessionEventBase, ToolResultActivity {}
+
+/** Words of the background's answer, as they come; `delivery` tells when they enter. */
+export interface BackgroundDeltaEvent extends SessionEventBase, BackgroundDeltaActivity {}
+
+/** The background has done the work of a delegation, or gave it up. */
+export interface BackgroundEndEvent extends SessionEventBase, BackgroundEndActivity {}
 
 /** A delivery entered a micro-turn, or never will (rule 6). */
 export interface DeliveryEvent extends SessionEventBase {
@@ -161,6 +185,11 @@ export type SessionEvent =
   | YieldEvent
   | FlushEvent
   | DelegationEvent
+  | ToolCallEvent
+  | ToolProgressEvent
+  | ToolResultEvent
+  | BackgroundDeltaEvent
+  | BackgroundEndEvent
   | DeliveryEvent
   | RewindEvent
   | InputRefusedEvent

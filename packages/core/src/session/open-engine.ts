@@ -6,14 +6,14 @@ import type { DuplexSessionOptions, SessionSettings } from "./session-options.js
 
 /**
  * @param prepare - what else must be done before the session is open; the deadline covers it too
- * @throws DuplexError `OPEN_TIMEOUT`, `ABORTED`, and whatever the engine or `prepare` throws
+ * @throws DuplexError `OPEN_TIMEOUT`, `ABORTED`, and whatever the engine, the background's `load` or `prepare` throws
  */
 export function openEngine<Result>(
   options: DuplexSessionOptions,
   settings: SessionSettings,
   prepare: (session: EngineSession) => Promise<Result>,
 ): Promise<Result> {
-  const { engine, signal, onProgress } = options;
+  const { engine, background, signal, onProgress } = options;
   const { clock, seed, temperature, openTimeoutMs } = settings;
   return new Promise((resolve, reject) => {
     const controller = new AbortController();
@@ -49,8 +49,12 @@ export function openEngine<Result>(
     signal?.addEventListener("abort", abort, { once: true });
     const progress = onProgress === undefined ? {} : { onProgress };
     const open = async () => {
+      const loaded = background?.load?.({ signal: controller.signal });
+      // If the engine does not open, nobody waits for it.
+      loaded?.catch(() => {});
       const session = await engine.open({ seed, temperature, signal: controller.signal, ...progress });
       try {
+        await loaded;
         controller.signal.throwIfAborted();
         const prepared = await prepare(session);
         controller.signal.throwIfAborted();
@@ -69,10 +73,10 @@ export function openEngine<Result>(
   });
 }
 
-/** Closes an engine session. Resolves also when its `close` throws, rejects, or gives no promise. */
-export async function closeQuietly(session: EngineSession): Promise<void> {
+/** Closes something. Resolves also when its `close` throws, rejects, or gives no promise. */
+export async function closeQuietly(held: { close(): Promise<void> }): Promise<void> {
   try {
-    await session.close();
+    await held.close();
   } catch {
     // There is nothing left to do with it.
   }

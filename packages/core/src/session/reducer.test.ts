@@ -24,6 +24,8 @@ const rules: SessionRules = {
   pace: "realtime",
   pauseMs: 2000,
   maxImages: 16,
+  saysText: true,
+  understands: true,
 };
 
 function output(fields: Partial<TurnOutput> = {}): TurnOutput {
@@ -285,21 +287,21 @@ describe("reduce", () => {
     driver.send({ type: "deliver", id: 1, text: "now", policy: "now" });
     driver.send({ type: "deliver", id: 2, text: "quiet", policy: "when-quiet" });
     driver.send({ type: "deliver", id: 3, text: "silent", policy: "silent" });
-    driver.send({ type: "deliver", id: 4, text: "stale", policy: { kind: "drop-if-stale", maxAgeMs: 200 } });
-    driver.send({ type: "deliver", id: 5, text: "fresh", policy: { kind: "drop-if-stale", maxAgeMs: 5000 } });
+    driver.send({ type: "deliver", id: 4, text: "stale", policy: { dropIfStaleMs: 200 } });
+    driver.send({ type: "deliver", id: 5, text: "fresh", policy: { dropIfStaleMs: 5000 } });
     for (let nowMs = 1; nowMs < 8; nowMs++) turn(nowMs);
     expect(driver.events("delivery").map((event) => [event.id, event.outcome])).toEqual([
       [1, { kind: "entered", turnIndex: 1 }],
       [3, { kind: "entered", turnIndex: 1 }],
       [4, { kind: "dropped", reason: "stale" }],
-      [2, { kind: "entered", turnIndex: 4 }],
-      [5, { kind: "entered", turnIndex: 4 }],
+      [2, { kind: "entered", turnIndex: 5 }],
+      [5, { kind: "entered", turnIndex: 5 }],
     ]);
     expect(driver.plans[1].text).toEqual([
       { source: "background", text: "now", delivery: 1 },
       { source: "background", text: "silent", delivery: 3, silent: true },
     ]);
-    expect(driver.events("turn-end")[4].turn.input.deliveries).toEqual([2, 5]);
+    expect(driver.events("turn-end")[5].turn.input.deliveries).toEqual([2, 5]);
   });
 
   describe("what was told and given up (rule 6)", () => {
@@ -330,15 +332,15 @@ describe("reduce", () => {
 
     it("enters again when it is quiet, once, if the user had begun as well; whoever delivered is told once", () => {
       const session = told();
-      session.deliver(1, "sunny", { kind: "drop-if-stale", maxAgeMs: 60_000 });
+      session.deliver(1, "sunny", { dropIfStaleMs: 60_000 });
       session.deliver(2, "now", "now");
-      session.quiet(3);
+      session.quiet(4); // what has entered is as good as said
       session.turn({ decision: "speak" });
       session.turn({ decision: "speak" });
       session.turn(cut(1));
-      expect(session.entered).toBe("now///sunny//");
+      expect(session.entered).toBe("now////sunny//");
       session.quiet(4);
-      expect(session.entered).toBe("now///sunny//////sunny");
+      expect(session.entered).toBe("now////sunny//////sunny");
       expect(session.driver.events("delivery").map((event) => [event.id, event.outcome.kind])).toEqual([
         [2, "entered"],
         [1, "entered"],
@@ -412,7 +414,7 @@ describe("reduce", () => {
     driver.send({ type: "audio", samples: 3200, nowMs: 0 });
     driver.send({ type: "finish", tailTurns: 30, nowMs: 0 });
     for (let nowMs = 1; nowMs < 12; nowMs++) driver.done(nowMs);
-    const policy = { kind: "drop-if-stale", maxAgeMs: 1000 } as const;
+    const policy = { dropIfStaleMs: 1000 } as const;
     driver.send({ type: "deliver", id: 1, text: "fresh", policy });
     driver.done(12);
     expect(driver.events("delivery")).toEqual([]); // it is in the step that runs now
@@ -690,7 +692,7 @@ describe("reduce, over random histories", () => {
       } else if (what === 11) {
         driver.send({ type: "text", text: `typed ${i}` });
       } else if (what === 12) {
-        const policies = ["now", "silent", "when-quiet", { kind: "drop-if-stale", maxAgeMs: 300 }] as const;
+        const policies = ["now", "silent", "when-quiet", { dropIfStaleMs: 300 }] as const;
         driver.send({ type: "deliver", id: ++deliveries, text: "result", policy: policies[pick(4)] });
       } else if (what === 13) {
         driver.send({ type: "interrupt" });

@@ -1,6 +1,7 @@
 // The session as a pure function: (state, input) -> (state, effects). No clock, no engine, no PCM of its own.
 // Numbered rules: docs/session-rules.md.
 
+import type { BackgroundActivity } from "../background.js";
 import type { PlaybackPosition, TurnOutput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import { addUnheard, heardConversation, type Stretch, say, unheardBefore, unheardWords } from "./conversation.js";
@@ -9,18 +10,21 @@ import type { FlushEvent, SessionEvent } from "./events.js";
 import { acceptAudio, dueMs, readyTurns, releaseMs, scheduledMs } from "./schedule.js";
 import type { Reduction, RunningStep, SessionEffect, SessionInput, SessionState, StepPlan } from "./session-state.js";
 import type { TurnRecord } from "./turn.js";
+import { followVoice, silentVoice } from "./user-voice.js";
 
 /** Micro-turns without a word of either side after which it is quiet. */
 const quietTurns = 3;
 /** What is given up so soon after it entered, in micro-turns, is said once it is quiet again. */
 const retryTurns = 4;
+/** Activities of the background that one record keeps; the first ones. All are events. */
+const maxTold = 1024;
 
 /** What one input does to a session. */
 export function reduce(state: SessionState, input: SessionInput): Reduction {
   if (state.phase === "ended") return { state, effects: [] };
   switch (input.type) {
     case "audio":
-      return advance(acceptAudio(state, input.samples, input.nowMs), input.nowMs);
+      return advance(acceptAudio(withLevels(state, input.levels), input.samples, input.nowMs), input.nowMs);
     case "image":
       return only({ ...state, images: [...state.images, input.image].slice(-state.rules.maxImages) });
     case "text":
@@ -37,12 +41,14 @@ export function reduce(state: SessionState, input: SessionInput): Reduction {
       };
       return only({ ...state, deliveries: [...state.deliveries, delivery] });
     }
+    case "background":
+      return tell(state, input.activity);
     case "played":
       return only(hear(state, input.position, input.fence));
     case "interrupt":
       return interrupt(state);
     case "finish":
-      return advance(finish(state, input.tailTurns, input.nowMs), input.nowMs);
+      return advance(finish(withLevels(state, input.levels), input.tailTurns, input.nowMs), input.nowMs);
     case "hold":
       return only({ ...state, holds: state.holds + 1 });
     case "release":
@@ -100,8 +106,14 @@ function startStep(state: SessionState, ready: number, nowMs: number, effects: r
 
   const taken = imagesIn(shed ? ready : turns);
   const startMs = (next + turns - 1) * rules.turnDurationMs;
-  // What a merged step brings has not been heard yet: only the micro-turns before it can have been quiet.
-  const deliveries = planDeliveries(state.deliveries, startMs, next - state.lastVoice > quietTurns);
+  const voice = hearLevels(state, turns);
+  const speaks = voice.lastTurn >= next;
+  const deliveries = planDeliveries(state.deliveries, startMs, {
+    // What a merged step brings has not been understood yet: only the micro-turns before it can have been quiet.
+    quiet: !speaks && next - Math.max(state.lastVoice, voice.lastTurn) > quietTurns,
+    answering: speaks ? undefined : state.answer?.delegation,
+    saysText: rules.saysText,
+  });
   const plan: StepPlan = {
     index: next + turns - 1,
     turns,
@@ -133,6 +145,9 @@ function startStep(state: SessionState, ready: number, nowMs: number, effects: r
       ...state.entered.filter(({ turn }) => turn > plan.index - retryTurns),
       ...deliveries.entering.map((delivery) => ({ delivery, turn: plan.index })),
     ],
+    answer: answerAfter(state, deliveries.entering, plan.index),
+    levels: state.levels.slice(turns),
+    voice,
     interrupted: false,
   };
   const started: SessionEffect[] = [
@@ -194,8 +209,9 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
   effects.push(emit({ type: "speech", ...at, pcm: speech, sampleRate: rules.outputSampleRate, silent, fence }));
 
   const said: SessionState = { ...flushed.state, conversation: converse(state.conversation, plan, output) };
-  if (output.delegation !== undefined) {
-    effects.push(emit({ type: "delegation", ...at, ...output.delegation, conversation: heardConversation(said) }));
+  const { delegation } = records[records.length - 1].output;
+  if (delegation !== undefined) {
+    effects.push(emit({ type: "delegation", ...at, ...delegation, conversation: heardConversation(said) }));
   }
   for (const turn of records) {
     effects.push(
@@ -204,13 +220,18 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
   }
 
   const again = plan.forceListen ? [] : begunTogether(state, output);
-  const voice = (output.decision === "speak" && !yielded) || output.heard !== "";
+  const speaking = output.decision === "speak" && !yielded;
+  const understood = output.heard !== "";
   const after: SessionState = {
     ...said,
     running: undefined,
     deliveries: [...again.map((one) => toEnterAgain(one, plan.index)), ...state.deliveries],
     entered: plan.forceListen ? [] : state.entered.filter((one) => !again.includes(one)),
-    lastVoice: voice ? plan.index : state.lastVoice,
+    answer: disturbed(state, plan, { speaking, yielded, understood }) ? undefined : state.answer,
+    told: state.told.filter(({ turn }) => turn > plan.index),
+    voice: understood ? { ...state.voice, lastWord: plan.index } : state.voice,
+    lastVoice: speaking || understood || saysWhatEntered(state, plan) ? plan.index : state.lastVoice,
+    speaking,
   };
   if (late && rules.deadline === "strict") return end(after, "error", effects, lateError(state, running, nowMs));
   // What listeners do now, such as delivering a result, may still enter the next micro-turn.
@@ -242,6 +263,32 @@ function begunTogether({ entered }: SessionState, { unsaid = [], yielded }: Turn
 
 function toEnterAgain({ delivery, turn }: Entered, givenUp: number): PendingDelivery {
   return { ...delivery, again: { entered: turn, givenUp } };
+}
+
+/** Whether something has entered that will be heard, though perhaps not yet in this micro-turn. */
+function saysWhatEntered({ rules }: SessionState, { text }: StepPlan): boolean {
+  return rules.saysText && text.some(({ source, silent }) => source === "background" && silent !== true);
+}
+
+/** The answer that the assistant is giving once these have entered. */
+function answerAfter(
+  { answer }: SessionState,
+  entering: readonly PendingDelivery[],
+  turn: number,
+): SessionState["answer"] {
+  const delegation = entering.findLast((delivery) => delivery.policy !== "silent")?.delegation;
+  return delegation === undefined ? answer : { delegation, since: turn };
+}
+
+/** Whether somebody has spoken besides the answer that the assistant is giving: the user, or the model with words of its own. */
+function disturbed(
+  { answer, speaking: spoke }: SessionState,
+  plan: StepPlan,
+  { speaking, yielded, understood }: { speaking: boolean; yielded: boolean; understood: boolean },
+): boolean {
+  if (yielded || understood || plan.forceListen) return true;
+  // What entered is said from that micro-turn on, or from the next: who begins later has something else to say.
+  return speaking && !spoke && answer !== undefined && plan.index > answer.since + 1;
 }
 
 /** One record per micro-turn of the step (rule 2). */
@@ -277,6 +324,8 @@ function turnRecords(
       forceListen: !last || plan.forceListen,
       ...(plan.played === undefined ? {} : { played: plan.played }),
     };
+    const told = state.told.filter(({ turn }) => turn === index).map(({ activity }) => activity);
+    const background = told.length === 0 ? {} : { background: told };
     if (!last) {
       const silence = new Float32Array(outputTurnSamples);
       const skipped = {
@@ -287,15 +336,15 @@ function turnRecords(
         yielded: false,
         skipped: true,
       };
-      return { index, startMs, input, timing, output: { ...skipped, fence: fenceBefore } };
+      return { index, startMs, input, timing, ...background, output: { ...skipped, fence: fenceBefore } };
     }
     const { decision, speech, text, heard, delegation, unsaid, inside } = output;
     const made = {
       ...{ decision, speech, text, heard, yielded, fence, skipped: false },
-      ...(delegation === undefined ? {} : { delegation }),
+      ...(delegation === undefined ? {} : { delegation: { id: `delegation-${index}`, ...delegation } }),
       ...(unsaid === undefined ? {} : { unsaid }),
     };
-    const record = { index, startMs, input, timing, output: made };
+    const record = { index, startMs, input, timing, ...background, output: made };
     return inside === undefined ? record : { ...record, inside };
   });
 }
@@ -305,6 +354,31 @@ function converse(before: readonly Stretch[], plan: StepPlan, output: TurnOutput
   for (const { source, text } of plan.text) entries = say(entries, source, text, plan.index);
   entries = say(entries, "user", output.heard, plan.index);
   return say(entries, "assistant", output.text, plan.index);
+}
+
+// --- the background (rule 6) ---
+
+/** What the background did is told at once, and is part of the record of the micro-turn that is next, or under way. */
+function tell(state: SessionState, activity: BackgroundActivity): Reduction {
+  const { running, next, told } = state;
+  const { turnSamples, turnDurationMs } = state.rules;
+  const turnIndex = running?.plan.index ?? next;
+  const timeMs = Math.max(state.received / turnSamples, next) * turnDurationMs;
+  return {
+    state: told.length < maxTold ? { ...state, told: [...told, { activity, turn: turnIndex }] } : state,
+    effects: [emit({ ...activity, turnIndex, timeMs })],
+  };
+}
+
+function withLevels(state: SessionState, levels: readonly number[] = []): SessionState {
+  return levels.length === 0 ? state : { ...state, levels: [...state.levels, ...levels] };
+}
+
+/** Follows the user's sound through the micro-turns of the next step. */
+function hearLevels({ voice, levels, next, rules }: SessionState, turns: number): SessionState["voice"] {
+  let heard = voice;
+  for (let i = 0; i < turns; i++) heard = followVoice(heard, levels[i] ?? 0, next + i, rules.understands);
+  return heard;
 }
 
 // --- what was heard (rule 4) ---
@@ -374,8 +448,13 @@ function rewind(state: SessionState, turn: number, conversation: readonly Stretc
       .filter(({ again }) => again === undefined || again.givenUp < turn)
       .map((delivery) => ({ ...delivery, sinceMs: Math.min(delivery.sinceMs, at.timeMs) })),
     entered: state.entered.filter((one) => one.turn < turn),
+    answer: undefined,
+    told: state.told.map((one) => ({ ...one, turn: Math.min(one.turn, turn) })),
+    levels: [],
+    voice: silentVoice(turn),
     interrupted: false,
     lastVoice: Math.min(state.lastVoice, turn - 1),
+    speaking: false,
     played: playedBefore(state, turn),
     unheard: unheardBefore(state.unheard, turn),
     conversation,
@@ -408,6 +487,8 @@ function end(
       text: [],
       deliveries: [],
       entered: [],
+      told: [],
+      levels: [],
       arrivals: [],
     },
     effects: [

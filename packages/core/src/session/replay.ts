@@ -105,7 +105,8 @@ function stepInput({ header }: SessionTrace, step: readonly TraceTurn[]): TurnIn
     turns: step.length,
     audio,
     images: step.flatMap((turn) => turn.input.images),
-    text: step.flatMap((turn) => turn.input.text),
+    // Numbers of results and names of delegations belong to the session, and say nothing to another.
+    text: step.flatMap((turn) => turn.input.text.map(({ delivery: _, delegation: __, ...text }) => text)),
     forceListen: last.input.forceListen,
     ...(last.input.played === undefined ? {} : { played: last.input.played }),
   };
@@ -122,7 +123,7 @@ function compare(turn: TraceTurn, output: TurnOutput): ReplayDifference | undefi
     ["decision", expected.decision, output.decision],
     ["heard", expected.heard, output.heard],
     ["text", expected.text, output.text],
-    ["delegation", expected.delegation ?? "", output.delegation?.task ?? ""],
+    ["delegation", expected.delegation?.task ?? "", output.delegation?.task ?? ""],
     ["unsaid", expected.unsaid ?? "", (output.unsaid ?? []).map(({ words }) => words).join(" ")],
     ["yielded", String(expected.yielded), String(output.yielded === true && !turn.input.forceListen)],
   ];

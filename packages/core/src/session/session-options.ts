@@ -1,6 +1,7 @@
 // What a session can be opened with, and the checks on it.
 
 import { checkResamplerQuality, defaultResamplerQuality, type ResamplerQuality } from "../audio/resampler-filter.js";
+import type { Background } from "../background.js";
 import type { Engine, EngineSnapshot, LoadProgress } from "../engine.js";
 import { type Clock, systemClock } from "./clock.js";
 import type { ConversationEntry } from "./events.js";
@@ -11,6 +12,11 @@ import { checkTraceOptions, type TraceOptions } from "./trace-recorder.js";
 export interface DuplexSessionOptions {
   /** What advances the conversation; loaded if it is not yet. It stays open when the session closes. */
   readonly engine: Engine;
+  /**
+   * Does the work that the model hands over and delivers what it finds (rule 6), such as `backgroundModel` of `@microturn/tools`; loaded with the
+   * engine. Default none: listen to `delegation`, and deliver.
+   */
+  readonly background?: Background;
   /** Source of time; default {@link systemClock}. */
   readonly clock?: Clock;
   /** What to do when the engine cannot keep up (rule 3); default `catch-up`. */
@@ -96,6 +102,11 @@ export function settle(options: DuplexSessionOptions): SessionSettings {
   checkResamplerQuality(resampler);
   if (typeof options.engine?.open !== "function") {
     throw new TypeError("DuplexSession.open: engine must be an Engine, for example localEngine({ model, backend })");
+  }
+  if (options.background !== undefined && typeof options.background.attach !== "function") {
+    throw new TypeError(
+      "DuplexSession.open: background must be a Background, for example backgroundModel({ model, tools })",
+    );
   }
   oneOf("deadline", deadline, ["catch-up", "shed-video", "strict"]);
   oneOf("pace", pace, ["realtime", "as-fast-as-input"]);

@@ -1,10 +1,12 @@
 // What the session reducer goes by: its state, what happens to it, and what it asks the shell to do. Plain data.
 
+import type { BackgroundActivity } from "../background.js";
 import type { ImageFrame, PlaybackPosition, TextInput, TurnOutput } from "../engine.js";
 import type { DuplexError } from "../errors.js";
 import type { Stretch, UnheardSound } from "./conversation.js";
 import type { DeliveryPolicy, PendingDelivery } from "./delivery.js";
 import type { SessionEndReason, SessionEvent } from "./events.js";
+import { silentVoice, type UserVoice } from "./user-voice.js";
 
 /** What to do when the engine cannot keep up (rule 3). */
 export type DeadlinePolicy =
@@ -37,6 +39,10 @@ export interface SessionRules {
   readonly pauseMs: number;
   /** Images held at most; the oldest goes first. */
   readonly maxImages: number;
+  /** {@link EngineCapabilities.saysText} */
+  readonly saysText: boolean;
+  /** Whether the engine tells words of the user. */
+  readonly understands: boolean;
 }
 
 /** State of a session between two events. Never changed in place. */
@@ -62,11 +68,20 @@ export interface SessionState {
   readonly deliveries: readonly PendingDelivery[];
   /** Those that entered lately, with the micro-turn: whoever began at the same time as they is let finish (rule 6). */
   readonly entered: readonly { readonly delivery: PendingDelivery; readonly turn: number }[];
+  /** The answer that the assistant is giving, by its delegation; undefined once somebody has spoken besides. */
+  readonly answer: { readonly delegation: string; readonly since: number } | undefined;
+  /** What the background did that no record has yet, with the micro-turn whose record will. */
+  readonly told: readonly { readonly activity: BackgroundActivity; readonly turn: number }[];
+  /** Levels of the micro-turns `next … complete - 1`, as far as they are known. */
+  readonly levels: readonly number[];
+  readonly voice: UserVoice;
   /** The next micro-turn must be silent. */
   readonly interrupted: boolean;
   readonly fence: number;
   /** Last micro-turn in which either side was heard to speak. */
   readonly lastVoice: number;
+  /** Whether the assistant spoke in the last micro-turn. */
+  readonly speaking: boolean;
   /** How far the assistant's sound was heard; undefined as long as no player tells (rule 4). */
   readonly played: PlaybackPosition | undefined;
   /** Sound that was flushed before it was heard. */
@@ -102,7 +117,13 @@ export interface StepPlan {
 
 /** Something that happens to a session. `nowMs` is wall time. */
 export type SessionInput =
-  | { readonly type: "audio"; readonly samples: number; readonly nowMs: number }
+  | {
+      readonly type: "audio";
+      readonly samples: number;
+      /** Of the micro-turns that are complete with it: mean squares of their loudest 20 ms. Default: silent ones. */
+      readonly levels?: readonly number[];
+      readonly nowMs: number;
+    }
   | { readonly type: "image"; readonly image: ImageFrame }
   | { readonly type: "text"; readonly text: string }
   | {
@@ -112,9 +133,10 @@ export type SessionInput =
       readonly policy: DeliveryPolicy;
       readonly delegation?: string;
     }
+  | { readonly type: "background"; readonly activity: BackgroundActivity }
   | { readonly type: "played"; readonly position: PlaybackPosition; readonly fence: number }
   | { readonly type: "interrupt" }
-  | { readonly type: "finish"; readonly tailTurns: number; readonly nowMs: number }
+  | { readonly type: "finish"; readonly tailTurns: number; readonly levels?: readonly number[]; readonly nowMs: number }
   | { readonly type: "hold" }
   | { readonly type: "release"; readonly nowMs: number }
   | { readonly type: "tick"; readonly nowMs: number }
@@ -169,9 +191,14 @@ export function initialState(
     text: [],
     deliveries: [],
     entered: [],
+    answer: undefined,
+    told: [],
+    levels: [],
+    voice: silentVoice(from.turn),
     interrupted: false,
     fence: from.fence,
     lastVoice: from.turn - 1,
+    speaking: false,
     played: undefined,
     unheard: [],
     conversation: from.conversation,

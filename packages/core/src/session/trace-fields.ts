@@ -62,6 +62,11 @@ export class Fields {
     return Object.fromEntries(Object.keys(this.#object).map((name) => [name, this.text(name)]));
   }
 
+  /** Whatever JSON is there; undefined if nothing is. */
+  json(name: string): unknown {
+    return this.#get(name);
+  }
+
   oneOf<Word extends string>(name: string, words: readonly Word[]): Word {
     const value = this.#get(name);
     return words.find((word) => word === value) ?? this.#fail(name, `one of ${words.join(", ")}`);

@@ -1,7 +1,8 @@
 // A trace as a file: JSON with one readable row per micro-turn, and the bulk (sound, images, levels) in gzipped tracks.
 // Format: docs/session-rules.md, "The trace file". Version 1.
 
-import type { ImageFrame } from "../engine.js";
+import type { BackgroundActivity } from "../background.js";
+import type { Delegation, ImageFrame } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import type { SessionTrace, TraceHeader, TraceTurn, TraceTurnInput, TraceTurnOutput } from "./trace.js";
 import { Fields } from "./trace-fields.js";
@@ -55,6 +56,7 @@ export async function writeTrace(trace: SessionTrace): Promise<string> {
       },
       output: { ...output, ...(speech === undefined ? {} : { speech: "int16" }) },
       timing: rounded(turn.timing),
+      ...(turn.background === undefined ? {} : { background: turn.background }),
       ...(turn.controls === undefined ? {} : { controls: add("controls", turn.controls) }),
       ...(turn.dmel === undefined ? {} : { dmel: add("dmel", turn.dmel) }),
       ...(turn.expertLoad === undefined ? {} : { experts: add("experts", turn.expertLoad) }),
@@ -215,12 +217,14 @@ function readTurn(row: Fields, samples: TurnSamples, tracks: Record<TrackName, T
   const controls = inside("controls");
   const dmel = inside("dmel");
   const expertLoad = inside("experts");
+  const background = row.optionalObjects("background", 10_000).map(readActivity);
   return {
     index: row.integer("index", 0, 2 ** 40),
     startMs: row.number("startMs", 0, 1e15),
     input: readInput(row.object("input"), samples, tracks),
     output: readOutput(row.object("output"), samples.output, tracks),
     timing: readTiming(row.object("timing")),
+    ...(background.length === 0 ? {} : { background }),
     ...(controls === undefined ? {} : { controls }),
     ...(dmel === undefined ? {} : { dmel }),
     ...(expertLoad === undefined ? {} : { expertLoad }),
@@ -250,6 +254,8 @@ function readInput(fields: Fields, samples: TurnSamples, tracks: Record<TrackNam
       source: text.oneOf("source", ["user", "background"]),
       text: text.text("text"),
       ...(text.optionalBoolean("silent") === true ? { silent: true } : {}),
+      ...given("delivery", text.optionalInteger("delivery", 0, 2 ** 40)),
+      ...given("delegation", text.optionalText("delegation")),
     })),
     forceListen: fields.optionalBoolean("forceListen") ?? false,
     ...(played === undefined
@@ -265,7 +271,7 @@ function readInput(fields: Fields, samples: TurnSamples, tracks: Record<TrackNam
 
 function readOutput(fields: Fields, samples: number, tracks: Record<TrackName, Track>): TraceTurnOutput {
   const coding = fields.optionalOneOf("speech", ["int16"]);
-  const delegation = fields.optionalText("delegation");
+  const delegation = fields.optionalObject("delegation");
   const unsaid = fields.optionalText("unsaid");
   return {
     decision: fields.oneOf("decision", ["listen", "speak"]),
@@ -275,10 +281,58 @@ function readOutput(fields: Fields, samples: number, tracks: Record<TrackName, T
     skipped: fields.boolean("skipped"),
     fence: fields.integer("fence", 0, 2 ** 40),
     speechFingerprint: fields.text("speechFingerprint"),
-    ...(delegation === undefined ? {} : { delegation }),
+    ...(delegation === undefined ? {} : { delegation: readDelegation(delegation) }),
     ...(unsaid === undefined ? {} : { unsaid }),
     ...(coding === undefined ? {} : { speech: new Int16Array(tracks.speech.next(audioBytes(coding, samples)).buffer) }),
   };
+}
+
+function readDelegation(fields: Fields): Delegation {
+  return {
+    task: fields.text("task"),
+    ...given("id", fields.optionalText("id")),
+    ...given("name", fields.optionalText("name")),
+    ...given("arguments", fields.json("arguments")),
+  };
+}
+
+function readActivity(fields: Fields): BackgroundActivity {
+  const type = fields.oneOf("type", [
+    ...(["tool-call", "tool-progress", "tool-result"] as const),
+    ...(["background-delta", "background-end"] as const),
+  ]);
+  const delegation = fields.text("delegation");
+  const of = () => ({ delegation, call: fields.text("call") });
+  switch (type) {
+    case "tool-call":
+      return {
+        ...{ type, ...of(), name: fields.text("name"), arguments: fields.json("arguments") },
+        state: fields.oneOf("state", ["queued", "awaiting-approval", "running"]),
+        irreversible: fields.boolean("irreversible"),
+        attempt: fields.integer("attempt", 1, 1000),
+      };
+    case "tool-progress":
+      return { type, ...of(), text: fields.text("text") };
+    case "tool-result":
+      return {
+        ...{ type, ...of(), name: fields.text("name") },
+        outcome: fields.oneOf("outcome", ["done", "failed", "timed-out", "cancelled", "rejected", "unknown"]),
+        ...given("result", fields.json("result")),
+        ...given("error", fields.optionalText("error")),
+      };
+    case "background-delta":
+      return { type, delegation, text: fields.text("text") };
+    case "background-end":
+      return {
+        ...{ type, delegation, outcome: fields.oneOf("outcome", ["done", "failed", "cancelled", "superseded"]) },
+        ...given("error", fields.optionalText("error")),
+      };
+  }
+}
+
+/** A field that is left out where there is no value. */
+function given<Name extends string, Value>(name: Name, value: Value | undefined): { readonly [Key in Name]?: Value } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [Key in Name]?: Value });
 }
 
 function readTiming(fields: Fields): TurnTiming {

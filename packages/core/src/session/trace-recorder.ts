@@ -102,7 +102,8 @@ export function recordTrace(session: DuplexSession, options: TraceOptions = {}):
   };
 }
 
-function traceTurn({ index, startMs, input, output, timing, inside }: TurnRecord, images: boolean): TraceTurn {
+function traceTurn(turn: TurnRecord, images: boolean): TraceTurn {
+  const { index, startMs, input, output, timing, background, inside } = turn;
   const audio = packExactly(input.audio);
   const speech = packForListening(output.speech);
   const { decision, text, heard, delegation, unsaid, yielded, skipped, fence } = output;
@@ -114,18 +115,18 @@ function traceTurn({ index, startMs, input, output, timing, inside }: TurnRecord
       paddedSamples: input.paddedSamples,
       // The record may be changed or transferred; the trace must not notice.
       images: images ? input.images.map((image) => ({ ...image, data: image.data.slice() })) : [],
-      // Numbers of results and names of delegations belong to the session, and say nothing to another.
-      text: input.text.map(({ delivery: _, delegation: __, ...text }) => text),
+      text: input.text,
       forceListen: input.forceListen,
       ...(input.played === undefined ? {} : { played: input.played }),
     },
     output: {
       ...{ decision, text, heard, yielded, skipped, fence },
-      ...(delegation === undefined ? {} : { delegation: delegation.task }),
+      ...(delegation === undefined ? {} : { delegation }),
       ...(unsaid === undefined ? {} : { unsaid: unsaid.map(({ words }) => words).join(" ") }),
       ...(speech === undefined ? {} : { speech }),
       speechFingerprint: fingerprint(output.speech),
     },
+    ...(background === undefined ? {} : { background }),
     ...(controls === undefined ? {} : { controls: controls.slice() }),
     ...(dmel === undefined ? {} : { dmel: dmel.slice() }),
     ...(expertLoad === undefined

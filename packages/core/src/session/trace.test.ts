@@ -56,7 +56,7 @@ describe("a trace", () => {
     expect(turns[2].input.images).toHaveLength(1);
     expect(turns.flatMap((turn) => turn.input.text)).toEqual([
       { source: "user", text: "typed <b>" },
-      { source: "background", text: "result", silent: true },
+      { source: "background", text: "result", silent: true, delivery: 1 },
     ]);
   });
 

@@ -2,7 +2,8 @@
 // In memory here; as a file in trace-file.ts.
 
 import { floatToInt16, int16ToFloat } from "../audio/pcm.js";
-import type { EngineIdentity, ImageFrame, PlaybackPosition, TextInput } from "../engine.js";
+import type { BackgroundActivity } from "../background.js";
+import type { Delegation, EngineIdentity, ImageFrame, PlaybackPosition, TextInput } from "../engine.js";
 import type { DeadlinePolicy, Pace } from "./session-state.js";
 import type { TurnTiming } from "./turn.js";
 
@@ -37,6 +38,8 @@ export interface TraceTurn {
   readonly input: TraceTurnInput;
   readonly output: TraceTurnOutput;
   readonly timing: TurnTiming;
+  /** What the background told in this micro-turn, in order; absent if nothing. */
+  readonly background?: readonly BackgroundActivity[];
   /** Control token of each output position, where the engine shows them. */
   readonly controls?: Uint8Array;
   /** Packed dMel levels of the input, where the engine shows them. */
@@ -53,6 +56,7 @@ export interface TraceTurnInput {
   readonly paddedSamples: number;
   /** Empty if the recording leaves images out. */
   readonly images: readonly ImageFrame[];
+  /** With number and delegation of the results among it, by which a viewer finds them. */
   readonly text: readonly TextInput[];
   readonly forceListen: boolean;
   /** How far the assistant's sound had been heard when the step began, if a player told. */
@@ -64,8 +68,8 @@ export interface TraceTurnOutput {
   readonly decision: "listen" | "speak";
   readonly text: string;
   readonly heard: string;
-  /** The task that was handed over. */
-  readonly delegation?: string;
+  /** The work that was handed over. */
+  readonly delegation?: Delegation;
   /** Words that it was told to say and gave up. */
   readonly unsaid?: string;
   readonly yielded: boolean;

@@ -1,5 +1,6 @@
 // The record of one micro-turn: what came in and what went out, in one place (rule 2).
 
+import type { BackgroundActivity } from "../background.js";
 import type {
   Delegation,
   EngineTiming,
@@ -22,6 +23,8 @@ export interface TurnRecord {
   readonly input: TurnRecordInput;
   readonly output: TurnRecordOutput;
   readonly timing: TurnTiming;
+  /** What the background told in this micro-turn, in order (rule 6); absent if nothing. */
+  readonly background?: readonly BackgroundActivity[];
   /** Whatever the engine showed of its inside; absent in a skipped micro-turn. */
   readonly inside?: TurnInside;
 }
@@ -51,7 +54,8 @@ export interface TurnRecordOutput {
   readonly heard: string;
   /** What it was told to say and gave up here (rule 6). */
   readonly unsaid?: readonly UnsaidText[];
-  readonly delegation?: Delegation;
+  /** Work that is handed over here; with an id, which the session gives where the engine gives none. */
+  readonly delegation?: Delegation & { readonly id: string };
   /** The assistant gave up the floor in mid-reply here (rule 5). */
   readonly yielded: boolean;
   /** Sound of this micro-turn with a lower fence than the session's present one must not be played (rule 5). */

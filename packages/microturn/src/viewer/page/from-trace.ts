@@ -28,7 +28,7 @@ export function viewOfTrace({ header, turns: records }: SessionTrace): SessionVi
       said: output.text,
       typed: input.text.map((piece) => piece.text),
       images: input.images.length,
-      ...(output.delegation === undefined ? {} : { delegation: output.delegation }),
+      ...(output.delegation === undefined ? {} : { delegation: output.delegation.task }),
       late: timing.late,
       yielded: output.yielded,
       skipped: output.skipped,
@@ -84,7 +84,7 @@ function stagesOf({ timing }: TraceTurn): TurnView["stages"] {
 function delegationSpans(records: readonly TraceTurn[], turnMs: number): Span[] {
   const spans: Span[] = [];
   records.forEach((record, i) => {
-    const task = record.output.delegation;
+    const task = record.output.delegation?.task;
     if (task === undefined) return;
     const back = records.findIndex(
       (later, j) => j > i && later.input.text.some((text) => text.source === "background"),
