@@ -22,6 +22,8 @@ export const sourceAliases: Readonly<Record<string, string>> = {
   "@microturn/media/react": source("packages/media/src/react/index.ts"),
   "@microturn/media": source("packages/media/src/index.ts"),
   "@microturn/tools/bullmq": source("packages/tools/src/bullmq/index.ts"),
+  "@microturn/tools/mcp": source("packages/tools/src/mcp/index.ts"),
+  "#mcp-stdio": source("packages/tools/src/mcp/stdio/node-stdio.ts"),
   "@microturn/tools": source("packages/tools/src/index.ts"),
   "@microturn/mini": source("packages/mini/src/index.ts"),
   "@microturn/conformance": source("conformance/src/index.ts"),
