@@ -1,13 +1,15 @@
 // Sample rate conversion that never drifts: a ratio of whole numbers, the position between inputs a whole number too.
 // One row of filter taps per phase (resampler-filter.ts); streaming, with explicit state.
 
-import { checkFinite, largestFloat } from "./pcm.js";
+import { checkFinite } from "./pcm.js";
 import {
   defaultResamplerQuality,
   designPolyphase,
   type PolyphaseFilter,
   type ResamplerQuality,
 } from "./resampler-filter.js";
+import { blockSamples, plainKernel, type ResamplerKernel } from "./resampler-kernel.js";
+import { simdKernel } from "./resampler-simd.js";
 
 /** Rates and quality of a {@link Resampler}. */
 export interface ResamplerOptions {
@@ -34,9 +36,6 @@ export interface ResamplerState {
   readonly phase: number;
 }
 
-/** Inputs taken in one go; bounds the buffer, never the caller's chunks. */
-const blockSamples = 2048;
-
 /**
  * Converts a stream of mono samples to another rate; chunks of any size give the same bits.
  *
@@ -56,8 +55,9 @@ export class Resampler {
   readonly delaySamples: number;
   readonly #quality: ResamplerQuality;
   readonly #filter: PolyphaseFilter | undefined;
-  /** `taps - 1` past inputs, then the block at hand. */
-  readonly #buffer: Float64Array;
+  readonly #kernel: ResamplerKernel;
+  /** `taps - 1` past inputs. */
+  readonly #history: Float64Array;
   #samples = 0;
   /** Where the next output lies; see {@link ResamplerState}. */
   #skip = 0;
@@ -76,7 +76,8 @@ export class Resampler {
     this.#quality = { ...defaultResamplerQuality, ...quality };
     if (inputRate !== outputRate) this.#filter = designPolyphase(inputRate, outputRate, this.#quality);
     this.delaySamples = this.#filter?.delaySamples ?? 0;
-    this.#buffer = new Float64Array(this.#filter === undefined ? 0 : this.#filter.taps - 1 + blockSamples);
+    this.#kernel = (this.#filter && simdKernel(this.#filter)) ?? plainKernel;
+    this.#history = new Float64Array(this.#filter === undefined ? 0 : this.#filter.taps - 1);
   }
 
   /** Input samples since the stream began. */
@@ -94,7 +95,7 @@ export class Resampler {
   }
 
   /**
-   * Takes samples in and writes every output that they complete. Allocates nothing.
+   * Takes samples in and writes every output that they complete. Makes no arrays of its own.
    *
    * @param input - mono samples, any count
    * @param output - room for {@link outputsAfter} of them
@@ -131,7 +132,7 @@ export class Resampler {
 
   /** Back to the beginning of a stream. */
   reset(): void {
-    this.#buffer.fill(0);
+    this.#history.fill(0);
     this.#samples = 0;
     this.#skip = 0;
     this.#phase = 0;
@@ -141,7 +142,7 @@ export class Resampler {
   snapshot(): ResamplerState {
     const { inputRate, outputRate } = this;
     const quality = { ...this.#quality };
-    const history = this.#buffer.slice(0, this.#past);
+    const history = this.#history.slice();
     return { inputRate, outputRate, quality, samples: this.#samples, history, skip: this.#skip, phase: this.#phase };
   }
 
@@ -152,10 +153,9 @@ export class Resampler {
         `resampler: expected a state of ${this.inputRate} to ${this.outputRate} Hz, got ${state.inputRate} to ${state.outputRate} Hz`,
       );
     }
-    if (state.history.length !== this.#past) {
-      throw new RangeError(
-        `resampler: expected a state of ${this.#past} samples of history, got ${state.history.length}`,
-      );
+    const past = this.#history.length;
+    if (state.history.length !== past) {
+      throw new RangeError(`resampler: expected a state of ${past} samples of history, got ${state.history.length}`);
     }
     for (const figure of ["zeroCrossings", "beta", "cutoff"] as const) {
       const [expected, got] = [this.#quality[figure], state.quality[figure]];
@@ -164,41 +164,26 @@ export class Resampler {
         throw new RangeError(`resampler: expected a state of ${figure} ${expected}, got ${got}`);
       }
     }
-    this.#buffer.set(state.history);
+    this.#history.set(state.history);
     this.#samples = state.samples;
     this.#skip = state.skip;
     this.#phase = state.phase;
   }
 
-  get #past(): number {
-    return this.#filter === undefined ? 0 : this.#filter.taps - 1;
-  }
-
   /** Runs `input` through the filter until `count` outputs are written or the input is used up. */
   #take(filter: PolyphaseFilter, input: Float32Array, output: Float32Array, count: number): void {
-    const { up, down, taps } = filter;
-    const exact = filter.rows === up;
-    const past = taps - 1;
-    const buffer = this.#buffer;
+    const { up, down } = filter;
     let written = 0;
     for (let from = 0; from < input.length; from += blockSamples) {
-      const block = Math.min(blockSamples, input.length - from);
-      for (let i = 0; i < block; i++) buffer[past + i] = input[from + i];
-      let skip = this.#skip;
-      let phase = this.#phase;
-      while (skip < block && written < count) {
-        const value = exact
-          ? dot(filter.table, phase * taps, taps, buffer, skip)
-          : between(filter, phase, buffer, skip);
-        output[written++] = Math.max(-largestFloat, Math.min(largestFloat, value));
-        phase += down;
-        const whole = Math.floor(phase / up);
-        skip += whole;
-        phase -= whole * up;
-      }
-      this.#skip = skip - block;
-      this.#phase = phase;
-      buffer.copyWithin(0, block, block + past);
+      const block = input.subarray(from, from + blockSamples);
+      const outputs = Math.min(count - written, this.outputsAfter(block.length));
+      const state = { history: this.#history, input: block, skip: this.#skip, phase: this.#phase };
+      this.#kernel.run(filter, state, output.subarray(written, written + outputs));
+      written += outputs;
+      const reach = this.#phase + outputs * down;
+      this.#skip += Math.floor(reach / up) - block.length;
+      this.#phase = reach % up;
+      push(this.#history, block);
     }
   }
 }
@@ -218,29 +203,11 @@ export function resample(samples: Float32Array, options: ResamplerOptions): Floa
   return output.slice(resampler.delaySamples);
 }
 
-/** Sum of products, four sums at a time; `taps` is a multiple of 4. */
-function dot(table: Float64Array, row: number, taps: number, buffer: Float64Array, at: number): number {
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  for (let i = 0; i < taps; i += 4) {
-    a += table[row + i] * buffer[at + i];
-    b += table[row + i + 1] * buffer[at + i + 1];
-    c += table[row + i + 2] * buffer[at + i + 2];
-    d += table[row + i + 3] * buffer[at + i + 3];
-  }
-  return a + b + (c + d);
-}
-
-/** The output of a phase that has no row of its own: between its two neighbours, in proportion. */
-function between(filter: PolyphaseFilter, phase: number, buffer: Float64Array, at: number): number {
-  const { up, rows, taps, table } = filter;
-  const row = Math.floor((phase * rows) / up);
-  const part = (phase * rows - row * up) / up;
-  const low = dot(table, row * taps, taps, buffer, at);
-  const high = dot(table, (row + 1) * taps, taps, buffer, at);
-  return low + part * (high - low);
+/** The newest samples, after as many of those before as there is room for. */
+function push(history: Float64Array, samples: Float32Array): void {
+  const kept = Math.max(0, history.length - samples.length);
+  history.copyWithin(0, history.length - kept);
+  history.set(samples.subarray(Math.max(0, samples.length - history.length)), kept);
 }
 
 function checkRoom(needed: number, output: Float32Array): void {
