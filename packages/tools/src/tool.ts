@@ -7,9 +7,13 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /**
  * What a value must look like: any Standard Schema (Zod 4, Valibot, ArkType, …), a plain JSON Schema, or a schema of the AI SDK
- * (`jsonSchema()`, `zodSchema()`). A Standard Schema is shown to the model by its own JSON Schema.
+ * (`jsonSchema()`, `zodSchema()`), also a lazy one. A Standard Schema is shown to the model by its own JSON Schema.
  */
-export type Schema<Value = unknown> = StandardSchemaV1<unknown, Value> | AiSchema<Value> | JsonSchema;
+export type Schema<Value = unknown> =
+  | StandardSchemaV1<unknown, Value>
+  | AiSchema<Value>
+  | (() => AiSchema<Value>)
+  | JsonSchema;
 
 /** The schema of the AI SDK, as far as it is used here. */
 export interface AiSchema<Value = unknown> {
@@ -38,16 +42,20 @@ export interface Tool<Input = any, Output = any> {
    * Does it.
    *
    * @param input - fits `inputSchema`, defaults and conversions of the schema applied
-   * @returns something that JSON can hold, at most `maxResultBytes` of it
+   * @returns something that JSON can hold, at most `maxResultBytes` of it. Of an iterable the last value is the result, and the
+   *   others are signs of life
    */
-  execute?(input: Input, context: ToolContext): Output | PromiseLike<Output>;
+  execute?(input: Input, context: ToolContext): Output | PromiseLike<Output> | AsyncIterable<Output>;
   /**
-   * What it does cannot be undone. It is run only when approved, never twice, and never tried again. Default false. A tool of
+   * What it does cannot be undone. It is run only when approved, not twice with the same key in one job, and never tried again. Default false. A tool of
    * the AI SDK with `needsApproval` counts as one that needs approval.
    */
   readonly irreversible?: boolean | undefined;
   /** Whether somebody must approve a call before it runs; default `irreversible`. Of the arguments, if it depends on them. */
-  readonly needsApproval?: boolean | ((input: Input) => boolean | PromiseLike<boolean>) | undefined;
+  readonly needsApproval?:
+    | boolean
+    | ((input: Input, call: Pick<ToolContext, "toolCallId" | "messages">) => boolean | PromiseLike<boolean>)
+    | undefined;
   /** A call without a sign of life for this long is ended, ms; progress starts it anew. Default 30 000. */
   readonly timeoutMs?: number | undefined;
   /** Longest time of a call in all, ms, whatever progress it makes; default 600 000. */
