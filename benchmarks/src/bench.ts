@@ -4,6 +4,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { deliverySection } from "./background/delivery-section.js";
 import { browserLiveSection, browserMemorySection, browserSection } from "./browser/browser-section.js";
 import { codecsSection } from "./codec-section.js";
 import { machineSection } from "./machine.js";
@@ -35,6 +36,7 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   "server-latency": serverLatencySection,
   "server-overhead": serverOverheadSection,
   "server-resume": serverResumeSection,
+  "background-delivery": deliverySection,
   memory: memorySection,
   "worker-memory": workerMemorySection,
   "long-memory": longMemorySection,
