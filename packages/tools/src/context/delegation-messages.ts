@@ -1,0 +1,78 @@
+// What the background model reads first: the conversation as a transcript, what was seen, other work, and the task.
+// All of it is one message of a user, and the transcript is quoted in it. As alternating messages, the background model would
+// take the assistant's words for its own, and a line out of a tool that was read aloud for something that it is told to do.
+
+import type { ContextEntry, ContextImage, Job } from "../jobs/job.js";
+import { leftOutBefore } from "./compact-context.js";
+import { backgroundPrompt } from "./prompt.js";
+
+/** A message of the AI SDK, as far as it is made here. */
+export interface UserMessage {
+  readonly role: "user";
+  readonly content: string | readonly UserPart[];
+}
+
+/** Text, or an image as PNG in base64. */
+export type UserPart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "file"; readonly data: string; readonly mediaType: "image/png" };
+
+/**
+ * The system prompt and the first message for a job.
+ *
+ * @param options.instructions - of the application; they follow {@link backgroundPrompt}
+ * @param options.images - whether images are shown; default true. If not, the model is told that there were some
+ */
+export function delegationMessages(
+  job: Job,
+  { instructions, images = true }: { readonly instructions?: string | undefined; readonly images?: boolean } = {},
+): { readonly system: string; readonly messages: readonly [UserMessage] } {
+  const system = instructions ? `${backgroundPrompt}\n\n${instructions}` : backgroundPrompt;
+  const { context } = job;
+  const before = [transcript(context.entries, context.leftOut), seen(context.images, images)].filter(Boolean);
+  const after = [otherWork(job), task(job)].filter(Boolean).join("\n\n");
+  if (!images || context.images.length === 0) {
+    return { system, messages: [{ role: "user", content: [...before, after].join("\n\n") }] };
+  }
+  const content: UserPart[] = before.length > 0 ? [{ type: "text", text: before.join("\n\n") }] : [];
+  for (const image of context.images) {
+    content.push({ type: "text", text: `Image at ${seconds(image.timeMs)}:` });
+    content.push({ type: "file", data: image.png, mediaType: "image/png" });
+  }
+  content.push({ type: "text", text: after });
+  return { system, messages: [{ role: "user", content }] };
+}
+
+function transcript(entries: readonly ContextEntry[], leftOut: number): string {
+  if (entries.length === 0) return "";
+  const lines = entries.map((entry) => `[${seconds(entry.timeMs)}] ${entry.speaker}: ${line(entry.text)}`);
+  if (leftOut > 0) lines.splice(leftOutBefore, 0, `(${leftOut} ${leftOut === 1 ? "entry" : "entries"} left out here)`);
+  return `<conversation>\n${lines.join("\n")}\n</conversation>`;
+}
+
+function seen(images: readonly ContextImage[], shown: boolean): string {
+  if (images.length === 0 || shown) return "";
+  return `(The user showed ${images.length === 1 ? "an image" : `${images.length} images`}, which you cannot see.)`;
+}
+
+function otherWork(job: Job): string {
+  const lines = job.context.underWay.map((work) => `${line(work.delegation)}: ${line(work.task)}`);
+  return lines.length === 0 ? "" : `<work_under_way>\n${lines.join("\n")}\n</work_under_way>`;
+}
+
+function task({ delegation }: Job): string {
+  const called =
+    delegation.name === undefined
+      ? ""
+      : `\nThe assistant put it as a call of ${JSON.stringify(delegation.name)} with ${line(JSON.stringify(delegation.arguments ?? {}))}.`;
+  return `<task>\n${line(delegation.task)}${called}\n</task>`;
+}
+
+/** One line, out of which no tag and no second line can be made. */
+function line(text: string): string {
+  return text.replace(/\s+/g, " ").trim().replaceAll("<", "&lt;");
+}
+
+function seconds(timeMs: number): string {
+  return `${(timeMs / 1000).toFixed(1)} s`;
+}
