@@ -133,10 +133,11 @@ async function list(client: Client, { listTimeoutMs = 30_000, signal }: McpTools
         { cause: error },
       );
     }
-    if (error instanceof SdkError && error.code !== SdkErrorCode.InvalidResult) {
-      if (error.code === SdkErrorCode.ListPaginationExceeded) {
-        throw refused(`the server's list of tools does not end: ${words}; do not use this server`, error);
-      }
+    if (error instanceof SdkError && error.code === SdkErrorCode.ListPaginationExceeded) {
+      throw refused(`the server's list of tools does not end: ${words}; do not use this server`, error);
+    }
+    const lost = error instanceof SdkError && error.code !== SdkErrorCode.InvalidResult;
+    if (lost || client.transport === undefined) {
       throw new DuplexError("NETWORK_FAILED", `mcpTools: the list of tools cannot be had: ${words}; connect anew`, {
         cause: error,
       });
