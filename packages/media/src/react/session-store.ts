@@ -5,7 +5,7 @@ import { attachCamera, type Camera, type CameraOptions } from "../camera.js";
 import { attachMicrophone, type Microphone, type MicrophoneOptions } from "../microphone.js";
 import { openAudio } from "../session-audio.js";
 import { attachSpeaker, type Speaker, type SpeakerOptions } from "../speaker.js";
-import { type TranscriptLine, withWords } from "./transcript.js";
+import { Transcript, type TranscriptLine } from "./transcript.js";
 
 /** Options of {@link useDuplexSession}: those of `DuplexSession.open`, and of the devices. */
 export interface UseDuplexSessionOptions extends Omit<DuplexSessionOptions, "engine" | "signal" | "onProgress"> {
@@ -27,7 +27,7 @@ export interface DuplexSessionView {
   readonly state: SessionStateName;
   /** While the model loads. */
   readonly progress: LoadProgress | undefined;
-  /** What both sides said since the last start. */
+  /** What both sides said since the last start; of the assistant, what was heard: words whose sound was flushed go again. */
   readonly transcript: readonly TranscriptLine[];
   readonly muted: boolean;
   /** Why the state is `error`. */
@@ -51,6 +51,7 @@ const nothing = {
 export class SessionStore {
   #snapshot: DuplexSessionView = { ...nothing, state: "idle", transcript: [], muted: false, error: undefined };
   readonly #listeners = new Set<() => void>();
+  #transcript = new Transcript();
   #run: { readonly abort: AbortController; readonly done: Promise<void>; readonly opened: Promise<void> } | undefined;
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -68,7 +69,8 @@ export class SessionStore {
     const whenOpen = new Promise<void>((resolve) => {
       opened = resolve;
     });
-    this.#set({ ...nothing, state: "loading", transcript: [], error: undefined });
+    this.#set({ ...nothing, state: "loading", error: undefined });
+    this.#show(new Transcript());
     const done = this.#live(options, abort.signal, opened).then(
       () => this.#set({ ...nothing, state: "closed" }),
       (error: unknown) => {
@@ -124,8 +126,7 @@ export class SessionStore {
       session.on("error", ({ error }) => {
         failure = error;
       });
-      session.on("heard-delta", ({ text, turnIndex }) => this.#hear("user", text, turnIndex));
-      session.on("text-delta", ({ text, turnIndex }) => this.#hear("assistant", text, turnIndex));
+      this.#follow(session, speaker !== false);
       if (speaker !== false) {
         const attached = attachSpeaker(session, { ...shared, ...speaker });
         open.push(attached);
@@ -156,7 +157,31 @@ export class SessionStore {
     }
   }
 
-  #hear(speaker: TranscriptLine["speaker"], text: string, turnIndex: number): void {
-    this.#set({ transcript: withWords(this.#snapshot.transcript, speaker, text, turnIndex) });
+  /** @param plays - whether a speaker of ours tells the session what was heard */
+  #follow(session: DuplexSession, plays: boolean): void {
+    let fence = 0;
+    // Without a speaker of ours, another player of the app may tell; if none does, all that was said counts (rule 4).
+    let told = plays;
+    session.on("turn-end", ({ turn }) => {
+      told ||= turn.input.played !== undefined;
+    });
+    session.on("heard-delta", ({ text, turnIndex }) => this.#show(this.#transcript.add("user", text, turnIndex)));
+    session.on("text-delta", (event) => {
+      // Words of a step that an interruption overtook: their sound is not played.
+      if (told && event.fence < fence) return;
+      this.#show(this.#transcript.add("assistant", event.text, event.turnIndex));
+    });
+    session.on("rewind", ({ turnIndex }) => this.#show(this.#transcript.before(turnIndex)));
+    session.on("flush", (event) => {
+      fence = event.fence;
+      const cutOff = event.reason === "yield" ? [event.turnIndex] : [];
+      this.#show(this.#transcript.flush(event.unheard, ...cutOff));
+    });
+  }
+
+  #show(transcript: Transcript): void {
+    if (transcript === this.#transcript) return;
+    this.#transcript = transcript;
+    this.#set({ transcript: transcript.lines });
   }
 }

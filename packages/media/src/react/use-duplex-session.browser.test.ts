@@ -4,7 +4,14 @@ import { chromiumPath, withoutChromium } from "../../../../scripts/browser-testi
 import { type MediaPages, openMediaPages } from "../testing/media-page.js";
 
 /** What the page of the tests has: see testing/react-page.tsx. */
-declare const page: { streams: MediaStream[]; loads: number; failing: boolean; slow: boolean };
+declare const page: {
+  streams: MediaStream[];
+  loads: number;
+  failing: boolean;
+  slow: boolean;
+  yielding: boolean;
+  heard: string[];
+};
 
 describe.skipIf(chromiumPath === undefined)(`useDuplexSession in a browser${withoutChromium}`, () => {
   let pages: MediaPages;
@@ -43,6 +50,27 @@ describe.skipIf(chromiumPath === undefined)(`useDuplexSession in a browser${with
     await becomes(tab, "state", "closed");
     // One engine per start, also in StrictMode, which mounts everything twice.
     expect(await tab.evaluate(() => page.loads)).toBe(2);
+    expect(tab.problems).toEqual([]);
+  });
+
+  it("shows of the assistant what was heard: when it is cut off, words whose sound was flushed go again (rule 4)", async () => {
+    const tab = await pages.open();
+    await tab.evaluate(() => {
+      page.yielding = true;
+    });
+    await tab.click("#toggle");
+    await tab.click("#toggle");
+    await tab.click("#start");
+    const said = "assistant0 assistant1 assistant2 assistant3 assistant4 assistant5 assistant6 assistant7 assistant8";
+    await becomes(tab, "transcript", "user: stop");
+    await expect.poll(() => tab.evaluate(() => page.heard.length), { timeout: 20_000 }).toBe(1);
+    const [heard] = await tab.evaluate(() => page.heard);
+    // The session counts as heard what the speaker tells, and hands that over; the captions say the same.
+    expect(await text(tab, "transcript")).toBe(`assistant: ${heard}- | user: stop`);
+    expect(said.startsWith(heard)).toBe(true);
+    expect(heard.length).toBeLessThan(said.length);
+    await tab.click("#stop");
+    await becomes(tab, "state", "closed");
     expect(tab.problems).toEqual([]);
   });
 

@@ -1,14 +1,29 @@
 // A page with a component that talks: what the tests of the hook press and read.
 
 import { type Script, scriptedEngine } from "@microturn/core/testing";
-import { StrictMode, useState } from "react";
+import { StrictMode, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { useDuplexSession } from "../react/index.js";
 
 /** Hears and says a word in every micro-turn. */
-const script: Script = ({ index }) => ({ heard: `user${index}`, text: `assistant${index}`, speech: 0.1 });
+const talks: Script = ({ index }) => ({ heard: `user${index}`, text: `assistant${index}`, speech: 0.1 });
 
-const page = { streams: [] as MediaStream[], loads: 0, failing: false, slow: false };
+/** Is broken into while it says one word after the other, and hands over what was heard of that. */
+const yields: Script = ({ index }) => {
+  if (index < 9) return { decision: "speak", text: `assistant${index}`, speech: 0.1 };
+  if (index === 9) return { yielded: true, heard: "stop" };
+  return index === 12 ? { delegation: { task: "" } } : {};
+};
+
+const page = {
+  streams: [] as MediaStream[],
+  loads: 0,
+  failing: false,
+  slow: false,
+  yielding: false,
+  /** What the session itself takes for heard of the assistant. */
+  heard: [] as string[],
+};
 Object.assign(globalThis, { page });
 
 const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
@@ -22,18 +37,32 @@ async function engine() {
   page.loads++;
   if (page.failing) throw new Error("no model here");
   if (page.slow) await new Promise((resolve) => setTimeout(resolve, 700));
-  return scriptedEngine({ script });
+  return scriptedEngine({ script: page.yielding ? yields : talks });
 }
 
+// A player that runs late: what it holds back is said, but not heard, when the model yields.
+const late = { prebufferMs: 500, maxPrebufferMs: 500 };
+
 function Talk() {
-  const talk = useDuplexSession({ engine, camera: { maxImagesPerTurn: 1 } });
+  const talk = useDuplexSession({
+    engine,
+    camera: { maxImagesPerTurn: 1 },
+    ...(page.yielding ? { speaker: late } : {}),
+  });
   const { state, transcript, muted, error, session } = talk;
+  useEffect(() => {
+    return session?.on("delegation", ({ conversation }) => {
+      page.heard = conversation.filter(({ speaker }) => speaker === "assistant").map(({ text }) => text);
+    });
+  }, [session]);
   return (
     <div>
       <p id="state">{state}</p>
       <p id="devices">{[talk.microphone?.state, talk.speaker?.state, talk.camera?.state].join(" ")}</p>
       <p id="turns">{String(session?.turnIndex ?? "none")}</p>
-      <p id="transcript">{transcript.map(({ speaker, text }) => `${speaker}: ${text}`).join(" | ")}</p>
+      <p id="transcript">
+        {transcript.map(({ speaker, text, interrupted }) => `${speaker}: ${text}${interrupted ? "-" : ""}`).join(" | ")}
+      </p>
       <p id="muted">{String(muted)}</p>
       <p id="error">{error?.message ?? ""}</p>
       <button id="start" type="button" onClick={() => void talk.start()}>
