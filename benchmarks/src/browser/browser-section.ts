@@ -10,7 +10,8 @@ import { chromium } from "playwright-core";
 import { isNoGrowth, slopeOf } from "../memory.js";
 import type { BenchContext } from "../model.js";
 import { type BenchSection, inWords, percentiles } from "../report.js";
-import type { Visit, VisitOptions } from "./visit.js";
+import { longestByKind, type PageTask, tasksOfPage } from "./page-tasks.js";
+import type { TimedPage, Visit, VisitOptions } from "./visit.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const folders: Readonly<Record<string, string>> = {
@@ -30,7 +31,7 @@ interface RunOptions extends VisitOptions {
   readonly traced?: boolean;
 }
 
-type Run = (options: RunOptions) => Promise<Visit & { readonly taskMs: readonly number[] }>;
+type Run = (options: RunOptions) => Promise<Visit & { readonly tasks: readonly PageTask[] }>;
 
 /** Lets `use` visit the page in headless Chromium, always the same one, with its caches. @returns what it tells */
 async function inChromium(
@@ -57,15 +58,16 @@ async function inChromium(
       const page = await context.newPage();
       await page.goto(`${server.url}/${isolated ? "isolated" : "plain"}`);
       await page.waitForFunction(() => "visit" in globalThis);
-      await page.evaluate(() => (globalThis as unknown as { prepare(): Promise<void> }).prepare());
+      await page.evaluate(() => (globalThis as unknown as TimedPage).prepare());
+      // What that left behind is not collected at the cost of what is measured.
+      const devtools = await context.newCDPSession(page);
+      await devtools.send("HeapProfiler.collectGarbage");
       if (traced) await browser.startTracing(page, { categories: ["toplevel"] });
-      const visit = await page.evaluate(
-        (options) => (globalThis as unknown as { visit(options: VisitOptions): Promise<Visit> }).visit(options),
-        options,
-      );
-      const taskMs = traced ? tasksOfPage(await browser.stopTracing()) : [];
+      await page.evaluate((options) => (globalThis as unknown as TimedPage).visit(options), options);
+      const tasks = traced ? tasksOfPage(await browser.stopTracing()) : [];
+      const visit = await page.evaluate(() => (globalThis as unknown as TimedPage).visited());
       await page.close();
-      return { ...visit, taskMs };
+      return { ...visit, tasks };
     };
     return await use(run, browser.version());
   } finally {
@@ -138,26 +140,6 @@ export function browserSection({ quick, say }: BenchContext): Promise<BenchSecti
   });
 }
 
-/** Processor time of each task of the page's thread, ms, by Chromium's own trace. */
-function tasksOfPage(trace: Buffer): number[] {
-  interface TraceEvent {
-    readonly name: string;
-    readonly pid: number;
-    readonly tid: number;
-    /** Microseconds of the processor. */
-    readonly tdur?: number;
-    readonly args?: { readonly name?: string };
-  }
-  const { traceEvents } = JSON.parse(trace.toString("utf8")) as { traceEvents: TraceEvent[] };
-  const threads = traceEvents.filter(({ name, args }) => name === "thread_name" && args?.name === "CrRendererMain");
-  const tasks = threads.map(({ pid, tid }) =>
-    traceEvents.filter((event) => event.name.endsWith("RunTask") && event.pid === pid && event.tid === tid),
-  );
-  // Other renderers of the browser do next to nothing.
-  const busiest = tasks.reduce((most, one) => (one.length > most.length ? one : most), []);
-  return busiest.flatMap(({ tdur }) => (tdur === undefined ? [] : [tdur / 1000]));
-}
-
 /** When each stage began: `read 0.12, check 0.41, …` */
 function stagesOf({ stages }: Visit): string {
   return `from ${Object.entries(stages)
@@ -173,14 +155,17 @@ export function browserLiveSection({ quick, say }: BenchContext): Promise<BenchS
     say(`browser: ${duration} in real time`);
     const live = await run({ isolated: false, threads: 1, turns, realtime: true });
     say("browser: every task of the page's thread");
+    const tracedTurns = Math.min(turns, 300);
     const traced = await run({
       isolated: false,
       threads: 1,
-      turns: Math.min(turns, 300),
+      turns: tracedTurns,
       realtime: true,
       traced: true,
     });
-    const tasks = percentiles(traced.taskMs.length === 0 ? [Number.NaN] : traced.taskMs);
+    // Calls of this program are no work of the page.
+    const own = traced.tasks.filter(({ kind }) => kind !== "harness").map(({ cpuMs }) => cpuMs);
+    const tasks = percentiles(own.length === 0 ? [Number.NaN] : own);
     const heap = live.heap.map((bytes) => bytes / megabyte);
     const longest = Math.max(0, ...live.longTasks);
     return {
@@ -199,8 +184,9 @@ export function browserLiveSection({ quick, say }: BenchContext): Promise<BenchS
         {
           name: "tasks of the page, processor time",
           value: `p99 ${tasks.p99.toFixed(2)}, max ${tasks.max.toFixed(1)} ms`,
-          note: `${tasks.count} in a minute, loading and opening included, by Chromium's trace`,
+          note: `${tasks.count} in ${tracedTurns * 0.2} s and while it loads and opens, by Chromium's trace`,
         },
+        { name: "longest by what began them", value: longestByKind(traced.tasks) },
         {
           name: "heap of the page",
           value: `${Math.min(...heap).toFixed(1)} to ${Math.max(...heap).toFixed(1)} MB`,

@@ -7,6 +7,9 @@ import type { Visit, VisitOptions } from "./visit.js";
 /** Micro-turns between two looks at the heap. */
 const heapEvery = 50;
 
+/** What a microphone gives at once in real time: 10 ms, as `@microturn/media` does. */
+const blockSamples = 160;
+
 let speech: Float32Array = new Float32Array(0);
 
 /** Before anything is timed: a microphone has no file to decode, and the whole recording at once is a task of its own. */
@@ -15,7 +18,22 @@ async function prepare(): Promise<void> {
   speech = mixToMono(channels);
 }
 
-async function visit({ threads, turns, realtime, memoryEvery, breakAt }: VisitOptions): Promise<Visit> {
+/** What the last visit gave; asked for when nothing is measured any more, as carrying it over is a task of its own. */
+let result: Visit | undefined;
+
+/** Begins in a task of its own: the one that calls belongs to the program that measures. */
+async function visit(options: VisitOptions): Promise<void> {
+  result = undefined;
+  await nextTask();
+  result = await talk(options);
+  await nextTask();
+}
+
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+async function talk({ threads, turns, realtime, memoryEvery, breakAt }: VisitOptions): Promise<Visit> {
   const longTasks: number[] = [];
   const observer = new PerformanceObserver((list) =>
     longTasks.push(...list.getEntries().map(({ duration }) => duration)),
@@ -61,22 +79,22 @@ async function visit({ threads, turns, realtime, memoryEvery, breakAt }: VisitOp
   });
   const turnSamples = 3200;
   let sent = 0;
-  const send = async () => {
-    const at = (sent * turnSamples) % (speech.length - turnSamples);
-    sent++;
-    await session.writeAudio(speech.subarray(at, at + turnSamples));
+  const send = async (samples: number) => {
+    const at = sent % (speech.length - turnSamples);
+    sent += samples;
+    await session.writeAudio(speech.subarray(at, at + samples));
   };
   if (realtime) {
     const begin = performance.now();
     const timer = setInterval(() => {
-      while (sent < turns && sent * 200 <= performance.now() - begin) void send();
-      if (sent === turns) clearInterval(timer);
-    }, 20);
+      while (sent < turns * turnSamples && sent / 16 <= performance.now() - begin) void send(blockSamples);
+      if (sent === turns * turnSamples) clearInterval(timer);
+    }, 10);
   } else {
     for (let turn = 0; turn < turns; turn++) {
       if (turn === breakAt) workers[0].dispatchEvent(new ErrorEvent("error", { message: "told to break" }));
       if (memoryEvery !== undefined && turn % memoryEvery === 0) memory.push(await usedMemory());
-      await send();
+      await send(turnSamples);
     }
   }
   await done;
@@ -97,4 +115,4 @@ async function usedMemory(): Promise<number> {
   return (await measure.measureUserAgentSpecificMemory()).bytes;
 }
 
-Object.assign(window, { prepare, visit });
+Object.assign(window, { prepare, visit, visited: () => result });

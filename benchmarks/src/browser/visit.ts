@@ -33,3 +33,13 @@ export interface VisitOptions {
   /** The worker breaks after this many micro-turns. */
   readonly breakAt?: number;
 }
+
+/** What the page offers to the program that times it. */
+export interface TimedPage {
+  /** Reads the recording. */
+  prepare(): Promise<void>;
+  /** Resolves in a task after the last one of the conversation. */
+  visit(options: VisitOptions): Promise<void>;
+  /** What the last visit gave. */
+  visited(): Visit;
+}
