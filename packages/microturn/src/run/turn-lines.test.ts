@@ -1,4 +1,4 @@
-import type { TurnRecord } from "@microturn/core";
+import type { BackgroundActivity, TurnRecord } from "@microturn/core";
 import { describe, expect, it } from "vitest";
 import { inkFor } from "../io.js";
 import { Figures } from "./figures.js";
@@ -69,6 +69,38 @@ describe("TurnLines", () => {
     const [line] = lines.push(record(0, { timing: { late: true, slackMs: -31.4, stepTurns: 3 } }));
     expect(line).toContain("late by 31 ms");
     expect(line).toContain("3 micro-turns merged");
+  });
+
+  it("tells briefly what the background does, and counts what is beyond six", () => {
+    const lines = new TurnLines({ ink, every: false, turnMs: 200 });
+    const call = { delegation: "d", call: "c", name: "weather" };
+    const start = { type: "tool-call", ...call, arguments: { city: "Rome" }, irreversible: false } as const;
+    const turn = (index: number, background: readonly BackgroundActivity[]) =>
+      lines.push({ ...record(index), background }).map((line) => line.replace(/ +/g, " ").trim());
+    expect([
+      ...turn(0, [{ ...start, state: "queued", attempt: 1 }]),
+      ...turn(1, [{ ...start, state: "running", attempt: 2 }]),
+      ...turn(2, [{ type: "tool-result", ...call, outcome: "done", result: { text: "y".repeat(200) } }]),
+      ...turn(3, [{ type: "tool-result", ...call, outcome: "timed-out", error: "after \u001b[31m2 s" }]),
+      ...turn(4, [
+        { type: "background-delta", delegation: "d", text: "It rains." },
+        { type: "background-end", delegation: "d", outcome: "done" },
+      ]),
+    ]).toEqual([
+      '0:00.0 ···· 16 ms call weather {"city":"Rome"}, queued',
+      '0:00.2 ···· 16 ms call weather {"city":"Rome"}, try 2',
+      `0:00.4 ···· 16 ms weather done: {"text":"${"y".repeat(50)}…`,
+      "0:00.6 ···· 16 ms weather timed-out: after [31m2 s",
+      "0:00.8 ···· 16 ms the background tells: It rains.; the background: done",
+    ]);
+    const many = new Array(40).fill({ type: "background-delta", delegation: "d", text: "word" });
+    expect(turn(5, many)[0]).toMatch(/(the background tells: word; ){6}and 34 more of the background$/);
+  });
+
+  it("names the function of a delegation, with its arguments", () => {
+    const lines = new TurnLines({ ink, every: false, turnMs: 200 });
+    const delegation = { task: "weather", id: "d", name: "forecast", arguments: { days: 2 } };
+    expect(lines.push(record(0, { output: { delegation } }))[0]).toContain('delegates: weather (forecast {"days":2})');
   });
 
   it("shows the control tokens of the four output positions", () => {

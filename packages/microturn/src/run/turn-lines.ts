@@ -1,7 +1,13 @@
 // A session as lines of text: one per micro-turn that brings something, one for each quiet stretch between them.
 
-import type { TurnRecord } from "@microturn/core";
+import type { BackgroundActivity, TurnRecord } from "@microturn/core";
 import type { Ink } from "../io.js";
+import { briefJson, briefText } from "../viewer/page/brief.js";
+
+/** Of what the background tells in one micro-turn; the rest is counted. */
+const mostTold = 6;
+/** Characters of arguments, results and words. */
+const mostShown = 60;
 
 /** How to print. */
 export interface TurnLineOptions {
@@ -42,6 +48,7 @@ export class TurnLines {
       turn.output.text.trim() !== "" ||
       turn.output.delegation !== undefined ||
       turn.input.text.length > 0 ||
+      turn.background !== undefined ||
       turn.timing.late;
     if (!news && !this.#options.every) {
       this.#quietFrom ??= turn;
@@ -72,7 +79,8 @@ export class TurnLines {
       timing.stepTurns > 1 && !output.skipped ? ink.bad(`${timing.stepTurns} micro-turns merged`) : "",
       output.yielded ? "gives up the floor" : "",
       ...(output.unsaid ?? []).map(({ words }) => (words === "" ? "" : `did not say: ${printable(words)}`)),
-      output.delegation === undefined ? "" : `delegates: ${printable(output.delegation.task)}`,
+      output.delegation === undefined ? "" : `delegates: ${taskOf(output.delegation)}`,
+      ...this.#told(turn.background ?? []),
       ...turn.input.text.map(
         (piece) => `${piece.source === "user" ? "typed" : "from the background"}: ${printable(piece.text)}`,
       ),
@@ -82,6 +90,40 @@ export class TurnLines {
       `${ink.user(this.#cell(printable(output.heard)))} ${ink.assistant(this.#cell(printable(output.text)))} `,
       `${ink.dim(step.padStart(7))}${notes.length === 0 ? "" : `  ${notes.join("; ")}`}`,
     ].join("");
+  }
+
+  /** What the background tells, one note for each, and a number for what is beyond the first. */
+  #told(activities: readonly BackgroundActivity[]): string[] {
+    const notes = activities.slice(0, mostTold).map((activity) => this.#note(activity));
+    if (activities.length > mostTold) notes.push(`and ${activities.length - mostTold} more of the background`);
+    return notes;
+  }
+
+  #note(activity: BackgroundActivity): string {
+    const { ink } = this.#options;
+    switch (activity.type) {
+      case "tool-call": {
+        const { name, state, attempt } = activity;
+        const begins = state === "running" ? "" : state === "queued" ? ", queued" : ", waits for approval";
+        const again = attempt > 1 ? `, try ${attempt}` : "";
+        return `call ${briefText(name, mostShown)} ${briefJson(activity.arguments, mostShown)}`.trim() + begins + again;
+      }
+      case "tool-progress":
+        return `call: ${briefText(activity.text, mostShown)}`;
+      case "tool-result": {
+        const { name, outcome, result, error } = activity;
+        const what = error === undefined ? briefJson(result, mostShown) : briefText(error, mostShown);
+        const note = `${briefText(name, mostShown)} ${outcome}${what === "" ? "" : `: ${what}`}`;
+        return outcome === "done" ? note : ink.bad(note);
+      }
+      case "background-delta":
+        return `the background tells: ${briefText(activity.text, mostShown)}`;
+      case "background-end": {
+        const error = activity.error === undefined ? "" : `: ${briefText(activity.error, mostShown)}`;
+        const note = `the background: ${activity.outcome}${error}`;
+        return activity.outcome === "failed" ? ink.bad(note) : note;
+      }
+    }
   }
 
   /** Four marks, one per output position; the decision four times when the engine does not show them. */
@@ -97,6 +139,12 @@ export class TurnLines {
     const width = this.#textColumns;
     return text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
   }
+}
+
+/** What is asked for; of a function, the call too. */
+function taskOf({ task, name, arguments: given }: NonNullable<TurnRecord["output"]["delegation"]>): string {
+  const call = name === undefined ? "" : `${briefText(name, mostShown)} ${briefJson(given, mostShown)}`.trim();
+  return [printable(task), call === "" ? "" : `(${call})`].filter((part) => part !== "").join(" ");
 }
 
 /** Text that can move no cursor and change no colour: control characters become spaces. */
