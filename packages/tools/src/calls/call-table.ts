@@ -14,7 +14,7 @@ import { CallsUnderWay } from "./calls-under-way.js";
 import { earlierEnding, loggedResult, unknownEnding } from "./earlier-calls.js";
 import { OngoingCall } from "./ongoing-call.js";
 import { type ReadTool, readTool } from "./read-tool.js";
-import { runAttempts } from "./run-attempts.js";
+import { leftBehindMs, runAttempts } from "./run-attempts.js";
 
 /** What a {@link CallTable} is made from. */
 export interface CallTableOptions {
@@ -27,8 +27,6 @@ export interface CallTableOptions {
   readonly allow?: AllowCall | undefined;
 }
 
-/** A tool that ignores its abort signal keeps its slot for so long, ms. */
-const leftBehindMs = 1000;
 /** `close` waits for logs to take the last results for so long, ms. */
 const closeMs = 5000;
 
@@ -70,6 +68,16 @@ export class CallTable {
     this.#clock = clock;
     this.#allow = allow;
     this.#slots = new CallSlots(concurrency, (name) => this.#tools.get(name)?.limits.concurrency ?? 1);
+  }
+
+  /**
+   * Brings in what the schemas of the tools need, so that nothing is loaded during a call.
+   *
+   * @throws TypeError if one of them cannot be used
+   */
+  async load(): Promise<void> {
+    const tools = [...this.#tools.values()];
+    await Promise.all(tools.flatMap(({ input, output }) => [input.load(), output?.load()]));
   }
 
   /** Calls that have a slot: those that run, and those left behind whose slots are not free yet. */

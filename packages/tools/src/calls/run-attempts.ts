@@ -2,7 +2,7 @@
 
 import type { Clock } from "@microturn/core";
 import { describe } from "../schema/json-value.js";
-import { pause } from "./abortable.js";
+import { orAborted, pause, settledWithin } from "./abortable.js";
 import type { JournalCall } from "./call-journal.js";
 import type { CallEnding } from "./call-request.js";
 import { unknownEnding } from "./earlier-calls.js";
@@ -10,11 +10,14 @@ import type { OngoingCall } from "./ongoing-call.js";
 import type { ReadTool } from "./read-tool.js";
 import { type AttemptEnd, startAttempt } from "./run-attempt.js";
 
+/** A tool that ignores its abort signal is waited for so long, ms; then it is left behind. */
+export const leftBehindMs = 1000;
 /** Longest pause between two tries, ms. */
 const longestPauseMs = 30_000;
 
 /**
- * Runs the tool of a call until it is done, or is not to be tried again: each pause is twice as long as the one before. A call that
+ * Runs the tool of a call until it is done, or is not to be tried again: each pause is twice as long as the one before, and a
+ * try that was given up has stopped before the next begins, if it does so within 1 s. A call that
  * was ended is not tried again, nor one without a sign of life, unless the rule's `when` asks for it. An irreversible one never is.
  *
  * @throws what appending to the log throws
@@ -61,7 +64,8 @@ export async function runAttempts(
     const pauseMs = Math.min(longestPauseMs, (tool.retry?.delayMs ?? 500) * 2 ** (n - 1));
     if (!isTriedAgain(call, end, n) || clock.now() + pauseMs >= untilMs) return endingOf(call, end);
     try {
-      await pause(pauseMs, clock, signal);
+      const stopped = settledWithin(call.settled, leftBehindMs, clock);
+      await orAborted(Promise.all([pause(pauseMs, clock, signal), stopped]), signal);
     } catch {
       return call.ended();
     }

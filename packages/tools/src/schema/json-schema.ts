@@ -23,14 +23,19 @@ export class JsonSchemaValidator {
   async validate(value: unknown): Promise<Validation> {
     const json = readJson(value, { maxBytes });
     if (!json.ok) return json;
-    this.#validator ??= this.#load();
-    const validator = await this.#validator;
+    const validator = await this.load();
     try {
       const { valid, errors } = validator.validate(json.value);
       return valid ? { ok: true, value: json.value } : { ok: false, problem: this.#describe(errors, json.value) };
     } catch (error) {
       return { ok: false, problem: `it cannot be compared with its schema: ${describe(error, 300)}` };
     }
+  }
+
+  /** Gets ready to validate. @throws TypeError if the schema itself cannot be used */
+  load(): Promise<Validator> {
+    this.#validator ??= this.#load();
+    return this.#validator;
   }
 
   async #load(): Promise<Validator> {

@@ -20,6 +20,8 @@ export interface ReadSchema {
    * @throws TypeError if there is none; the message names the fix
    */
   jsonSchema(): Promise<JsonSchema>;
+  /** Brings in what it takes to validate, so that nothing is loaded later. @throws TypeError if the schema itself cannot be used */
+  load(): Promise<void>;
   /** Whether a value fits; what is wrong is one line that begins with the path. Nothing that a model may send makes it throw. */
   validate(value: unknown): Promise<Validation>;
 }
@@ -42,6 +44,7 @@ export function readSchema(schema: Schema, options: { readonly input?: boolean }
   if (options.input !== true) return read;
   return {
     jsonSchema: async () => objectSchema(await read.jsonSchema()),
+    load: () => read.load(),
     validate: (value) => read.validate(value),
   };
 }
@@ -60,6 +63,7 @@ function readAnySchema(schema: unknown): ReadSchema {
 function readStandardSchema(standard: StandardProps): ReadSchema {
   return {
     jsonSchema: async () => standardJsonSchema(standard),
+    load: async () => {},
     async validate(value) {
       try {
         const result = await standard.validate(value);
@@ -107,14 +111,18 @@ function fix(vendor: string): string {
 }
 
 function readAiSchema(schema: AiSchema): ReadSchema {
-  let plain: ReadSchema | undefined;
+  let loading: Promise<ReadSchema> | undefined;
+  const plain = () => {
+    loading ??= Promise.resolve(schema.jsonSchema).then(readJsonSchema);
+    return loading;
+  };
   return {
     jsonSchema: async () => schema.jsonSchema,
+    async load() {
+      if (schema.validate === undefined) await (await plain()).load();
+    },
     async validate(value) {
-      if (schema.validate === undefined) {
-        plain ??= readJsonSchema(await schema.jsonSchema);
-        return plain.validate(value);
-      }
+      if (schema.validate === undefined) return (await plain()).validate(value);
       try {
         const result = await schema.validate(value);
         return result.success
@@ -141,7 +149,13 @@ function describeAiError(error: Error): string {
 
 function readJsonSchema(schema: JsonSchema): ReadSchema {
   const validator = new JsonSchemaValidator(schema);
-  return { jsonSchema: async () => schema, validate: (value) => validator.validate(value) };
+  return {
+    jsonSchema: async () => schema,
+    async load() {
+      await validator.load();
+    },
+    validate: (value) => validator.validate(value),
+  };
 }
 
 function objectSchema(schema: JsonSchema): JsonSchema {
