@@ -3,6 +3,7 @@
 import { make } from "../../viewer/page/dom.js";
 import { formatTime } from "../../viewer/page/session-view.js";
 import { joinText } from "../../viewer/page/words.js";
+import { lettersOf } from "./live-history.js";
 
 /** Who says it. `note` is said by nobody. */
 export type Speaker = "user" | "typed" | "assistant" | "note";
@@ -63,6 +64,20 @@ export class ConversationLog {
     this.#last.delete("assistant");
   }
 
+  /** Takes the last words of the assistant out again: their sound was given up before anybody heard it. */
+  takeBack(unheard: string): void {
+    let left = lettersOf(unheard);
+    const lines = [...this.#element.querySelectorAll<HTMLElement>(".said.assistant")];
+    for (let line = lines.pop(); line !== undefined && left > 0; line = lines.pop()) {
+      const words = line.querySelector<HTMLElement>(".words");
+      if (words === null) continue;
+      left = takeEnd(words, left);
+      if (words.textContent?.trim() === "") line.remove();
+    }
+    const last = this.#last.get("assistant");
+    if (last !== undefined && !last.words.isConnected) this.#last.delete("assistant");
+  }
+
   #newLine(speaker: Speaker, text: string, turnIndex: number): HTMLElement {
     const words = make("span", "words", text.trim());
     const who = make("span", "who", names[speaker]);
@@ -82,4 +97,18 @@ export class ConversationLog {
       this.#element.scrollTop = this.#element.scrollHeight;
     });
   }
+}
+
+/** Takes the last letters out of an element's own text, whatever spaces are between them. @returns how many there were too few */
+function takeEnd(element: HTMLElement, letters: number): number {
+  let left = letters;
+  for (const node of [...element.childNodes].reverse()) {
+    if (!(node instanceof Text)) continue;
+    let end = node.data.length;
+    while (left > 0 && end > 0) if (/\S/.test(node.data[--end])) left--;
+    if (end === node.data.length) break;
+    node.data = node.data.slice(0, end).trimEnd();
+    if (node.data === "") node.remove();
+  }
+  return left;
 }

@@ -46,6 +46,20 @@ describe("LiveHistory", () => {
     expect(history.userBar(7)).toBe(0.5);
   });
 
+  it("takes out what was said and not heard, whatever spaces are in it", () => {
+    const history = new LiveHistory();
+    history.begin(200);
+    for (const [index, text] of ["one", "two  three", " four"].entries())
+      history.push(turn(index, { text, speak: true }));
+    const said = () => history.said.map(({ text, turn }) => `${turn} ${text}`);
+    history.takeBack("");
+    expect(said()).toEqual(["0 one", "1 two  three", "2  four"]);
+    history.takeBack("three four");
+    expect(said()).toEqual(["0 one", "1 two"]);
+    history.takeBack("much more than was said");
+    expect(said()).toEqual([]);
+  });
+
   it("takes no more memory after hours, and shows nothing of long ago", () => {
     const history = new LiveHistory();
     history.begin(200);

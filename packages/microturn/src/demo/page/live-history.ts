@@ -78,6 +78,18 @@ export class LiveHistory {
     this.yielded[index % keptTurns] = 1;
   }
 
+  /** The last words of the assistant were given up before anybody heard them. */
+  takeBack(unheard: string): void {
+    let left = lettersOf(unheard);
+    for (let word = this.said.pop(); word !== undefined; word = this.said.pop()) {
+      let end = word.text.length;
+      while (left > 0 && end > 0) if (/\S/.test(word.text[--end])) left--;
+      const text = word.text.slice(0, end).trimEnd();
+      if (text !== "") this.said.push({ ...word, text });
+      if (left === 0) return;
+    }
+  }
+
   /** How loud the user is now: until the record of this micro-turn is there, it is all that is known of it. */
   hear(timeMs: number, level: number): void {
     const bar = Math.floor(timeMs / barMs);
@@ -116,6 +128,11 @@ export class LiveHistory {
       this.experts[at * size + e] = Math.max(0, Math.min(255, Math.round(expertLoad[e] * strength)));
     }
   }
+}
+
+/** Characters of a text that are no spaces: words are joined with more of those, or fewer, from place to place. */
+export function lettersOf(text: string): number {
+  return text.replace(/\s+/g, "").length;
 }
 
 /** Loudest sample of each bar. */

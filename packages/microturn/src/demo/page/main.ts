@@ -36,7 +36,10 @@ const events: TalkEvents = {
   onTurn: takeTurn,
   onHeard: (text, turnIndex) => log.add("user", text, turnIndex),
   onSaid: (text, turnIndex) => log.add("assistant", text, turnIndex),
-  onYield: (turnIndex) => {
+  onFlush: ({ reason, turnIndex, unheard }) => {
+    log.takeBack(unheard);
+    history.takeBack(unheard);
+    if (reason !== "yield") return;
     history.markYield(turnIndex);
     log.yield();
   },

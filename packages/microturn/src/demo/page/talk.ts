@@ -1,7 +1,7 @@
 // One conversation at a time: engine, session, microphone, loudspeaker and camera, from the press of a button to its end.
 
 import { type DeviceChange, type DeviceChoice, type WebEngine, webEngine } from "@microturn/backend-web";
-import { DuplexSession, type LoadProgress, type SessionTrace, type TurnRecord } from "@microturn/core";
+import { DuplexSession, type FlushEvent, type LoadProgress, type SessionTrace, type TurnRecord } from "@microturn/core";
 import { attachCamera, attachMicrophone, attachSpeaker, type Camera, type Microphone } from "@microturn/media";
 import { modelPicture } from "./model-picture.js";
 import { keepTime } from "./silence.js";
@@ -17,8 +17,8 @@ export interface TalkEvents {
   onTurn(turn: TurnRecord): void;
   onHeard(text: string, turnIndex: number): void;
   onSaid(text: string, turnIndex: number): void;
-  /** The assistant was cut off in mid-reply. */
-  onYield(turnIndex: number): void;
+  /** Sound was given up before it was heard, and with it the last words of the assistant, if there were any. */
+  onFlush(flush: FlushEvent): void;
   onDelegation(task: string): void;
   /** Microphone, camera or what can be done has changed. */
   onChange(): void;
@@ -205,7 +205,7 @@ export class Talk {
     session.on("turn-end", ({ turn }) => this.#events.onTurn(turn));
     session.on("heard-delta", ({ text, turnIndex }) => this.#events.onHeard(text, turnIndex));
     session.on("text-delta", ({ text, turnIndex }) => this.#events.onSaid(text, turnIndex));
-    session.on("yield", ({ turnIndex }) => this.#events.onYield(turnIndex));
+    session.on("flush", (flush) => this.#events.onFlush(flush));
     session.on("delegation", ({ task }) => {
       this.#events.onDelegation(task);
       if (session.capabilities.saysText) void session.deliver(noBackground).catch(() => {});
