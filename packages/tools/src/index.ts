@@ -1,5 +1,18 @@
 // The public names of @microturn/tools, written by hand: adding one is a decision.
 
+export {
+  type BackgroundModel,
+  type BackgroundModelOptions,
+  backgroundModel,
+  type RunningWork,
+  type Where,
+} from "./background-model.js";
+export { compactContext } from "./context/compact-context.js";
+export { backgroundPrompt } from "./context/prompt.js";
+export type { UndeliveredReason } from "./conversation/answer.js";
+export type { ApprovalContext, ApprovalRequest, Approve } from "./conversation/approvals.js";
+export { type ApproveByVoiceOptions, approveByVoice } from "./conversation/approve-by-voice.js";
+export type { Undelivered } from "./conversation/conversation.js";
 export type {
   ContextEntry,
   ContextImage,
@@ -14,6 +27,13 @@ export type {
   JobRun,
   LoggedEvent,
 } from "./jobs/job.js";
+export { type LocalJobsOptions, localJobs } from "./jobs/local-jobs.js";
+export {
+  type DelegationHandler,
+  type DelegationHandlerOptions,
+  delegationHandler,
+} from "./model/delegation-handler.js";
+export type { RedactedPlace, RedactionOptions } from "./redaction/redaction.js";
 export {
   type AiSchema,
   type AiValidation,

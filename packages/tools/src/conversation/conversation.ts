@@ -1,0 +1,361 @@
+// What belongs together for the background: the sessions of one user, one after the other, and the work that was asked for in them.
+// It outlives its sessions for a while, so that nothing is lost when a page is loaded again or a call breaks off.
+
+import type {
+  BackgroundActivity,
+  BackgroundAttachment,
+  Clock,
+  DelegationEvent,
+  DeliveryPolicy,
+  DuplexSession,
+} from "@microturn/core";
+import { compactContext } from "../context/compact-context.js";
+import type { Job, JobQueue } from "../jobs/job.js";
+import type { Redaction } from "../redaction/redaction.js";
+import type { Answer, UndeliveredReason } from "./answer.js";
+import type { Approvals } from "./approvals.js";
+import { SeenImages } from "./seen-images.js";
+import { type Ending, type SayFailure, Work, type WorkHost, type WorkOrder } from "./work.js";
+
+/** Words of an answer that did not enter, and never will. */
+export interface Undelivered {
+  readonly conversation: string;
+  readonly delegation: string;
+  readonly text: string;
+  readonly reason: UndeliveredReason;
+}
+
+/** What all conversations of a background share. */
+export interface ConversationSettings {
+  readonly jobs: JobQueue;
+  readonly clock: Clock;
+  readonly redaction: Redaction;
+  readonly approvals: Approvals;
+  readonly deliver: (delegation: DelegationEvent) => DeliveryPolicy;
+  readonly late: DeliveryPolicy | undefined;
+  readonly sayFailure: SayFailure | undefined;
+  readonly overlap: "parallel" | "replace";
+  readonly keepMs: number;
+  readonly contextChars: number | undefined;
+  readonly maxImages: number;
+  readonly onUndelivered: ((lost: Undelivered) => void) | undefined;
+}
+
+/** A session that is there. */
+interface Link {
+  readonly session: DuplexSession;
+  readonly tell: (activity: BackgroundActivity) => void;
+  readonly images: SeenImages;
+  readonly stops: (() => void)[];
+}
+
+/** Work under way at once, and work that is not done with: more is refused. */
+const maxUnderWay = 64;
+const maxWorks = 256;
+/** What is told while nobody is there, and kept for the next session. */
+const maxUntold = 256;
+const maxTaskLength = 4000;
+/** How long the end waits for workers to be told. */
+const closeMs = 2000;
+const tooMuch: Ending = { outcome: "superseded", reason: "other work took its place", words: "superseded" };
+
+export class Conversation implements WorkHost {
+  readonly name: string;
+  readonly jobs: JobQueue;
+  readonly clock: Clock;
+  readonly redaction: Redaction;
+  readonly approvals: Approvals;
+  readonly late: DeliveryPolicy | undefined;
+  readonly sayFailure: SayFailure | undefined;
+  readonly #settings: ConversationSettings;
+  readonly #kept: boolean;
+  readonly #forget: () => void;
+  /** Makes the ids of its jobs unlike those of a conversation of the same name before, or in another process. */
+  readonly #nonce = randomName();
+  /** The last one takes the results. */
+  readonly #links: Link[] = [];
+  readonly #works = new Set<Work>();
+  #untold: { readonly work: Work; readonly activity: BackgroundActivity }[] = [];
+  #count = 0;
+  #stopTimer: (() => void) | undefined;
+
+  /**
+   * @param name - undefined for the conversation of a single session, which ends with it
+   * @param forget - called when nothing is left of it
+   */
+  constructor(name: string | undefined, settings: ConversationSettings, forget: () => void) {
+    this.name = name ?? this.#nonce;
+    this.#kept = name !== undefined;
+    this.#forget = forget;
+    this.#settings = settings;
+    this.jobs = settings.jobs;
+    this.clock = settings.clock;
+    this.redaction = settings.redaction;
+    this.approvals = settings.approvals;
+    this.late = settings.late;
+    this.sayFailure = settings.sayFailure;
+  }
+
+  /** Work that is not over. */
+  get running(): readonly Work[] {
+    return [...this.#works].filter((work) => !work.over);
+  }
+
+  /** Whether a session is part of it. */
+  has(session: DuplexSession): boolean {
+    return this.#links.some((link) => link.session === session);
+  }
+
+  /** A session begins, and takes the results from now on. */
+  attach(session: DuplexSession, tell: (activity: BackgroundActivity) => void): BackgroundAttachment {
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+    const link: Link = { session, tell, images: new SeenImages(this.#settings.maxImages), stops: [] };
+    this.#links.push(link);
+    link.stops.push(
+      session.on("delegation", (event) => this.#delegated(link, event)),
+      session.on("turn-end", ({ turn }) => {
+        link.images.see(turn.input.images, turn.index);
+        if (this.#works.size > 0) this.#turn();
+      }),
+      session.on("rewind", ({ turnIndex }) => this.#rewind(link, turnIndex)),
+      session.on("session-end", () => this.#detach(link)),
+    );
+    for (const { work, activity } of this.#untold.splice(0)) this.tell(work, activity);
+    this.#pump();
+    return {
+      close: async () => {
+        this.#detach(link);
+        if (!this.#kept && this.#links.length === 0) await this.#ending;
+      },
+    };
+  }
+
+  /** Gives up work. @returns false if there is none of this name */
+  async cancel(delegation: string, reason: string): Promise<boolean> {
+    const work = this.#find(delegation, () => true);
+    if (work === undefined) return false;
+    await work.cancel({ outcome: "cancelled", reason, words: "cancelled" });
+    // Work that is done may still have something to say.
+    work.answer.withdraw("cancelled");
+    return true;
+  }
+
+  /** Whether it has work of a name that may be cancelled. */
+  knows(delegation: string): boolean {
+    return this.#find(delegation, () => true) !== undefined;
+  }
+
+  /** Ends it all; resolves once the workers have been told, or after 2 s. */
+  async close(words: UndeliveredReason): Promise<void> {
+    this.#stopTimer?.();
+    for (const link of [...this.#links]) for (const stop of link.stops.splice(0)) stop();
+    this.#links.length = 0;
+    await this.#endAll(words);
+  }
+
+  // --- what work needs ---
+
+  target(answer: Answer): DuplexSession | undefined {
+    const { session, name } = answer.to;
+    // A service takes the result of its call itself, as long as it is there.
+    if (name !== undefined && this.has(session) && !session.closed) return session;
+    return this.session();
+  }
+
+  session(): DuplexSession | undefined {
+    return this.#links.findLast(({ session }) => !session.closed)?.session;
+  }
+
+  tell(work: Work, activity: BackgroundActivity): void {
+    const { session, id } = work.order;
+    const link = this.#links.find((one) => one.session === session) ?? this.#links.at(-1);
+    if (link !== undefined && !link.session.closed) {
+      link.tell(link.session === session ? activity : { ...activity, delegation: id });
+    } else if (this.#kept) {
+      this.#untold.push({ work, activity });
+      if (this.#untold.length > maxUntold) this.#untold.shift();
+    }
+  }
+
+  drop(earlier: string, by: Work): void {
+    const work = this.#find(earlier, (one) => one !== by && !one.over);
+    void work?.cancel({
+      outcome: "superseded",
+      reason: `the work for ${by.order.name} took its place`,
+      words: "superseded",
+    });
+  }
+
+  undelivered({ to }: Answer, text: string, reason: UndeliveredReason): void {
+    const { onUndelivered } = this.#settings;
+    try {
+      onUndelivered?.({ conversation: this.name, delegation: to.delegation, text, reason });
+    } catch (error) {
+      // As for any event target: it disturbs nobody else.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  changed(): void {
+    this.#tidy();
+  }
+
+  over(): void {
+    this.#tidy();
+  }
+
+  // --- what happens in a session ---
+
+  #delegated(link: Link, event: DelegationEvent): void {
+    if (this.#settings.overlap === "replace" && event.name === undefined) this.#replaceAll();
+    const running = this.running;
+    if (running.length >= maxUnderWay || this.#works.size >= maxWorks) {
+      this.#refuse(link, event);
+      return;
+    }
+    const known = new Set(Array.from(this.#works, ({ order }) => order.name));
+    const n = ++this.#count;
+    const order: WorkOrder = {
+      id: `${this.name}/${this.#kept ? `${this.#nonce}.` : ""}${n}/${event.id}`,
+      conversation: this.name,
+      name: known.has(event.id) ? `${event.id}~${n}` : event.id,
+      ...{ event, session: link.session, policy: this.#settings.deliver(event) },
+    };
+    const underWay = running
+      .filter((work) => !work.ending)
+      .map(({ order: { name, event } }) => ({ delegation: name, task: event.task.slice(0, maxTaskLength) }));
+    const work = new Work(order, this);
+    this.#works.add(work);
+    work.start(() => this.#jobOf(order, link, underWay));
+  }
+
+  async #jobOf(order: WorkOrder, link: Link, underWay: Job["context"]["underWay"]): Promise<Job> {
+    const { event, session } = order;
+    const { turnDurationMs } = session.capabilities;
+    const { contextChars } = this.#settings;
+    const said = event.conversation.map(({ speaker, text, turnIndex }) => ({
+      ...{ speaker, text, timeMs: turnIndex * turnDurationMs },
+    }));
+    const context = compactContext(said, contextChars === undefined ? {} : { maxChars: contextChars });
+    return {
+      id: order.id,
+      conversation: order.conversation,
+      delegation: {
+        ...{ id: order.name, task: event.task.slice(0, maxTaskLength) },
+        ...(event.name === undefined ? {} : { name: event.name }),
+        ...(event.arguments === undefined ? {} : { arguments: event.arguments }),
+      },
+      // An image that cannot be written is not worth the work.
+      context: { ...context, images: await link.images.encode().catch(() => []), underWay },
+    };
+  }
+
+  /** Calls of functions come several at a time, and each wants its result: they replace nothing, and nothing replaces them. */
+  #replaceAll(): void {
+    for (const work of this.#works) {
+      if (work.order.event.name !== undefined) continue;
+      void work.cancel(tooMuch);
+      work.answer.withdraw("superseded");
+    }
+  }
+
+  #refuse(link: Link, { id, name }: DelegationEvent): void {
+    const error = `more than ${maxUnderWay} delegations are under way, or ${maxWorks} are not done with`;
+    link.tell({ type: "background-end", delegation: id, outcome: "failed", error });
+    if (name === undefined) return;
+    try {
+      link.session.deliver(`The call failed: ${error}`, "now", { delegation: id }).catch(() => {});
+    } catch {
+      // It ends, or has as many results waiting as it can hold.
+    }
+  }
+
+  #turn(): void {
+    for (const { answer } of this.#works) answer.forget();
+    this.#pump();
+  }
+
+  /** Goes on with all answers, those that have waited longest first. */
+  #pump(): void {
+    const waiting = Array.from(this.#works, ({ answer }) => answer).filter(({ next }) => next !== undefined);
+    if (waiting.length === 0) return;
+    for (const answer of waiting.sort((a, b) => (a.next ?? 0) - (b.next ?? 0))) answer.pump();
+  }
+
+  /** What was asked for after the border never was; what entered after it never did. */
+  #rewind({ session, images }: Link, turn: number): void {
+    images.rewind(turn);
+    for (const work of [...this.#works]) {
+      if (work.order.session === session && work.order.event.turnIndex >= turn) {
+        void work.undo({ outcome: "cancelled", reason: "the session went back to before it", words: "rewind" });
+      } else work.answer.rewind(session, turn);
+    }
+  }
+
+  #detach(link: Link): void {
+    const at = this.#links.indexOf(link);
+    if (at < 0) return;
+    this.#links.splice(at, 1);
+    for (const stop of link.stops.splice(0)) stop();
+    if (this.#links.length > 0) {
+      this.#pump();
+    } else if (this.#kept) {
+      const untilMs = this.clock.now() + this.#settings.keepMs;
+      this.#stopTimer = this.clock.setTimer(() => void this.#endAll("expired"), untilMs);
+      this.#tidy();
+    } else {
+      this.#ending = this.#endAll("session-end");
+    }
+  }
+
+  // --- the end ---
+
+  #ending: Promise<void> = Promise.resolve();
+
+  async #endAll(words: UndeliveredReason): Promise<void> {
+    this.#stopTimer = undefined;
+    this.#untold = [];
+    const ending: Ending = { outcome: "cancelled", reason: reasons[words] ?? words, words };
+    const stopped = Promise.allSettled(Array.from(this.#works, (work) => work.stop(ending)));
+    await new Promise<void>((resolve) => {
+      const cancel = this.clock.setTimer(resolve, this.clock.now() + closeMs);
+      void stopped.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+    this.#works.clear();
+    this.#tidy();
+  }
+
+  #tidy(): void {
+    for (const work of this.#works) if (work.over && work.answer.empty) this.#works.delete(work);
+    if (this.#links.length > 0 || this.#works.size > 0 || this.#untold.length > 0) return;
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+    this.#forget();
+  }
+
+  /** The latest work of a name. */
+  #find(delegation: string, fits: (work: Work) => boolean): Work | undefined {
+    return [...this.#works].findLast(
+      (work) =>
+        (work.order.name === delegation || work.order.event.id === delegation || work.order.id === delegation) &&
+        fits(work),
+    );
+  }
+}
+
+const reasons: Partial<Record<UndeliveredReason, string>> = {
+  "session-end": "the session has ended",
+  expired: "the user has not come back",
+  closed: "the background was closed",
+};
+
+function randomName(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

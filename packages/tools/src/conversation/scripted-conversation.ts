@@ -1,0 +1,113 @@
+// For tests: sessions over a scripted engine on a fake clock, and jobs that do what a test says.
+
+import {
+  type Background,
+  type BackgroundActivity,
+  type Delegation,
+  DuplexSession,
+  type DuplexSessionOptions,
+  type EngineCapabilities,
+  type TextInput,
+} from "@microturn/core";
+import { type FakeClock, type Script, scriptedEngine } from "@microturn/core/testing";
+import type { JobHandler, JobRun } from "../jobs/job.js";
+
+/** A text that entered, and the micro-turn in which it did. */
+export interface EnteredText extends TextInput {
+  readonly turn: number;
+}
+
+/** What a test does with a session. */
+export interface ScriptedSession {
+  readonly session: DuplexSession;
+  /** What entered, in order; a rewind takes back what entered after its border. */
+  readonly entered: readonly EnteredText[];
+  readonly told: readonly BackgroundActivity[];
+  /** Lets micro-turns pass in which the user says `heard`, if anything. */
+  turns(count: number, heard?: string): Promise<void>;
+  /** Lets one micro-turn pass in which the model delegates. */
+  delegate(delegation: Delegation): Promise<void>;
+}
+
+/** Opens a session. Its model says nothing by itself; it reads what enters, and speaks for `speaks` micro-turns then. */
+export async function openScripted(
+  background: Background,
+  clock: FakeClock,
+  options: Partial<Omit<DuplexSessionOptions, "engine" | "clock">> & {
+    readonly capabilities?: Partial<EngineCapabilities>;
+    readonly speaks?: number;
+  } = {},
+): Promise<ScriptedSession> {
+  const { capabilities = {}, speaks = 0, ...rest } = options;
+  let next: { readonly heard?: string; readonly delegation?: Delegation } = {};
+  const entered: EnteredText[] = [];
+  const told: BackgroundActivity[] = [];
+  const script: Script = ({ index, text }, memory) => {
+    entered.push(...text.filter(({ source }) => source === "background").map((one) => ({ ...one, turn: index })));
+    const heard = next.heard ?? "";
+    if (heard !== "") memory.left = 0;
+    else if (text.some(({ silent }) => silent !== true)) memory.left = speaks;
+    const left = Number(memory.left ?? 0);
+    memory.left = Math.max(0, left - 1);
+    const spoken = left > 0 ? { decision: "speak" as const, speech: 0.1, text: "word" } : {};
+    return { ...spoken, heard, ...(next.delegation === undefined ? {} : { delegation: next.delegation }) };
+  };
+  const engine = scriptedEngine({ script, capabilities, clock, keepSteps: false });
+  const session = await DuplexSession.open({ engine, background, clock, ...rest });
+  const types = ["tool-call", "tool-progress", "tool-result", "background-delta", "background-end"] as const;
+  for (const type of types) {
+    session.on(type, ({ turnIndex: _, timeMs: __, ...activity }) => told.push(activity as BackgroundActivity));
+  }
+  session.on("rewind", ({ turnIndex }) => {
+    const kept = entered.filter(({ turn }) => turn < turnIndex);
+    entered.splice(0, entered.length, ...kept);
+  });
+  const turn = async () => {
+    await clock.advance(200);
+    if (session.closed) return;
+    session.writeAudio(new Float32Array(3200));
+    await clock.advance(0);
+  };
+  return {
+    session,
+    entered,
+    told,
+    async turns(count, heard) {
+      for (let i = 0; i < count; i++) {
+        next = heard === undefined ? {} : { heard };
+        await turn();
+        next = {};
+      }
+    },
+    async delegate(delegation) {
+      next = { delegation };
+      await turn();
+      next = {};
+    },
+  };
+}
+
+/** Does each job by its task: those that a test has not written answer with their task. */
+export function jobsByTask(tasks: Readonly<Record<string, JobHandler>> = {}): JobHandler {
+  return async (run) => {
+    const work = tasks[run.job.delegation.task] ?? ((one: JobRun) => answer(one, `About ${run.job.delegation.task}.`));
+    await work(run);
+  };
+}
+
+/** Says something and is done. */
+export async function answer(run: JobRun, ...words: readonly string[]): Promise<void> {
+  for (const text of words) await run.append({ type: "delta", text });
+  await run.append({ type: "end", outcome: "done" });
+}
+
+/** Works until it is cancelled, and says so in the log. */
+export function untilCancelled(run: JobRun): Promise<void> {
+  return new Promise((resolve, reject) => {
+    run.signal.addEventListener("abort", () => resolve());
+    run.onMessage((message) => {
+      if (message.type !== "cancel") return;
+      run.append({ type: "end", outcome: message.outcome, error: message.reason }).then(resolve, reject);
+    });
+  });
+}
