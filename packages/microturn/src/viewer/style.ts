@@ -7,6 +7,7 @@ export const palette = `
   --page: #f6f6f4; --surface: #ffffff; --border: #e3e2de; --text: #1d2126; --muted: #646b75;
   --grid: #f1f0ed; --grid-strong: #dfdeda;
   --user: #1f6feb; --assistant: #c2440e; --listen: #b9c7dd; --delegate: #7a3fd1;
+  --done: #1b7f4c; --approval: #b06a00;
   --budget: #7b8794; --late: #d1242f; --select: #1f6feb; --cursor: #1d2126;
   --heat: #f3f2ef, #f6d9a8, #ee9b4d, #c9481f, #7d1d1a;
   font: 14px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
@@ -16,6 +17,7 @@ export const palette = `
     --page: #101215; --surface: #181b20; --border: #2b3038; --text: #e8eaed; --muted: #9aa3af;
     --grid: #1f232a; --grid-strong: #323842;
     --user: #6ea8fe; --assistant: #ff9460; --listen: #3c4a61; --delegate: #b691ff;
+    --done: #55c98a; --approval: #f0b429;
     --budget: #77828f; --late: #ff6b6b; --select: #6ea8fe; --cursor: #f3f4f6;
     --heat: #1d2127, #4d2a1f, #9c451d, #ec8a35, #ffe0a3;
   }
@@ -59,11 +61,28 @@ kbd { font: inherit; border: 1px solid var(--border); border-radius: 4px; paddin
 .lane-label strong { font-size: 13px; font-weight: 600; line-height: 1.2; }
 .lane-label small { font-size: 11px; color: var(--muted); line-height: 1.25; }
 .lane-ruler small, .lane-heard small, .lane-said small, .lane-decision small, .lane-delegation small { display: none; }
+.lane-background { justify-content: flex-start; padding-top: 6px; }
+.lane-background strong { color: var(--delegate); }
 .lane-user strong, .lane-heard strong { color: var(--user); }
 .lane-assistant strong, .lane-said strong { color: var(--assistant); }
 .canvases { position: relative; min-width: 0; overflow: hidden; }
 .canvases canvas { display: block; }
 #overlay { position: absolute; inset: 0; touch-action: pan-y; cursor: crosshair; }
+#tip { position: absolute; z-index: 1; max-width: min(460px, 90%); padding: 7px 10px; pointer-events: none; font-size: 12px; background: var(--surface); border: 1px solid var(--muted); border-radius: 7px; overflow-wrap: anywhere; }
+#tip p { margin: 0; } #tip p:first-child { font-weight: 600; }
+#legend { display: flex; flex-wrap: wrap; gap: 3px 16px; margin: 0; padding: 8px 14px; list-style: none; border-top: 1px solid var(--border); font-size: 12px; color: var(--muted); }
+#legend[hidden] { display: none; }
+.swatch { display: inline-block; width: 16px; height: 10px; margin-right: 6px; }
+.swatch-work { background: color-mix(in srgb, var(--delegate) 20%, transparent); border-left: 2px solid var(--delegate); }
+.swatch-queued { border: 1px solid var(--muted); }
+.swatch-approval { border: 1px solid var(--approval); background: color-mix(in srgb, var(--approval) 20%, transparent); }
+.swatch-running { background: color-mix(in srgb, var(--delegate) 38%, transparent); }
+.swatch-done, .swatch-failed, .swatch-stopped, .swatch-unknown { border-right: 4px solid var(--done); background: color-mix(in srgb, var(--done) 38%, transparent); }
+.swatch-failed { border-color: var(--late); background: color-mix(in srgb, var(--late) 38%, transparent); }
+.swatch-stopped { border-color: var(--muted); background: color-mix(in srgb, var(--muted) 38%, transparent); }
+.swatch-unknown { border-color: var(--approval); background: color-mix(in srgb, var(--approval) 38%, transparent); }
+.swatch-delta { width: 2px; background: var(--delegate); }
+.swatch-entry { width: 0; height: 0; border: 5px solid transparent; border-top-width: 0; border-bottom: 9px solid var(--assistant); }
 .overview { grid-column: 2; border-top: 1px solid var(--border); overflow: hidden; }
 .overview-label { border-right: 1px solid var(--border); border-top: 1px solid var(--border); }
 #overview { display: block; cursor: grab; touch-action: none; }
@@ -75,6 +94,7 @@ kbd { font: inherit; border: 1px solid var(--border); border-radius: 4px; paddin
 .line .time { color: var(--muted); font-variant-numeric: tabular-nums; }
 .line.user .who { color: var(--user); font-weight: 600; }
 .line.assistant .who { color: var(--assistant); font-weight: 600; }
+.line.background .who { color: var(--delegate); font-weight: 600; }
 .words { overflow-wrap: anywhere; }
 .turn-head { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: center; margin-bottom: 10px; }
 .badge { font-size: 12px; padding: 1px 9px; border-radius: 9px; border: 1px solid currentColor; }
@@ -87,6 +107,14 @@ kbd { font: inherit; border: 1px solid var(--border); border-radius: 4px; paddin
 .stage-0 { background: var(--user); } .stage-1 { background: var(--listen); }
 .stage-2 { background: var(--assistant); } .stage-3 { background: var(--delegate); } .stage-4 { background: var(--budget); }
 .stages { margin-bottom: 14px; }
+#inspector .background { margin-bottom: 14px; font-size: 13px; }
+.background p { margin: 0; overflow-wrap: anywhere; }
+.work, .call { border-left: 3px solid var(--delegate); padding: 2px 0 2px 10px; margin: 6px 0; }
+.work > p:first-child, .call > p:first-child { font-weight: 600; }
+.told { margin: 4px 0; padding-left: 13px; } .told > p:first-child { color: var(--muted); }
+.outcome-done, .outcome-answered { border-color: var(--done); } .outcome-failed, .outcome-timed-out { border-color: var(--late); }
+.outcome-unknown { border-color: var(--approval); }
+.outcome-cancelled, .outcome-rejected, .outcome-superseded { border-color: var(--muted); }
 .expert-grid { display: flex; flex-wrap: wrap; gap: 6px 18px; }
 .expert-row { display: inline-flex; gap: 3px; align-items: flex-end; font-size: 11px; }
 .expert-row > .muted { min-width: 14px; }

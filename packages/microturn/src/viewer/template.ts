@@ -36,7 +36,7 @@ export function template({ style, script, data, policy }: TemplateParts): string
 <button id="zoom-in" type="button" aria-label="Zoom in">+</button>
 <button id="fit" type="button">Whole session</button>
 </span>
-<span class="keys"><kbd>space</kbd> play &nbsp;<kbd>←</kbd> <kbd>→</kbd> micro-turn &nbsp;<kbd>n</kbd> <kbd>p</kbd> next, previous change &nbsp;<kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom</span>
+<span class="keys"><span id="background-keys" hidden><kbd>b</kbd> <kbd>B</kbd> background &nbsp;</span><kbd>space</kbd> play &nbsp;<kbd>←</kbd> <kbd>→</kbd> micro-turn &nbsp;<kbd>n</kbd> <kbd>p</kbd> next, previous change &nbsp;<kbd>+</kbd> <kbd>−</kbd> <kbd>0</kbd> zoom</span>
 </div>
 <div id="failure" role="alert"></div>
 <div class="stage">
@@ -44,10 +44,12 @@ export function template({ style, script, data, policy }: TemplateParts): string
 <div class="canvases">
 <canvas id="lanes" aria-hidden="true"></canvas>
 <canvas id="overlay" tabindex="0" role="img" aria-label="Time line of the session. The arrow keys move from micro-turn to micro-turn; the inspector below tells all about the chosen one."></canvas>
+<div id="tip" aria-hidden="true" hidden></div>
 </div>
 <div class="overview-label lane-label"><strong>Overview</strong></div>
 <div class="overview"><canvas id="overview" height="40" aria-hidden="true"></canvas></div>
 </div>
+<ul id="legend" hidden></ul>
 </section>
 <div class="columns">
 <section class="card panel" aria-label="Chosen micro-turn"><div id="inspector"></div></section>

@@ -1,6 +1,7 @@
 // From a trace to what the page draws: joins the sound, places it in time, names the stages.
 
 import { type SessionTrace, type TraceTurn, traceAudio } from "@microturn/core";
+import { backgroundOf } from "./background-from-trace.js";
 import type { SessionView, Span, TurnView } from "./session-view.js";
 
 /**
@@ -39,6 +40,7 @@ export function viewOfTrace({ header, turns: records }: SessionTrace): SessionVi
       ...expertsOf(record, header.experts),
     };
   });
+  const background = backgroundOf(records, turnMs);
   return {
     title: header.engine === undefined ? "Microturn session" : `Session with ${header.engine.model}`,
     facts: factsOf(header),
@@ -47,7 +49,8 @@ export function viewOfTrace({ header, turns: records }: SessionTrace): SessionVi
     user: { sampleRate: header.inputSampleRate, samples: user },
     assistant: { sampleRate: header.outputSampleRate, samples: assistant },
     turns,
-    delegations: delegationSpans(records, turnMs),
+    delegations: background === undefined ? delegationSpans(records, turnMs) : [],
+    ...(background === undefined ? {} : { background }),
     ...(header.experts === undefined ? {} : { expertShape: header.experts }),
   };
 }

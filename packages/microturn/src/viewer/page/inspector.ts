@@ -1,5 +1,7 @@
 // One micro-turn in full: what came in, what went out, where the time went, which experts worked.
 
+import { backgroundPanel } from "./background-panel.js";
+import { newsOf } from "./background-words.js";
 import { make } from "./dom.js";
 import { formatTime, type SessionView, stepMs, type TurnView } from "./session-view.js";
 
@@ -11,6 +13,7 @@ export function describeTurn(view: SessionView, turn: TurnView): string {
   if (turn.heard !== "") parts.push(`heard “${turn.heard.trim()}”`);
   if (turn.said !== "") parts.push(`said “${turn.said.trim()}”`);
   if (turn.delegation !== undefined) parts.push(`delegated “${turn.delegation}”`);
+  if (view.background !== undefined) parts.push(...newsOf(view.background, turn.index, view.turnMs));
   parts.push(`${stepMs(turn).toFixed(1)} ms${turn.late ? ", late" : ""}`);
   return parts.join(", ");
 }
@@ -47,7 +50,9 @@ export function showTurn(panel: HTMLElement, view: SessionView, turn: TurnView):
     turn.slackMs === undefined,
   );
 
-  panel.replaceChildren(head, facts, stages(view, turn));
+  const background =
+    view.background === undefined ? undefined : backgroundPanel(view.background, turn.index, view.turnMs);
+  panel.replaceChildren(head, facts, ...(background === undefined ? [] : [background]), stages(view, turn));
   if (turn.experts !== undefined && view.expertShape !== undefined) {
     panel.append(experts(turn.experts, view.expertShape));
   }

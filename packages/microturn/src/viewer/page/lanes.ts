@@ -1,5 +1,7 @@
 // The lanes of the time line, top to bottom. Each draws its part of the visible stretch and nothing else.
 
+import { backgroundAt, drawBackground } from "./background-lane.js";
+import { rowsOf } from "./background-rows.js";
 import type { Pyramid } from "./pyramid.js";
 import { formatTime, type SessionView, stepMs } from "./session-view.js";
 import type { Theme } from "./theme.js";
@@ -23,6 +25,8 @@ export interface Lane {
   readonly hint: string;
   readonly height: number;
   draw(g: CanvasRenderingContext2D, scene: Scene, theme: Theme): void;
+  /** What lies at a place of the lane, in lines of text. */
+  tellAt?(scene: Scene, x: number, y: number): string[] | undefined;
 }
 
 /** The lanes that a session has something to show in. */
@@ -68,6 +72,17 @@ export function lanesOf(view: SessionView): Lane[] {
       hint: "work handed to the background",
       height: 30,
       draw: drawDelegations,
+    });
+  }
+  if (view.background !== undefined) {
+    const rows = rowsOf(view.background);
+    lanes.push({
+      id: "background",
+      label: "Background",
+      hint: "work handed over, its calls, and where its words entered",
+      height: Math.max(30, rows.height),
+      draw: (g, { window }, theme) => drawBackground(g, window, theme, rows),
+      tellAt: ({ view: { turnMs }, window }, x, y) => backgroundAt(rows, window, turnMs, x, y),
     });
   }
   lanes.push({

@@ -2,6 +2,7 @@
 
 import { LevelMeter, speechSegments } from "../../summary/speech-activity.js";
 import { percentile, summarise } from "../../summary/summary.js";
+import { backgroundLines, nextNews, showLegend } from "./background-panel.js";
 import { showConversation } from "./conversation.js";
 import { element, make } from "./dom.js";
 import { describeTurn, showTurn } from "./inspector.js";
@@ -43,6 +44,7 @@ export function mount(view: SessionView): void {
       top: element("overlay", HTMLCanvasElement),
       overview: element("overview", HTMLCanvasElement),
       labels: element("labels", HTMLElement),
+      tip: element("tip", HTMLElement),
     },
     { onPick: (timeMs) => seek(timeMs) },
   );
@@ -113,7 +115,8 @@ export function mount(view: SessionView): void {
   const audible = [element("hear-user", HTMLInputElement), element("hear-assistant", HTMLInputElement)] as const;
   audible[0].addEventListener("change", () => player.setAudible(0, audible[0].checked));
   audible[1].addEventListener("change", () => player.setAudible(1, audible[1].checked));
-  showConversation(element("conversation", HTMLElement), heard, said, (turn) => seek(turn * view.turnMs));
+  const lines = view.background === undefined ? [] : backgroundLines(view.background, view.turnMs);
+  showConversation(element("conversation", HTMLElement), heard, said, lines, (turn) => seek(turn * view.turnMs));
 
   const keys: Record<string, () => void> = {
     " ": toggle,
@@ -130,6 +133,17 @@ export function mount(view: SessionView): void {
     n: () => nextChange(1),
     p: () => nextChange(-1),
   };
+  if (view.background !== undefined) {
+    const { background } = view;
+    const toNews = (direction: 1 | -1) => {
+      const turn = nextNews(background, selected, direction);
+      if (turn !== undefined) seek(turn * view.turnMs);
+    };
+    keys.b = () => toNews(1);
+    keys.B = () => toNews(-1);
+    showLegend(element("legend", HTMLElement), background);
+    element("background-keys", HTMLElement).hidden = false;
+  }
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target;
@@ -185,7 +199,7 @@ function showFacts(view: SessionView): void {
     late: view.turns.filter((turn) => turn.late).length,
   });
   const speaking = speechSegments(assistantLevels).reduce((sum, part) => sum + part.endMs - part.startMs, 0);
-  const figures: readonly (readonly [string, string])[] = [
+  const figures: (readonly [string, string])[] = [
     [formatTime(view.durationMs).slice(0, -2), "length"],
     [String(view.turns.length), "micro-turns"],
     [String(summary.replies), summary.replies === 1 ? "reply" : "replies"],
@@ -197,6 +211,19 @@ function showFacts(view: SessionView): void {
     [Number.isNaN(summary.stepP99Ms) ? "–" : `${summary.stepP99Ms.toFixed(1)} ms`, "step time p99"],
     [String(summary.late), "late"],
   ];
+  if (view.background !== undefined) {
+    const { works } = view.background;
+    const calls = works.flatMap((work) => work.calls);
+    const failed = calls.filter(({ outcome }) => outcome === "failed" || outcome === "timed-out").length;
+    const waits = works.flatMap(({ entries }) =>
+      entries.flatMap(({ told, turn }) => (told === undefined ? [] : [turn - told.turn])),
+    );
+    figures.push([String(works.length), "delegated"], [String(calls.length), calls.length === 1 ? "call" : "calls"]);
+    if (failed > 0) figures.push([String(failed), failed === 1 ? "failed call" : "failed calls"]);
+    if (waits.length > 0) {
+      figures.push([`${((percentile(waits, 0.5) * view.turnMs) / 1000).toFixed(1)} s`, "median wait to enter"]);
+    }
+  }
   element("figures", HTMLElement).append(
     ...figures.map(([value, name]) => make("div", "figure", [make("b", "", value), make("span", "muted", name)])),
   );

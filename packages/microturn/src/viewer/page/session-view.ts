@@ -1,5 +1,7 @@
 // What the page draws: a session as plain arrays, whatever file it came from.
 
+import type { BackgroundView } from "./background-view.js";
+
 /** One voice of the session, mono, from time 0 as it sounded. */
 export interface Voice {
   readonly sampleRate: number;
@@ -50,7 +52,10 @@ export interface SessionView {
   readonly user: Voice;
   readonly assistant: Voice;
   readonly turns: readonly TurnView[];
+  /** Where the session tells nothing else of the work that it handed over. */
   readonly delegations: readonly Span[];
+  /** Absent where the trace knows of none. */
+  readonly background?: BackgroundView;
   readonly expertShape?: readonly [layers: number, experts: number];
 }
 

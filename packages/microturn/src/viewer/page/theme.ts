@@ -10,6 +10,8 @@ const names = [
   "--assistant",
   "--listen",
   "--delegate",
+  "--done",
+  "--approval",
   "--budget",
   "--late",
   "--select",

@@ -1,6 +1,7 @@
 // The time line: one canvas for the lanes, one above it for what moves (cursor, chosen micro-turn), and an overview.
 
 import { drawGrid, type Lane, lanesOf, type Scene } from "./lanes.js";
+import { showTip } from "./pointer-tip.js";
 import type { Pyramid } from "./pyramid.js";
 import { readTheme, type Theme } from "./theme.js";
 import type { TimeWindow } from "./time-window.js";
@@ -23,11 +24,18 @@ export class Timeline {
   #cursorMs = 0;
   #selected = 0;
   #hoverX: number | undefined;
+  readonly #tip: HTMLElement;
   #dirty = { base: true, top: true };
 
   constructor(
     scene: Scene,
-    canvases: { base: HTMLCanvasElement; top: HTMLCanvasElement; overview: HTMLCanvasElement; labels: HTMLElement },
+    canvases: {
+      base: HTMLCanvasElement;
+      top: HTMLCanvasElement;
+      overview: HTMLCanvasElement;
+      labels: HTMLElement;
+      tip: HTMLElement;
+    },
     events: TimelineEvents,
   ) {
     this.#scene = scene;
@@ -37,6 +45,7 @@ export class Timeline {
     this.#top = context(canvases.top);
     this.#overview = context(canvases.overview);
     this.#theme = readTheme(document.documentElement);
+    this.#tip = canvases.tip;
     this.#labels(canvases.labels);
     this.#listen(canvases.top, canvases.overview, events);
     new ResizeObserver(() => this.resize()).observe(canvases.base.parentElement ?? canvases.base);
@@ -183,6 +192,22 @@ export class Timeline {
     }
   }
 
+  /** Shows what the pointer is on, where a lane can tell. */
+  #tell(at: { readonly offsetX: number; readonly offsetY: number } | undefined): void {
+    const { offsetX: x = 0, offsetY: y = 0 } = at ?? {};
+    const lines = at === undefined ? undefined : this.#linesAt(x, y);
+    showTip(this.#tip, lines, { x, y }, { width: this.window.width, height: this.#height });
+  }
+
+  #linesAt(x: number, y: number): string[] | undefined {
+    let top = 0;
+    for (const lane of this.#lanes) {
+      if (y < top + lane.height) return lane.tellAt?.(this.#scene, x, y - top);
+      top += lane.height;
+    }
+    return undefined;
+  }
+
   #listen(top: HTMLCanvasElement, overview: HTMLCanvasElement, events: TimelineEvents): void {
     const { window, view } = this.#scene;
     let drag: { x: number; startMs: number; moved: boolean } | undefined;
@@ -194,6 +219,7 @@ export class Timeline {
     top.addEventListener("pointermove", (event) => {
       this.#hoverX = event.offsetX;
       this.#dirty.top = true;
+      this.#tell(drag === undefined ? event : undefined);
       if (drag === undefined) return;
       if (Math.abs(event.offsetX - drag.x) > 3) drag.moved = true;
       if (drag.moved) {
@@ -208,6 +234,7 @@ export class Timeline {
     top.addEventListener("pointerleave", () => {
       this.#hoverX = undefined;
       this.#dirty.top = true;
+      this.#tell(undefined);
     });
     top.addEventListener(
       "wheel",
