@@ -1,8 +1,12 @@
 // Input samples between their arrival and their micro-turn: a ring, addressed by position on the session clock (rule 1).
 
-/** A fixed ring of samples. Positions count from the start of the session. */
+/** Samples for which there is room from the start: half a second, or a second. */
+const usualSamples = 16_384;
+
+/** A ring of samples that grows to its capacity where it must, and is small again when it is empty. Positions count from the start of the session. */
 export class InputBuffer {
-  readonly #ring: Float32Array;
+  readonly #capacity: number;
+  #ring: Float32Array;
   #start: number;
   #end: number;
 
@@ -11,7 +15,8 @@ export class InputBuffer {
    * @param position - position of the first sample to come
    */
   constructor(capacity: number, position = 0) {
-    this.#ring = new Float32Array(capacity);
+    this.#capacity = capacity;
+    this.#ring = new Float32Array(Math.min(usualSamples, capacity));
     this.#start = position;
     this.#end = position;
   }
@@ -23,7 +28,7 @@ export class InputBuffer {
 
   /** Samples that still fit. */
   get room(): number {
-    return this.#ring.length - this.length;
+    return this.#capacity - this.length;
   }
 
   /** Copies samples in. @throws RangeError if they do not fit */
@@ -31,6 +36,8 @@ export class InputBuffer {
     if (samples.length > this.room) {
       throw new RangeError(`input buffer: expected at most ${this.room} samples, got ${samples.length}`);
     }
+    const needed = this.length + samples.length;
+    if (needed > this.#ring.length) this.#resize(Math.min(this.#capacity, Math.max(needed, 2 * this.#ring.length)));
     const at = this.#end % this.#ring.length;
     const upToWrap = Math.min(samples.length, this.#ring.length - at);
     this.#ring.set(samples.subarray(0, upToWrap), at);
@@ -43,12 +50,9 @@ export class InputBuffer {
     if (position < this.#start)
       throw new RangeError(`input buffer: position ${position} is gone, ${this.#start} is the first`);
     const out = new Float32Array(count);
-    const there = Math.max(0, Math.min(count, this.#end - position));
-    const at = position % this.#ring.length;
-    const upToWrap = Math.min(there, this.#ring.length - at);
-    out.set(this.#ring.subarray(at, at + upToWrap));
-    out.set(this.#ring.subarray(0, there - upToWrap), upToWrap);
+    this.#read(position, Math.max(0, Math.min(count, this.#end - position)), out);
     this.#start = Math.min(this.#end, position + count);
+    this.#shrink();
     return out;
   }
 
@@ -56,5 +60,27 @@ export class InputBuffer {
   reset(position: number): void {
     this.#start = position;
     this.#end = position;
+    this.#shrink();
+  }
+
+  /** Copies what is held from `position` on. */
+  #read(position: number, count: number, out: Float32Array): void {
+    const at = position % this.#ring.length;
+    const upToWrap = Math.min(count, this.#ring.length - at);
+    out.set(this.#ring.subarray(at, at + upToWrap));
+    out.set(this.#ring.subarray(0, count - upToWrap), upToWrap);
+  }
+
+  /** Another ring with what is held. */
+  #resize(capacity: number): void {
+    const held = new Float32Array(this.length);
+    this.#read(this.#start, held.length, held);
+    this.#ring = new Float32Array(capacity);
+    this.#end = this.#start;
+    if (held.length > 0) this.write(held);
+  }
+
+  #shrink(): void {
+    if (this.length === 0 && this.#ring.length > usualSamples) this.#ring = new Float32Array(usualSamples);
   }
 }
