@@ -34,9 +34,10 @@ describe("images as JPEG", () => {
       ...[0xff, 0xd9],
     ];
     expect(decode(Uint8Array.from(scans(10))).width).toBe(800);
-    const startMs = performance.now();
+    // By the processor's time: others may keep it busy.
+    const before = process.cpuUsage();
     expect(() => decode(Uint8Array.from(scans(20_000)))).toThrow(/JPEG/);
-    expect(performance.now() - startMs).toBeLessThan(500);
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(500);
   });
 
   it("have no pixels where there is no frame", () => {
