@@ -153,6 +153,23 @@ describe("createServer", () => {
     await new Promise<void>((resolve) => app.close(() => resolve()));
   });
 
+  it("answers a request for HTTP/2 by its old connection as if it had not asked, also in an application", async () => {
+    const { server, port } = await serve();
+    const ask = (at: number, path: string, more = "") => answerOf(at, `${requestOfHttp2(path)}${more}\r\n`);
+    expect(await ask(port, "/healthz")).toMatch(/^HTTP\/1.1 200 OK.*connection: close.*{"status":"ok"}/is);
+    expect(await ask(port, "/nothing")).toMatch(/^HTTP\/1.1 404 /);
+    expect(await ask(port, "/healthz", "Content-Length: 3\r\n")).toMatch(/^HTTP\/1.1 400 .*no body/s);
+    expect(await answerOf(port, upgrade.replace("/v1/micro-turn", "/nothing"))).toMatch(/^HTTP\/1.1 404 /);
+    const app = createHttpServer((_request, response) => response.end("app"));
+    const detach = server.attach(app);
+    await new Promise<void>((resolve) => app.listen(0, "127.0.0.1", resolve));
+    const { port: appPort } = app.address() as { port: number };
+    expect(await ask(appPort, "/healthz")).toContain('{"status":"ok"}');
+    expect(await ask(appPort, "/app")).toMatch(/^HTTP\/1.1 200 OK.*app/s);
+    detach();
+    await new Promise<void>((resolve) => app.close(() => resolve()));
+  });
+
   it("closes at once, though a client that was refused holds its side of the connection open", async () => {
     const { port, server } = await serve({ auth: { secret } });
     const raw = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -553,6 +570,19 @@ describe("bad clients", () => {
 const upgrade =
   "GET /v1/micro-turn HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/** A request of a client that would rather speak HTTP/2; without the empty line at its end. */
+const requestOfHttp2 = (path: string) =>
+  `GET ${path} HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nConnection: Upgrade, HTTP2-Settings\r\n`;
+
+/** All that comes until the server closes. */
+async function answerOf(port: number, request: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  socket.write(request);
+  const pieces: Buffer[] = [];
+  for await (const piece of socket) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces).toString();
+}
 
 /** One masked WebSocket frame. */
 function frame(payload: Uint8Array): Buffer {

@@ -19,6 +19,7 @@ import { RateLimit } from "./access/rate-limit.js";
 import { Admission } from "./admission/admission.js";
 import { measureCapacity } from "./admission/measure-capacity.js";
 import { answerHttp } from "./http/routes.js";
+import { answerWithoutUpgrade, asksForWebSocket, refuseUpgrade, takeFrom } from "./http/upgrades.js";
 import { decodeJpeg } from "./images/decode-jpeg.js";
 import { errorFields, type Logger, safeLogger, silentLogger } from "./log.js";
 import { Metrics, type WireName } from "./metrics.js";
@@ -219,7 +220,10 @@ class EngineServer implements MicroturnServer {
       }),
       takeFrom<[IncomingMessage, Duplex, Buffer]>(server, "upgrade", {
         take: (request, socket, head) => this.handleUpgrade(request, socket, head),
-        refuse: (_request, socket) => refuseUpgrade(socket, 404, "Not Found", "no such path"),
+        refuse: (request, socket) => {
+          if (asksForWebSocket(request)) refuseUpgrade(socket, 404, "Not Found", "no such path");
+          else answerWithoutUpgrade(server, request, socket);
+        },
       }),
     ];
     return () => {
@@ -267,22 +271,35 @@ class EngineServer implements MicroturnServer {
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#connected({ wire, query: queryOf(request) }, webSocket, principal, context),
+      this.#connected({ wire, query: queryOf(request), stream: socket }, webSocket, principal, context),
     );
   }
 
   #connected(asked: Asked, socket: WebSocket, principal: Principal, context: ServerContext): void {
-    const { wire } = asked;
+    const { wire, stream } = asked;
     const { limits, metrics } = context;
     const received = metrics.bytes.labels({ wire, direction: "in" });
     const sent = metrics.bytes.labels({ wire, direction: "out" });
+    let corked = false;
+    const uncork = () => {
+      if (!corked) return;
+      corked = false;
+      stream.uncork();
+    };
     const connection: ServedConnection = {
       get queuedBytes() {
         return socket.bufferedAmount;
       },
       send(message) {
         sent.inc(message.length);
+        // The events of a micro-turn come together, and go in one write: a good part of what a session costs is the system's.
+        if (!corked) {
+          corked = true;
+          stream.cork();
+          process.nextTick(uncork);
+        }
         socket.send(message, () => {});
+        if (stream.writableLength > largestWrite) uncork();
       },
       close: (code, reason) => {
         socket.close(code, reason.slice(0, 120));
@@ -300,13 +317,15 @@ class EngineServer implements MicroturnServer {
     };
     /** Whether something that came is to be looked at. */
     const mayCome = () => {
-      alive.set(socket, performance.now());
+      connected.atMs = performance.now();
       if (thrownOut) return false;
       if (rate.take(1, performance.now())) return true;
       throwOut(closeCodes.violation, `more than ${perSecond} messages a second`);
       return false;
     };
     const served = this.#serve(asked, connection, principal, context);
+    const connected: Alive = { served, atMs: performance.now() };
+    alive.set(socket, connected);
     socket.on("message", (data: RawData, isBinary: boolean) => {
       const bytes = data as Buffer;
       received.inc(bytes.length);
@@ -317,10 +336,11 @@ class EngineServer implements MicroturnServer {
     });
     // The library answers, and holds few answers for one who does not read them; how many come is counted as for messages.
     socket.on("ping", mayCome);
-    socket.on("pong", mayCome);
+    socket.on("pong", (data: Buffer) => {
+      if (mayCome()) served.arrived?.(Number(data.toString("latin1")));
+    });
     socket.on("error", (error) => this.#log.warn({ wire, ...errorFields(error) }, "a connection broke"));
     socket.on("close", (code) => served.closed(code));
-    alive.set(socket, performance.now());
   }
 
   #serve({ wire, query }: Asked, connection: ServedConnection, principal: Principal, context: ServerContext): Served {
@@ -339,8 +359,10 @@ class EngineServer implements MicroturnServer {
     const nowMs = performance.now();
     for (const session of this.#sessions.values()) session.checkIdle(nowMs);
     for (const socket of this.#sockets.clients) {
-      if (nowMs - (alive.get(socket) ?? 0) > this.#limits.idleTimeoutMs) socket.terminate();
-      else socket.ping(() => {});
+      const { atMs = 0, served } = alive.get(socket) ?? {};
+      if (nowMs - atMs > this.#limits.idleTimeoutMs) socket.terminate();
+      // A pong has what its ping had, and comes after all that was sent before that.
+      else socket.ping(String(served?.lastTold ?? ""), undefined, () => {});
     }
   }
 
@@ -417,45 +439,34 @@ class EngineServer implements MicroturnServer {
 const oversize = 4;
 
 /** What a client has asked for by its address. */
+/** Bytes that may wait for more to come at once. */
+const largestWrite = 65_536;
+
 interface Asked {
   readonly wire: WireName;
   readonly query: URLSearchParams;
+  /** What the WebSocket writes to. */
+  readonly stream: Duplex;
 }
 
 /** What handles the messages of a connection. */
 interface Served {
   receive(data: Uint8Array | string): void;
   closed(code: number): void;
+  /** Number of the last event that was told. */
+  readonly lastTold?: number;
+  /** The other end has what was told up to an event. */
+  arrived?(sequence: number): void;
 }
 
-/** When something last came from a socket. */
-const alive = new WeakMap<WebSocket, number>();
-
-/** Listens before all who listen by now, and passes on to them what is not taken. @returns puts them back */
-function takeFrom<Arguments extends unknown[]>(
-  server: Server,
-  event: "request" | "upgrade",
-  { take, refuse }: { take(...values: Arguments): boolean; refuse(...values: Arguments): void },
-): () => void {
-  const others = server.rawListeners(event) as ((...values: Arguments) => void)[];
-  let attached = true;
-  const listener = (...values: Arguments) => {
-    if (attached && take(...values)) return;
-    for (const other of others) other.apply(server, values);
-    // What nobody answers would stay open.
-    if (attached && others.length === 0 && server.listenerCount(event) === 1) refuse(...values);
-  };
-  const asListener = listener as (...values: unknown[]) => void;
-  server.removeAllListeners(event);
-  server.on(event, asListener);
-  return () => {
-    attached = false;
-    // Where another has attached itself since, that one calls this one, which passes everything on.
-    if (!server.listeners(event).includes(asListener)) return;
-    server.off(event, asListener);
-    for (const other of [...others].reverse()) server.prependListener(event, other as (...values: unknown[]) => void);
-  };
+/** A connection, for the pings. */
+interface Alive {
+  readonly served: Served;
+  /** When something last came from it. */
+  atMs: number;
 }
+
+const alive = new WeakMap<WebSocket, Alive>();
 
 function wireOf({ url = "", headers }: IncomingMessage): WireName | undefined {
   const path = url.split("?")[0];
@@ -471,26 +482,6 @@ function queryOf({ url = "" }: IncomingMessage): URLSearchParams {
 function chosenProtocol(protocols: Set<string>): string | false {
   for (const known of [protocolName, "realtime"]) if (protocols.has(known)) return known;
   return false;
-}
-
-function refuseUpgrade(
-  socket: Duplex,
-  status: number,
-  phrase: string,
-  problem: string,
-  headers: Record<string, string> = {},
-): void {
-  const body = `${JSON.stringify({ error: { message: problem } })}\n`;
-  const lines = {
-    "Content-Type": "application/json",
-    "Content-Length": String(Buffer.byteLength(body)),
-    Connection: "close",
-    ...headers,
-  };
-  const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);
-  // A client that does not hang up would hold the socket, which is nobody else's to close any more.
-  socket.once("finish", () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status} ${phrase}\r\n${head.join("")}\r\n${body}`);
 }
 
 function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): DuplexError {

@@ -177,10 +177,9 @@ export class ActiveResponse {
   #delta(pcm: Float32Array, words: string, metadata: Fields): void {
     const { tell, format } = this.#options;
     const place = this.#place();
-    tell("response.output_audio.delta", {
-      ...{ ...place, delta: encodeAudio(pcm, format.type), sample_rate_hz: format.rate },
-      metadata: { ...metadata, audio_duration_ms: Math.round((1000 * pcm.length) / format.rate) },
-    });
+    const told = { ...metadata, audio_duration_ms: Math.round((1000 * pcm.length) / format.rate) };
+    const sound = encodeAudio(pcm, format.type);
+    tell("response.output_audio.delta", { ...place, sample_rate_hz: format.rate, metadata: told }, sound);
     tell("response.output_audio_transcript.delta", { ...place, delta: words });
   }
 

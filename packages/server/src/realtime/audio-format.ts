@@ -1,7 +1,7 @@
 // Sound as the JSON wire carries it: 16-bit PCM or G.711, in pieces of any number of bytes.
 
 import { endianness } from "node:os";
-import { floatToInt16 } from "@microturn/core";
+import { floatToInt16, int16ToFloat } from "@microturn/core";
 import { type Fields, fieldsOf, invalidType, invalidValue } from "./fields.js";
 import { decodeALaw, decodeMuLaw, encodeALaw, encodeMuLaw } from "./g711.js";
 
@@ -63,6 +63,9 @@ export class AudioDecoder {
       this.reset();
       return type === "audio/pcmu" ? decodeMuLaw(bytes) : decodeALaw(bytes);
     }
+    if (littleEndian && this.#odd === undefined && bytes.length % 2 === 0 && bytes.byteOffset % 2 === 0) {
+      return int16ToFloat(new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2));
+    }
     const samples = new Float32Array(this.samplesOf(bytes.length, type));
     const offset = this.#odd === undefined ? 0 : 1;
     for (let i = 0; i < samples.length; i++) {
@@ -81,11 +84,11 @@ export class AudioDecoder {
   }
 }
 
-/** Samples as base64 in a format; what is outside [-1, 1] is clipped. */
-export function encodeAudio(samples: Float32Array, type: AudioFormat["type"]): string {
-  if (type === "audio/pcmu") return Buffer.from(encodeMuLaw(samples)).toString("base64");
-  if (type === "audio/pcma") return Buffer.from(encodeALaw(samples)).toString("base64");
+/** Samples as new bytes in a format; what is outside [-1, 1] is clipped. */
+export function encodeAudio(samples: Float32Array, type: AudioFormat["type"]): Uint8Array {
+  if (type === "audio/pcmu") return encodeMuLaw(samples);
+  if (type === "audio/pcma") return encodeALaw(samples);
   const { buffer, byteOffset, byteLength } = floatToInt16(samples);
   const bytes = Buffer.from(buffer, byteOffset, byteLength);
-  return (littleEndian ? bytes : bytes.swap16()).toString("base64");
+  return littleEndian ? bytes : bytes.swap16();
 }

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { EventJournal } from "./event-journal.js";
 
-const bounds = { maxCharacters: 100, maxEvents: 10, maxAgeMs: 1000 };
+const bounds = { maxBytes: 100, maxEvents: 10, maxAgeMs: 1000, maxArrivedAgeMs: 200 };
 const filled = (count: number, text = "x", everyMs = 1) => {
   const journal = new EventJournal(bounds);
-  for (let i = 1; i <= count; i++) journal.add(i, `${text}${i}`, i * everyMs);
+  for (let i = 1; i <= count; i++) journal.add(i, { json: `${text}${i}` }, i * everyMs);
   return journal;
 };
 
@@ -22,12 +22,32 @@ describe("the journal of events", () => {
     expect([journal.first, journal.last, journal.after(5)]).toEqual([6, 5, []]);
   });
 
-  it("is bounded in events, characters and time, and keeps the newest in any case", () => {
+  it("is bounded in events, bytes and time, and keeps the newest in any case", () => {
     expect(filled(30).first).toBe(21);
     expect(filled(9, "x".repeat(30)).first).toBe(7);
     expect(filled(9, "x", 400).first).toBe(7);
     const large = new EventJournal(bounds);
-    large.add(1, "x".repeat(500), 0);
+    large.add(1, { json: "x".repeat(500) }, 0);
     expect(large.after(0)).toEqual(["x".repeat(500)]);
+  });
+
+  it("counts sound as bytes, and gives it back as base64", () => {
+    const journal = new EventJournal(bounds);
+    const delta = Uint8Array.of(1, 2, 3, 4, 250);
+    journal.add(1, { json: '{"type":"x"}', delta }, 0);
+    expect(journal.after(0)).toEqual(['{"type":"x","delta":"AQIDBPo="}']);
+    journal.add(2, { json: "{}", delta: new Uint8Array(97) }, 0);
+    expect(journal.first).toBe(2);
+  });
+
+  it("keeps what has arrived for a shorter time", () => {
+    const journal = filled(4, "x", 100);
+    journal.arrived(2);
+    journal.add(5, { json: "x5" }, 399);
+    expect(journal.first).toBe(2);
+    journal.add(6, { json: "x6" }, 401);
+    expect(journal.first).toBe(3);
+    journal.add(7, { json: "x7" }, 1300);
+    expect(journal.first).toBe(3);
   });
 });

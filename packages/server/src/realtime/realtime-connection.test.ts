@@ -433,6 +433,28 @@ describe("a connection of the JSON wire", () => {
     expect([bench.sessions.size, bench.engine.openSessions, bench.context.admission.open]).toEqual([0, 0, 0]);
   });
 
+  it("keeps what the connection has taken for the grace time, and all else for longer", async () => {
+    const bench = new RealtimeBench({}, { graceMs: 1000, idleTimeoutMs: 10_000 });
+    const first = await bench.connect();
+    const { session_id, incarnation, resume_token } = first.told[0];
+    const beat = { type: "session.heartbeat" };
+    await first.say(beat, beat);
+    expect(first.connection.lastTold).toBe(3);
+    // What nobody has told is not believed.
+    for (const sequence of [Number.NaN, 4, 2]) first.connection.arrived(sequence);
+    await bench.clock.advance(1500);
+    await first.say(beat);
+    first.lose();
+    const resume = (last: number) => ({
+      ...{ type: "session.resume", session_id, incarnation, resume_token, last_received_server_event_seq: last },
+    });
+    const second = await bench.connect("autostart=0");
+    await second.say(resume(1));
+    expect(second.told[0]).toMatchObject({ type: "session.resync_required", first_server_event_seq: 3 });
+    await second.say(resume(2));
+    expect(second.told.slice(2).map((one) => one.server_event_seq)).toEqual([3, 4]);
+  });
+
   it("tells a client that comes too late, or asks for what is gone", async () => {
     const bench = new RealtimeBench({}, { graceMs: 1000 });
     const first = await bench.connect();

@@ -76,6 +76,16 @@ export class RealtimeConnection {
     this.#first(data);
   }
 
+  /** Number of the last event that was told. */
+  get lastTold(): number {
+    return this.#session?.lastTold ?? 0;
+  }
+
+  /** The other end has what was told up to an event: so it says itself. */
+  arrived(sequence: number): void {
+    this.#session?.arrived(this.#connection, sequence);
+  }
+
   /** The socket has closed. @param code - as the client gave it; 1006 if it gave none */
   closed(code: number): void {
     this.#cancelFirst();

@@ -12,10 +12,10 @@ import { countAt, type Fields, missing, readEvent } from "./fields.js";
 import { RealtimeConversation } from "./realtime-conversation.js";
 import { asRealtimeError, errorEnvelope, RealtimeError } from "./realtime-error.js";
 import type { SessionSettings } from "./session-settings.js";
-import { nameOf } from "./tell.js";
+import { type EventText, nameOf, type Tell, textOf } from "./tell.js";
 
-/** Events that are kept for a client that comes back: about the sound of half a minute. */
-const journalBounds = { maxCharacters: 3 * 1024 * 1024, maxEvents: 8192 };
+/** Events that are kept for a client that comes back: about the sound of three quarters of a minute. */
+const journalBounds = { maxBytes: 2.25 * 1024 * 1024, maxEvents: 8192 };
 
 export interface RealtimeSessionOptions {
   readonly id: string;
@@ -79,11 +79,13 @@ export class RealtimeSession {
     this.#onClosed = options.onClosed;
     const { graceMs, idleTimeoutMs, maxSessionMs } = context.limits;
     // A half-open connection is noticed after the idle time; then the grace time begins.
-    this.#journal = new EventJournal({ ...journalBounds, maxAgeMs: graceMs + 2 * idleTimeoutMs });
+    this.#journal = new EventJournal({
+      ...{ ...journalBounds, maxAgeMs: graceMs + 2 * idleTimeoutMs, maxArrivedAgeMs: graceMs },
+    });
     this.#startedMs = clock.now();
     this.#lastEventMs = this.#startedMs;
     this.#expiresAt = Math.floor((Date.now() + maxSessionMs) / 1000);
-    const tell = (type: string, fields: Fields) => this.#tell(type, fields);
+    const tell: Tell = (type, fields, delta) => this.#tell(type, fields, delta);
     this.#conversation = new RealtimeConversation({
       ...{ duplex, settings, tell, clock, maxAheadMs, decodeImage },
       onFailure: (error) => this.#failed(error),
@@ -166,6 +168,16 @@ export class RealtimeSession {
     }
     this.#context.metrics.resumed.inc();
     return true;
+  }
+
+  /** Number of the last event that was told. */
+  get lastTold(): number {
+    return this.#journal.last;
+  }
+
+  /** The other end of a connection has what was told up to an event; a client that comes back may still ask for it, for a while. */
+  arrived(connection: ServedConnection, sequence: number): void {
+    if (connection === this.#connection && sequence <= this.#journal.last) this.#journal.arrived(sequence);
   }
 
   /** The connection is gone; the session waits for another, unless the client has said goodbye. */
@@ -346,17 +358,16 @@ export class RealtimeSession {
     this.#tell("error", { error: errorEnvelope(known ?? internalError(), eventId) });
   }
 
-  #tell(type: string, fields: Fields): void {
+  #tell(type: string, fields: Fields, delta?: Uint8Array): void {
     if (this.#ended) return;
     const sequence = this.#journal.last + 1;
-    const text = JSON.stringify({ type, event_id: `event_${sequence}`, server_event_seq: sequence, ...fields });
-    this.#journal.add(sequence, text, this.#clock.now());
-    this.#send(text);
+    const json = JSON.stringify({ type, event_id: `event_${sequence}`, server_event_seq: sequence, ...fields });
+    const event: EventText = { json, delta };
+    this.#journal.add(sequence, event, this.#clock.now());
+    if (this.#connection !== undefined) this.#send(this.#connection, textOf(event));
   }
 
-  #send(text: string): void {
-    const connection = this.#connection;
-    if (connection === undefined) return;
+  #send(connection: ServedConnection, text: string): void {
     const { maxQueuedBytes } = this.#context.limits;
     if (connection.queuedBytes < maxQueuedBytes) this.#replaying = 0;
     if (connection.queuedBytes > maxQueuedBytes + this.#replaying) {
