@@ -4,7 +4,7 @@
 import { type DeliveryPolicy, DuplexSession, type TurnRecord } from "@microturn/core";
 import { type BenchContext, benchEngine } from "../model.js";
 import { type BenchSection, percentiles } from "../report.js";
-import { type Random, randomTalk, speaksBetween, type Talk, utterances } from "./simulated-talk.js";
+import { type Random, randomTalk, silentBetween, speaksBetween, type Talk, utterances } from "./simulated-talk.js";
 
 const turnMs = 200;
 const turnSamples = 3200;
@@ -161,7 +161,7 @@ function judge(count: Count, result: Delivered, talk: Talk, records: readonly Tu
 /** Whether nobody spoke in micro-turn `turn` and the three before it, as everybody can know by then. */
 function isQuiet(talk: Talk, records: readonly TurnRecord[], turn: number): boolean {
   const since = turn - quietTurns;
-  if (speaksBetween(talk, since * turnMs, (turn + 1) * turnMs)) return false;
+  if (!silentBetween(talk, since * turnMs, (turn + 1) * turnMs)) return false;
   return records
     .slice(Math.max(0, since), turn)
     .every(({ input, output }) => input.text.length === 0 && output.heard === "" && output.decision === "listen");

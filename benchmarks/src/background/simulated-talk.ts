@@ -5,7 +5,9 @@ import { readFile } from "node:fs/promises";
 import { mixToMono, readWav } from "@microturn/core";
 
 const sampleRate = 16_000;
-/** The recordings have noise 62 dB below full scale; this is well above it. Mean square. */
+/** Noise of the recordings, mean square: 62 dB below full scale. */
+const quietRoom = 10 ** (-62 / 10);
+/** Well above it. */
 const speechPower = 10 ** (-45 / 10);
 /** 20 ms. */
 const block = 320;
@@ -19,8 +21,12 @@ export type Random = () => number;
 
 /** A stretch of time in which he speaks, ms. */
 export interface Spoken {
+  /** His first and last 20 ms that are louder than the noise. */
   readonly fromMs: number;
   readonly untilMs: number;
+  /** With the soft beginning and end of his words, which may or may not be heard. */
+  readonly softFromMs: number;
+  readonly softUntilMs: number;
 }
 
 /** His side of a session. */
@@ -80,34 +86,47 @@ const gaps: readonly (readonly [shortest: number, longest: number])[] = [
  */
 export function randomTalk(words: readonly Float32Array[], random: Random, durationMs: number, noiseDb: number): Talk {
   const sound = new Float32Array((durationMs * sampleRate) / 1000);
-  const spoken: Spoken[] = [];
+  const said: { readonly from: number; readonly utterance: Float32Array }[] = [];
   let energy = 0;
   let voiced = 0;
-  for (let atMs = 500 * random(); ; ) {
+  for (let at = Math.round(8000 * random()); ; ) {
     const [shortest, longest] = gaps[Math.floor(random() * gaps.length)];
-    atMs += shortest + random() * (longest - shortest);
+    const from = at + Math.round(((shortest + random() * (longest - shortest)) * sampleRate) / 1000);
     const utterance = words[Math.floor(random() * words.length)];
-    const from = Math.round((atMs * sampleRate) / 1000);
     if (from + utterance.length > sound.length) break;
     sound.set(utterance, from);
     const margin = marginBlocks * block;
     for (let i = margin; i < utterance.length - margin; i++) energy += utterance[i] * utterance[i];
     voiced += utterance.length - 2 * margin;
-    const untilMs = atMs + (1000 * utterance.length) / sampleRate;
-    const marginMs = (1000 * margin) / sampleRate;
-    spoken.push({ fromMs: atMs + marginMs, untilMs: untilMs - marginMs });
-    atMs = untilMs;
+    said.push({ from, utterance });
+    at = from + utterance.length;
   }
-  // The recordings' own noise, or more: uniform numbers of a given power.
-  const rms = Number.isFinite(noiseDb)
-    ? Math.sqrt((energy / Math.max(1, voiced)) * 10 ** (-noiseDb / 10))
-    : 10 ** (-62 / 20);
-  const peak = rms * Math.sqrt(3);
+  const noise = Number.isFinite(noiseDb) ? (energy / Math.max(1, voiced)) * 10 ** (-noiseDb / 10) : quietRoom;
+  // Uniform numbers of that power.
+  const peak = Math.sqrt(3 * noise);
   for (let i = 0; i < sound.length; i++) sound[i] += peak * (2 * random() - 1);
-  return { sound, spoken };
+  return { sound, spoken: said.map(({ from, utterance }) => spokenIn(utterance, from, Math.max(speechPower, noise))) };
 }
 
-/** Whether he speaks at some time from `fromMs` to `untilMs`. */
+function spokenIn(utterance: Float32Array, from: number, audible: number): Spoken {
+  const blocks = Array.from({ length: utterance.length / block }, (_, i) =>
+    power(utterance.subarray(i * block, (i + 1) * block)),
+  );
+  const ms = (blocks: number) => ((from + blocks * block) * 1000) / sampleRate;
+  return {
+    fromMs: ms(blocks.findIndex((one) => one > audible)),
+    untilMs: ms(blocks.findLastIndex((one) => one > audible) + 1),
+    softFromMs: ms(0),
+    softUntilMs: ms(blocks.length),
+  };
+}
+
+/** Whether he is heard to speak at some time from `fromMs` to `untilMs`. */
 export function speaksBetween({ spoken }: Talk, fromMs: number, untilMs: number): boolean {
   return spoken.some((one) => one.fromMs < untilMs && one.untilMs > fromMs);
+}
+
+/** Whether he says nothing at all from `fromMs` to `untilMs`, however softly. */
+export function silentBetween({ spoken }: Talk, fromMs: number, untilMs: number): boolean {
+  return spoken.every((one) => one.softFromMs >= untilMs || one.softUntilMs <= fromMs);
 }

@@ -44,7 +44,7 @@ describe("a session with a background (rule 6)", () => {
     const engine = scriptedEngine({ script: asks });
     const session = await DuplexSession.open({ engine, background, pace: "as-fast-as-input", trace: true });
     const told: unknown[] = [];
-    for (const { type } of activities) session.on(type, (event) => told.push(event));
+    for (const { type } of activities) session.on(type, (event: unknown) => told.push(event));
     const records: unknown[] = [];
     session.on("turn-end", ({ turn }) => records.push(turn.background));
     await session.writeAudio(new Float32Array(4 * 3200));

@@ -10,7 +10,7 @@ import type { FlushEvent, SessionEvent } from "./events.js";
 import { acceptAudio, dueMs, readyTurns, releaseMs, scheduledMs } from "./schedule.js";
 import type { Reduction, RunningStep, SessionEffect, SessionInput, SessionState, StepPlan } from "./session-state.js";
 import type { TurnRecord } from "./turn.js";
-import { followVoice, silentVoice } from "./user-voice.js";
+import { followVoice, silentVoice, understandVoice } from "./user-voice.js";
 
 /** Micro-turns without a word of either side after which it is quiet. */
 const quietTurns = 3;
@@ -229,7 +229,7 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
     entered: plan.forceListen ? [] : state.entered.filter((one) => !again.includes(one)),
     answer: disturbed(state, plan, { speaking, yielded, understood }) ? undefined : state.answer,
     told: state.told.filter(({ turn }) => turn > plan.index),
-    voice: understood ? { ...state.voice, lastWord: plan.index } : state.voice,
+    voice: understood ? understandVoice(state.voice, plan.index) : state.voice,
     lastVoice: speaking || understood || saysWhatEntered(state, plan) ? plan.index : state.lastVoice,
     speaking,
   };

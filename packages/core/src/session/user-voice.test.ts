@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { LevelMeter } from "./level-meter.js";
-import { followVoice, silentVoice } from "./user-voice.js";
+import { followVoice, silentVoice, understandVoice } from "./user-voice.js";
 
 /** Micro-turns in which somebody is taken to speak, of levels in dBFS; words are understood in `words`. */
 function spoken(levels: readonly number[], words: readonly number[] = [], understands = true): number[] {
@@ -8,7 +8,7 @@ function spoken(levels: readonly number[], words: readonly number[] = [], unders
   return levels.flatMap((level, turn) => {
     voice = followVoice(voice, 10 ** (level / 10), turn, understands);
     const speaks = voice.lastTurn === turn;
-    if (words.includes(turn)) voice = { ...voice, lastWord: turn };
+    if (words.includes(turn)) voice = understandVoice(voice, turn);
     return speaks ? [turn] : [];
   });
 }
@@ -31,6 +31,15 @@ describe("the user's voice (rule 6)", () => {
     expect(spoken(loud)).toEqual([3, 4, 5, 6, 7, 8]);
     expect(spoken(loud, [7])).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11]);
     expect(spoken([...loud, -70, -20])).toEqual([3, 4, 5, 6, 7, 8, 13]);
+  });
+
+  it("is not what comes and goes without a word, as a television does, until it has been silent or a word comes", () => {
+    const television = many(12, 0).flatMap(() => [-20, -20, -20, -45]);
+    expect(spoken(television).length).toBe(15);
+    expect(Math.max(...spoken(television))).toBeLessThan(24);
+    expect(spoken(television, [30]).filter((turn) => turn > 30).length).toBeGreaterThan(10);
+    const later = [...television, ...many(26, -70), -20];
+    expect(spoken(later).at(-1)).toBe(later.length - 1);
   });
 
   it("is all that is loud where the engine tells no words", () => {

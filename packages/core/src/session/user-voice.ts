@@ -3,12 +3,16 @@
 
 /** Below this, nobody speaks, however quiet the room is: mean square of full scale, -50 dBFS. */
 const silence = 1e-5;
-/** A voice is this much louder than the quietest micro-turn of the last seconds: 9 dB. */
-const aboveNoise = 8;
+/** A voice is this much louder than the quietest micro-turn of the last seconds: 6 dB. */
+const aboveNoise = 4;
 /** Micro-turns by whose quietest one the noise of the room is known. */
 const noiseTurns = 15;
 /** Sound in which no word is understood for so many micro-turns is not speech: music, a machine, a loudspeaker. */
 const wordlessTurns = 6;
+/** Nor is sound that comes and goes for so many micro-turns without a word: a television. It holds up nothing any more. */
+const wordlessTurnsInAll = 15;
+/** After so many micro-turns without any such sound, there is none any more. */
+const silentTurns = 25;
 
 /** What is known of the user's sound. */
 export interface UserVoice {
@@ -20,11 +24,16 @@ export interface UserVoice {
   readonly lastWord: number;
   /** Last micro-turn in which he was taken to speak, by his level. */
   readonly lastTurn: number;
+  /** Last micro-turn that was loud. */
+  readonly lastLoud: number;
+  /** Micro-turns in which he was taken to speak, and no word has come since. */
+  readonly wordless: number;
 }
 
 /** Before anything was heard. */
 export function silentVoice(turn: number): UserVoice {
-  return { recent: [], onset: undefined, lastWord: Number.NEGATIVE_INFINITY, lastTurn: turn - 1 };
+  const never = Number.NEGATIVE_INFINITY;
+  return { recent: [], onset: undefined, lastWord: never, lastTurn: turn - 1, lastLoud: never, wordless: 0 };
 }
 
 /**
@@ -38,6 +47,14 @@ export function followVoice(voice: UserVoice, level: number, turn: number, under
   const recent = [...voice.recent, level].slice(-noiseTurns);
   if (level <= Math.max(silence, noise * aboveNoise)) return { ...voice, recent, onset: undefined };
   const onset = voice.onset ?? turn;
-  const speech = !understands || turn - Math.max(onset, voice.lastWord) < wordlessTurns;
-  return { ...voice, recent, onset, lastTurn: speech ? turn : voice.lastTurn };
+  const wordless = turn - voice.lastLoud > silentTurns ? 0 : voice.wordless;
+  const speech =
+    !understands || (turn - Math.max(onset, voice.lastWord) < wordlessTurns && wordless < wordlessTurnsInAll);
+  const lastTurn = speech ? turn : voice.lastTurn;
+  return { ...voice, recent, onset, lastTurn, lastLoud: turn, wordless: speech ? wordless + 1 : wordless };
+}
+
+/** A word of his was understood. */
+export function understandVoice(voice: UserVoice, turn: number): UserVoice {
+  return { ...voice, lastWord: turn, wordless: 0 };
 }
