@@ -3,6 +3,14 @@
 export { type BackendSuiteOptions, backendChecks, describeBackend, graphChecks } from "./backend-suite.js";
 export { type BackendContext, type Check, rejects, settles } from "./check.js";
 export { describeEngine, type EngineContext, type EngineSuiteOptions, engineChecks } from "./engine-suite.js";
+export {
+  describeJobQueue,
+  type JobQueueSuiteOptions,
+  jobQueueChecks,
+  type QueueContext,
+} from "./jobs/job-queue-suite.js";
+export type { QueueBench, QueueOptions, QueueUnderTest } from "./jobs/queue-under-test.js";
+export { type HandlerHost, type Script, scriptedHandler } from "./jobs/scripted-handler.js";
 export type {
   DoubleCall,
   DoubleReply,

@@ -1,0 +1,47 @@
+// The program of a worker that a test kills: it waits to be told which queue is its own, does its jobs by their scripts, and tells
+// its parent what happens.
+
+import { codeOf } from "@microturn/core/testing";
+import type { JobRun } from "@microturn/tools";
+import { type BullmqWorkerOptions, bullmqWorker } from "@microturn/tools/bullmq";
+import { scriptedHandler } from "./scripted-handler.js";
+
+/** From the test to the program. */
+export type ToWorker =
+  | { readonly type: "work"; readonly options: Omit<BullmqWorkerOptions, "handler"> }
+  | { readonly type: "append"; readonly id: string };
+
+/** From the program to the test. */
+export type FromWorker =
+  | { readonly type: "loaded" }
+  | { readonly type: "working" }
+  | { readonly type: "paused"; readonly id: string }
+  | { readonly type: "told"; readonly id: string; readonly text: string }
+  | { readonly type: "appended"; readonly id: string; readonly code: string };
+
+const paused = new Map<string, JobRun>();
+const say = (message: FromWorker) => process.send?.(message);
+
+process.on("message", async (message: ToWorker) => {
+  if (message.type === "work") {
+    const handler = scriptedHandler({
+      pause: (run) => {
+        paused.set(run.job.id, run);
+        say({ type: "paused", id: run.job.id });
+        return new Promise(() => {});
+      },
+      tell: (id, text) => say({ type: "told", id, text }),
+    });
+    await bullmqWorker({ ...message.options, handler }).ready;
+    say({ type: "working" });
+    return;
+  }
+  const run = paused.get(message.id);
+  const code =
+    run === undefined
+      ? "not paused"
+      : await codeOf(run.append({ type: "delta", text: "from a try that was taken over" }));
+  say({ type: "appended", id: message.id, code });
+});
+process.on("disconnect", () => process.exit());
+say({ type: "loaded" });
