@@ -1,7 +1,8 @@
 // How many calls run at once: over all tools, and of each tool. Who finds no room waits; first come, first served.
 
-/** Room for one call. Giving it back twice is fine. */
+/** Room for one call. */
 export interface CallSlot {
+  /** Gives it back, once. */
   release(): void;
 }
 
@@ -38,14 +39,7 @@ export class CallSlots {
     if (this.#running >= this.#limit || ofTool >= this.#limitOf(name)) return undefined;
     this.#running++;
     this.#taken.set(name, ofTool + 1);
-    let held = true;
-    return {
-      release: () => {
-        if (!held) return;
-        held = false;
-        this.#free(name);
-      },
-    };
+    return { release: () => this.#free(name) };
   }
 
   /**

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { DuplexError } from "@microturn/core";
 import { settled } from "@microturn/core/testing";
 import { tool as aiTool } from "ai";
@@ -197,6 +198,25 @@ describe("a call", () => {
     expect((await bench.ask("forecast")).result?.result).toEqual({ sky: "clear" });
   });
 
+  it("leaves no listener on the signal of its job", async () => {
+    const weather = heldTool({ duplicates: "join", retry: { attempts: 2, delayMs: 0 } });
+    const bench = new CallBench({ weather: weather.tool, pay: { ...weather.tool, irreversible: true } });
+    const { signal } = new AbortController();
+    for (let n = 0; n < 5; n++) {
+      await bench.ask("weather", {}, { signal });
+      await bench.ask("pay", { n }, { signal });
+    }
+    expect(getEventListeners(signal, "abort")).toHaveLength(10);
+    for (const { answer } of bench.asked) answer({ approved: true });
+    await settled();
+    for (const { fail } of weather.calls) fail(new Error("busy"));
+    await bench.clock.advance(0);
+    weather.calls.at(-1)?.give("clear");
+    await settled();
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    expect(bench.clock.pending).toBe(0);
+  });
+
   it("that is asked for twice under one id is one call", async () => {
     const weather = heldTool();
     const bench = new CallBench({ weather: weather.tool });
@@ -338,6 +358,26 @@ describe("slots", () => {
     await settled();
     expect(slow.calls.map((one) => one.input)).toEqual([{ n: 0 }, { n: 2 }]);
     expect(bench.told("call-2")).toBe("queued result");
+  });
+
+  it("go to the next when the log of the one in front cannot be written", async () => {
+    const slow = heldTool({ concurrency: 1 });
+    const bench = new CallBench({ slow: slow.tool });
+    await bench.ask("slow", { n: 0 });
+    let refuse: (error: Error) => void = () => {};
+    const append = () =>
+      new Promise<void>((_, reject) => {
+        refuse = reject;
+      });
+    const second = await bench.ask("slow", { n: 1 }, { append });
+    await bench.ask("slow", { n: 2 });
+    slow.calls[0]?.give(1);
+    await settled();
+    refuse(new Error("the log is full"));
+    await settled();
+    expect(second.error).toMatchObject({ message: "the log is full" });
+    expect(slow.calls.map((one) => one.input)).toEqual([{ n: 0 }, { n: 2 }]);
+    expect(bench.table.running).toBe(1);
   });
 
   it("are free again when a tool that ignores its signal has been left behind for a second", async () => {
@@ -513,9 +553,16 @@ describe("trying again", () => {
     const [first, second] = [await bench.ask("plain"), await bench.ask("keen")];
     await bench.clock.advance(10);
     expect([first.outcome, second.outcome]).toEqual(["timed-out", "none yet"]);
+    // The next try waits until the one before has stopped, for a second at most.
+    keen.calls[0]?.context.progress("still there");
+    await bench.clock.advance(999);
+    expect(keen.calls).toHaveLength(1);
+    await bench.clock.advance(1);
     keen.calls[1]?.give("now");
     await settled();
     expect(second.result?.result).toBe("now");
+    expect(plain.calls).toHaveLength(1);
+    expect(bench.told("call-2")).toBe("running running result");
   });
 
   it("never happens to what is irreversible, after an end, or past the longest duration", async () => {

@@ -249,7 +249,6 @@ export class CallTable {
 
   async #slot(call: OngoingCall, journalCall: JournalCall): Promise<CallSlot> {
     const { request, journal, signal } = call;
-    signal.throwIfAborted();
     const slot = this.#slots.take(request.name);
     if (slot !== undefined) return slot;
     // It has its place in the row before its state is kept, as the log may be slow.
