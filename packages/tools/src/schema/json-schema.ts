@@ -1,7 +1,7 @@
 // Validates by plain JSON Schema, with @cfworker/json-schema: it compiles nothing by `eval`, so that it works under the content
-// security policies of pages. It is loaded when the first value is validated, and costs nobody else anything.
+// security policies of pages. This file is loaded when the first such schema is used, and costs nobody else anything.
 
-import type { Schema as CfSchema, OutputUnit, SchemaDraft, Validator } from "@cfworker/json-schema";
+import { type Schema as CfSchema, type OutputUnit, type SchemaDraft, Validator } from "@cfworker/json-schema";
 import type { JsonSchema } from "../tool.js";
 import { describe, readJson } from "./json-value.js";
 import { describeIssues } from "./problems.js";
@@ -13,42 +13,31 @@ const maxBytes = 16 * 1024 * 1024;
 /** Says whether values fit a JSON Schema. */
 export class JsonSchemaValidator {
   readonly #schema: JsonSchema;
-  #validator: Promise<Validator> | undefined;
+  readonly #validator: Validator;
 
+  /** @throws TypeError if the schema cannot be used */
   constructor(schema: JsonSchema) {
     this.#schema = schema;
-  }
-
-  /** @throws TypeError if the schema itself cannot be used */
-  async validate(value: unknown): Promise<Validation> {
-    const json = readJson(value, { maxBytes });
-    if (!json.ok) return json;
-    const validator = await this.load();
-    try {
-      const { valid, errors } = validator.validate(json.value);
-      return valid ? { ok: true, value: json.value } : { ok: false, problem: this.#describe(errors, json.value) };
-    } catch (error) {
-      return { ok: false, problem: `it cannot be compared with its schema: ${describe(error, 300)}` };
-    }
-  }
-
-  /** Gets ready to validate. @throws TypeError if the schema itself cannot be used */
-  load(): Promise<Validator> {
-    this.#validator ??= this.#load();
-    return this.#validator;
-  }
-
-  async #load(): Promise<Validator> {
-    const { Validator } = await import("@cfworker/json-schema");
-    // A copy, because it writes into the schema.
-    const copy = readJson(this.#schema, { maxBytes });
+    // A copy, because the library writes into it.
+    const copy = readJson(schema, { maxBytes });
     if (!copy.ok) throw new TypeError(`tool: expected a JSON Schema, got an object that is none: ${copy.problem}`);
     try {
-      return new Validator(copy.value as CfSchema, draftOf(this.#schema));
+      this.#validator = new Validator(copy.value as CfSchema, draftOf(schema));
     } catch (error) {
       throw new TypeError(`tool: expected a JSON Schema that can be used, but ${describe(error, 300)}`, {
         cause: error,
       });
+    }
+  }
+
+  validate(value: unknown): Validation {
+    const json = readJson(value, { maxBytes });
+    if (!json.ok) return json;
+    try {
+      const { valid, errors } = this.#validator.validate(json.value);
+      return valid ? { ok: true, value: json.value } : { ok: false, problem: this.#describe(errors, json.value) };
+    } catch (error) {
+      return { ok: false, problem: `it cannot be compared with its schema: ${describe(error, 300)}` };
     }
   }
 

@@ -3,7 +3,7 @@
 
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
 import type { AiSchema, JsonSchema, Schema } from "../tool.js";
-import { JsonSchemaValidator } from "./json-schema.js";
+import type { JsonSchemaValidator } from "./json-schema.js";
 import { describe } from "./json-value.js";
 import { describeIssues, type Issue } from "./problems.js";
 
@@ -148,13 +148,17 @@ function describeAiError(error: Error): string {
 }
 
 function readJsonSchema(schema: JsonSchema): ReadSchema {
-  const validator = new JsonSchemaValidator(schema);
+  let loading: Promise<JsonSchemaValidator> | undefined;
+  const load = () => {
+    loading ??= import("./json-schema.js").then((module) => new module.JsonSchemaValidator(schema));
+    return loading;
+  };
   return {
     jsonSchema: async () => schema,
     async load() {
-      await validator.load();
+      await load();
     },
-    validate: (value) => validator.validate(value),
+    validate: async (value) => (await load()).validate(value),
   };
 }
 
