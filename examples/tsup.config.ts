@@ -8,6 +8,8 @@ export default defineConfig({
     "src/batch-of-sessions.ts",
     "src/hand-over.ts",
     "src/server-and-client.ts",
+    "src/mcp-tools.ts",
+    "src/mcp-server.ts",
   ],
   format: ["esm"],
   dts: false,
@@ -15,4 +17,6 @@ export default defineConfig({
   sourcemap: true,
   target: "node20",
   splitting: false,
+  // Of these an example has the one that it finds a key for.
+  external: [/^@ai-sdk\//],
 });

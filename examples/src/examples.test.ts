@@ -5,8 +5,10 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+// No key of whoever runs the tests is used: the background is the script of the example.
+const env = { ...process.env, BACKGROUND_PROVIDER: "script" };
 const run = (name: string) =>
-  promisify(execFile)(process.execPath, [`examples/dist/${name}.js`], { cwd: root, timeout: 110_000 });
+  promisify(execFile)(process.execPath, [`examples/dist/${name}.js`], { cwd: root, timeout: 110_000, env });
 
 describe("the examples", () => {
   it("show in the README exactly what ten-lines.ts is", () => {
@@ -35,6 +37,18 @@ describe("the examples", () => {
       expect(stdout).toMatch(/asked to look up: what is the weather like in paris/);
       expect(stdout).toMatch(
         /says: let me look.*in paris it is fourteen degrees with light rain until the evening.*you are welcome/,
+      );
+    });
+
+    it("mcp-tools asks a server for the trains, and says when the next one leaves", { timeout: 120_000 }, async () => {
+      const { stdout } = await run("mcp-tools");
+      expect(stdout).toContain("in the background: a script, with departures\n");
+      expect(stdout).toContain("asked to look up: when does the next train to paris leave\n");
+      expect(stdout).toContain(
+        'calls departures with {"to":"Paris"}\ndone: {"departures":[{"to":"Paris","leaves":"14:05"',
+      );
+      expect(stdout).toMatch(
+        /says: let me look.*the next train to paris leaves at fourteen zero five from platform two/,
       );
     });
 
