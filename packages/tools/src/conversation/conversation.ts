@@ -47,6 +47,8 @@ interface Link {
   readonly tell: (activity: BackgroundActivity) => void;
   readonly images: SeenImages;
   readonly stops: (() => void)[];
+  /** Whether it has begun: what is told before its first event would be heard by nobody. */
+  begun: boolean;
 }
 
 /** Work under way at once, and work that is not done with: more is refused. */
@@ -110,9 +112,11 @@ export class Conversation implements WorkHost {
   attach(session: DuplexSession, tell: (activity: BackgroundActivity) => void): BackgroundAttachment {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    const link: Link = { session, tell, images: new SeenImages(this.#settings.maxImages), stops: [] };
+    const link: Link = { session, tell, images: new SeenImages(this.#settings.maxImages), stops: [], begun: false };
     this.#links.push(link);
     link.stops.push(
+      // After this event, which is the first for everybody.
+      session.on("session-start", () => queueMicrotask(() => this.#begin(link))),
       session.on("delegation", (event) => this.#delegated(link, event)),
       session.on("turn-end", ({ turn }) => {
         link.images.see(turn.input.images, turn.index);
@@ -121,7 +125,6 @@ export class Conversation implements WorkHost {
       session.on("rewind", ({ turnIndex }) => this.#rewind(link, turnIndex)),
       session.on("session-end", () => this.#detach(link)),
     );
-    for (const { work, activity } of this.#untold.splice(0)) this.tell(work, activity);
     this.#pump();
     return {
       close: async () => {
@@ -170,7 +173,7 @@ export class Conversation implements WorkHost {
   tell(work: Work, activity: BackgroundActivity): void {
     const { session, id } = work.order;
     const link = this.#links.find((one) => one.session === session) ?? this.#links.at(-1);
-    if (link !== undefined && !link.session.closed) {
+    if (link?.begun === true && !link.session.closed) {
       link.tell(link.session === session ? activity : { ...activity, delegation: id });
     } else if (this.#kept) {
       this.#untold.push({ work, activity });
@@ -208,6 +211,12 @@ export class Conversation implements WorkHost {
   }
 
   // --- what happens in a session ---
+
+  #begin(link: Link): void {
+    link.begun = true;
+    for (const { work, activity } of this.#untold.splice(0)) this.tell(work, activity);
+    this.#tidy();
+  }
 
   #delegated(link: Link, event: DelegationEvent): void {
     if (this.#settings.overlap === "replace" && event.name === undefined) this.#replaceAll();

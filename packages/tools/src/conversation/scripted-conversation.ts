@@ -9,8 +9,12 @@ import {
   type EngineCapabilities,
   type TextInput,
 } from "@microturn/core";
-import { type FakeClock, type Script, scriptedEngine } from "@microturn/core/testing";
-import type { JobHandler, JobRun } from "../jobs/job.js";
+import { FakeClock, type Script, scriptedEngine } from "@microturn/core/testing";
+import { onTestFinished } from "vitest";
+import { type BackgroundModel, type BackgroundModelOptions, backgroundModel } from "../background-model.js";
+import type { Job, JobHandler, JobQueue, JobRun } from "../jobs/job.js";
+import { localJobs } from "../jobs/local-jobs.js";
+import type { Undelivered } from "./conversation.js";
 
 /** A text that entered, and the micro-turn in which it did. */
 export interface EnteredText extends TextInput {
@@ -42,8 +46,7 @@ export async function openScripted(
   let next: { readonly heard?: string; readonly delegation?: Delegation } = {};
   const entered: EnteredText[] = [];
   const told: BackgroundActivity[] = [];
-  const script: Script = ({ index, text }, memory) => {
-    entered.push(...text.filter(({ source }) => source === "background").map((one) => ({ ...one, turn: index })));
+  const script: Script = ({ text }, memory) => {
     const heard = next.heard ?? "";
     if (heard !== "") memory.left = 0;
     else if (text.some(({ silent }) => silent !== true)) memory.left = speaks;
@@ -58,6 +61,9 @@ export async function openScripted(
   for (const type of types) {
     session.on(type, ({ turnIndex: _, timeMs: __, ...activity }) => told.push(activity as BackgroundActivity));
   }
+  session.on("turn-end", ({ turnIndex: turn, turn: { input } }) => {
+    entered.push(...input.text.filter(({ source }) => source === "background").map((one) => ({ ...one, turn })));
+  });
   session.on("rewind", ({ turnIndex }) => {
     const kept = entered.filter(({ turn }) => turn < turnIndex);
     entered.splice(0, entered.length, ...kept);
@@ -110,4 +116,34 @@ export function untilCancelled(run: JobRun): Promise<void> {
       run.append({ type: "end", outcome: message.outcome, error: message.reason }).then(resolve, reject);
     });
   });
+}
+
+/** A background and what happens in it. */
+export interface Bench {
+  readonly clock: FakeClock;
+  readonly background: BackgroundModel;
+  readonly jobs: JobQueue;
+  readonly seen: Job[];
+  readonly lost: Undelivered[];
+}
+
+/** A background whose jobs do what the tasks say; it is closed when the test is over. */
+export function bench(tasks: Readonly<Record<string, JobHandler>> = {}, options: BackgroundModelOptions = {}): Bench {
+  const clock = new FakeClock();
+  const seen: Job[] = [];
+  const lost: Undelivered[] = [];
+  const handler = jobsByTask(tasks);
+  const jobs = localJobs(
+    (run) => {
+      seen.push(run.job);
+      return handler(run);
+    },
+    { clock, attempts: 1 },
+  );
+  const background = backgroundModel({ jobs, clock, onUndelivered: (one) => lost.push(one), ...options });
+  onTestFinished(async () => {
+    await background.close();
+    await jobs.close();
+  });
+  return { clock, background, jobs, seen, lost };
 }

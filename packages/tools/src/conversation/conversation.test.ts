@@ -1,0 +1,390 @@
+// Tests cite the rules of docs/session-rules.md.
+
+import { codeOf, FakeClock, settled } from "@microturn/core/testing";
+import { describe, expect, it } from "vitest";
+import { backgroundModel } from "../background-model.js";
+import type { JobHandler, JobMessage, JobRun } from "../jobs/job.js";
+import { localJobs } from "../jobs/local-jobs.js";
+import type { Undelivered } from "./conversation.js";
+import { answer, bench, openScripted, untilCancelled } from "./scripted-conversation.js";
+
+const texts = (entered: readonly { readonly text: string }[]) => entered.map(({ text }) => text);
+const reasons = (lost: readonly Undelivered[]) => lost.map(({ text, reason }) => [text, reason]);
+
+/** A job that waits for a test: `go()` lets it answer. */
+function held(...words: readonly string[]) {
+  const waiting: (() => void)[] = [];
+  const messages: JobMessage[] = [];
+  const work: JobHandler = async (run: JobRun) => {
+    run.onMessage((message) => messages.push(message));
+    const cancelled = untilCancelled(run).then(() => "cancelled");
+    const first = await Promise.race([cancelled, new Promise<void>((resolve) => waiting.push(resolve))]);
+    if (first !== "cancelled") await answer(run, ...words);
+  };
+  return {
+    work,
+    messages,
+    get running() {
+      return waiting.length;
+    },
+    async go() {
+      for (const one of waiting.splice(0)) one();
+      await settled();
+    },
+  };
+}
+
+describe("a conversation that outlives its sessions (rule 6)", () => {
+  it("brings what had not entered, and what is ready in between, into the next session, in order, each once", async () => {
+    const later = held("Later one. ", "Later two.");
+    const { clock, background, lost } = bench({
+      rome: (run) => answer(run, "Rome one. ", "Rome two."),
+      later: later.work,
+    });
+    const user = background.conversation("user-17");
+    const first = await openScripted(user, clock);
+    await first.delegate({ task: "later" });
+    await first.turns(3);
+    await first.delegate({ task: "rome" });
+    await first.turns(1);
+    expect(texts(first.entered)).toEqual(["Rome one."]);
+    await first.session.close();
+    await later.go();
+    await clock.advance(60_000);
+    const second = await openScripted(user, clock);
+    await second.turns(12);
+    expect(texts(second.entered)).toEqual(["Rome two.", "Later one.", "Later two."]);
+    expect(lost).toEqual([]);
+    const third = await openScripted(user, clock);
+    await third.turns(12);
+    expect(third.entered).toEqual([]);
+  });
+
+  it("tells in the next session what happened while none was there, under a name that it cannot have given itself", async () => {
+    const later = held("Done.");
+    const { clock, background } = bench({ later: later.work });
+    const user = background.conversation("user-17");
+    const first = await openScripted(user, clock);
+    await first.delegate({ task: "later" });
+    await first.session.close();
+    await later.go();
+    const second = await openScripted(user, clock);
+    // Its own first delegation has the name that the one before had.
+    await second.delegate({ task: "own" });
+    await second.turns(8);
+    const names = second.told.map(({ type, delegation }) => [type, delegation]);
+    const early = names[0][1];
+    expect(early).toMatch(/^user-17\/.*\/delegation-0$/);
+    expect(names).toEqual([
+      ["background-delta", early],
+      ["background-end", early],
+      ["background-delta", "delegation-0"],
+      ["background-end", "delegation-0"],
+    ]);
+    expect(second.entered.map(({ text, delegation }) => [text, delegation])).toEqual([
+      ["Done.", early],
+      ["About own.", "delegation-0"],
+    ]);
+  });
+
+  it("drops what is too old by then, by the time that has really passed; or goes by the policy for late results", async () => {
+    for (const [late, entered] of [
+      [undefined, []],
+      ["now" as const, ["About rome."]],
+      [{ dropIfStaleMs: 60_000 }, ["About rome."]],
+    ] as const) {
+      const { clock, background, lost } = bench({}, { deliver: { dropIfStaleMs: 5000 }, late });
+      const user = background.conversation("user-17");
+      const first = await openScripted(user, clock);
+      await first.delegate({ task: "rome" });
+      await first.session.close();
+      await clock.advance(10_000);
+      const second = await openScripted(user, clock);
+      await second.turns(6);
+      expect(texts(second.entered)).toEqual(entered);
+      expect(reasons(lost)).toEqual(entered.length === 0 ? [["About rome.", "stale"]] : []);
+    }
+  });
+
+  it("waits for its next session as long as it was told, then ends its work and forgets what it kept", async () => {
+    const later = held("Never said.");
+    const { clock, background, lost } = bench({ later: later.work }, { keepMs: 30_000 });
+    const user = background.conversation("user-17");
+    const first = await openScripted(user, clock);
+    await first.delegate({ task: "later" });
+    await first.delegate({ task: "rome" });
+    await first.session.close();
+    await clock.advance(29_999);
+    expect(background.running).toHaveLength(1);
+    await clock.advance(2);
+    expect(background.running).toEqual([]);
+    expect(later.messages).toEqual([{ type: "cancel", outcome: "cancelled", reason: "the user has not come back" }]);
+    expect(reasons(lost)).toEqual([["About rome.", "expired"]]);
+    const second = await openScripted(user, clock);
+    await second.turns(8);
+    expect([second.entered, second.told]).toEqual([[], []]);
+  });
+
+  it("gives the results to the session that came last, and those of functions to the one that called them", async () => {
+    const slow = held("Slow.");
+    const call = held("Called.");
+    const { clock, background } = bench({ slow: slow.work, call: call.work });
+    const user = background.conversation("user-17");
+    const first = await openScripted(user, clock);
+    await first.delegate({ task: "slow" });
+    await first.delegate({ task: "call", id: "c", name: "f" });
+    const second = await openScripted(user, clock);
+    await slow.go();
+    await call.go();
+    await first.turns(5);
+    await second.turns(5);
+    expect([texts(first.entered), texts(second.entered)]).toEqual([["Called."], ["Slow."]]);
+    // The one that is left takes what comes.
+    await second.delegate({ task: "slow" });
+    await second.session.close();
+    await slow.go();
+    await first.turns(5);
+    expect(texts(first.entered)).toEqual(["Called.", "Slow."]);
+  });
+
+  it("ends with its session where it has no name", async () => {
+    const later = held("Never said.");
+    const { clock, background, lost } = bench({ later: later.work });
+    const user = await openScripted(background, clock);
+    await user.delegate({ task: "later" });
+    await user.delegate({ task: "rome" });
+    await user.session.close();
+    expect(background.running).toEqual([]);
+    expect(later.messages).toEqual([{ type: "cancel", outcome: "cancelled", reason: "the session has ended" }]);
+    expect(reasons(lost)).toEqual([["About rome.", "session-end"]]);
+  });
+
+  it("keeps no timer and no conversation that has nothing left to do", async () => {
+    const { clock, background } = bench();
+    const user = await openScripted(background.conversation("user-17"), clock);
+    await user.delegate({ task: "rome" });
+    await user.turns(8);
+    await user.session.close();
+    await settled();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("a rewind (rule 10)", () => {
+  it("undoes delegations after its border: their work is cancelled and their words are dropped", async () => {
+    const later = held("Never said.");
+    const { clock, background, lost } = bench({ later: later.work });
+    const user = await openScripted(background, clock, { rewindMs: 10_000 });
+    await user.turns(5, "hm");
+    await user.delegate({ task: "later" });
+    await user.delegate({ task: "rome" });
+    await user.turns(1, "hm");
+    const rewound = user.session.rewind(5);
+    await clock.advance(0);
+    await rewound;
+    expect(later.messages).toHaveLength(1);
+    expect(background.running).toEqual([]);
+    await user.turns(1);
+    const ends = user.told.filter(({ type }) => type === "background-end");
+    expect(ends).toEqual([
+      { type: "background-end", delegation: "delegation-6", outcome: "done" },
+      {
+        ...{ type: "background-end", delegation: "delegation-5", outcome: "cancelled" },
+        error: "the session went back to before it",
+      },
+    ]);
+    // Its one piece was with the session already, which keeps results in a rewind.
+    expect(reasons(lost)).toEqual([]);
+    // The same names come again, for other work.
+    await user.delegate({ task: "new" });
+    await user.turns(8);
+    expect(texts(user.entered)).toEqual(["About rome.", "About new."]);
+  });
+
+  it("takes back the words that still wait", async () => {
+    const { clock, background, lost } = bench({ rome: (run) => answer(run, "One. ", "Two. ", "Three.") });
+    const user = await openScripted(background, clock, { rewindMs: 10_000 });
+    await user.turns(5, "hm");
+    await user.delegate({ task: "rome" });
+    await user.turns(1, "hm");
+    const rewound = user.session.rewind(5);
+    await clock.advance(0);
+    await rewound;
+    expect(reasons(lost)).toEqual([
+      ["Two.", "rewind"],
+      ["Three.", "rewind"],
+    ]);
+  });
+
+  it("makes what entered after its border enter again, as for the model it never did", async () => {
+    const { clock, background } = bench({ rome: (run) => answer(run, "One. ", "Two. ", "Three.") });
+    const user = await openScripted(background, clock, { rewindMs: 10_000 });
+    await user.delegate({ task: "rome" });
+    await user.turns(10);
+    expect(user.entered.map(({ text, turn }) => [text, turn])).toEqual([
+      ["One.", 3],
+      ["Two.", 4],
+      ["Three.", 5],
+    ]);
+    const rewound = user.session.rewind(4);
+    await clock.advance(0);
+    await rewound;
+    expect(texts(user.entered)).toEqual(["One."]);
+    await user.turns(10);
+    expect(texts(user.entered)).toEqual(["One.", "Two.", "Three."]);
+  });
+});
+
+describe("work that later work replaces", () => {
+  it("is given up when the background is told to replace, with what of its answer still waits", async () => {
+    const slow = held("Never said.");
+    const { clock, background, lost } = bench({ slow: slow.work }, { overlap: "replace" });
+    const user = await openScripted(background, clock);
+    await user.turns(1, "hm");
+    await user.delegate({ task: "slow" });
+    await user.delegate({ task: "paris" });
+    await user.delegate({ task: "call", id: "c", name: "f" });
+    await user.delegate({ task: "rome" });
+    await user.turns(8);
+    expect(slow.messages).toMatchObject([{ type: "cancel", outcome: "superseded" }]);
+    expect(user.told).toContainEqual({
+      ...{ type: "background-end", delegation: "delegation-1", outcome: "superseded" },
+      error: "other work took its place",
+    });
+    // One piece of the answer about Paris was with the session already.
+    expect(texts(user.entered)).toEqual(["About paris.", "About call.", "About rome."]);
+    expect(lost).toEqual([]);
+  });
+
+  it("goes on beside it otherwise, unless the model itself ends it", async () => {
+    const slow = held("Slow.");
+    const other = held("Other.");
+    const drops: JobHandler = async (run) => {
+      const [{ delegation }] = run.job.context.underWay;
+      const call = { call: "c1", name: "drop_earlier_work", irreversible: false, attempt: 1 };
+      await run.append({ type: "call", key: "c1", ...call, arguments: { delegation }, state: "running" });
+      await run.append({
+        type: "result",
+        call: "c1",
+        name: call.name,
+        outcome: "done",
+        result: { dropped: delegation },
+      });
+      await answer(run, "About Rome instead.");
+    };
+    const { clock, background, lost } = bench({ slow: slow.work, other: other.work, drops });
+    const user = await openScripted(background, clock);
+    await user.delegate({ task: "slow" });
+    await user.delegate({ task: "other" });
+    await user.delegate({ task: "drops" });
+    await user.turns(8);
+    expect(slow.messages).toMatchObject([{ type: "cancel", outcome: "superseded" }]);
+    expect(other.messages).toEqual([]);
+    await other.go();
+    await user.turns(5);
+    expect(texts(user.entered)).toEqual(["About Rome instead.", "Other."]);
+    expect(lost).toEqual([]);
+  });
+
+  it("takes back all but the piece that the session has, when it is cancelled", async () => {
+    const { clock, background, lost } = bench({ rome: (run) => answer(run, "One. ", "Two. ", "Three.") });
+    const user = await openScripted(background, clock);
+    await user.turns(1, "hm");
+    await user.delegate({ task: "rome" });
+    expect(await background.cancel("delegation-1")).toBe(true);
+    expect(await background.cancel("delegation-9")).toBe(false);
+    expect(reasons(lost)).toEqual([
+      ["Two.", "cancelled"],
+      ["Three.", "cancelled"],
+    ]);
+    await user.turns(8);
+    expect(texts(user.entered)).toEqual(["One."]);
+  });
+
+  it("is told apart by its conversation or its session where several have the same name", async () => {
+    const slow = held("Slow.");
+    const { clock, background } = bench({ slow: slow.work });
+    const [one, two] = [await openScripted(background, clock), await openScripted(background.conversation("b"), clock)];
+    await one.delegate({ task: "slow" });
+    await two.delegate({ task: "slow" });
+    expect(background.running.map(({ task, delegation }) => [task, delegation])).toEqual([
+      ["slow", "delegation-0"],
+      ["slow", "delegation-0"],
+    ]);
+    await expect(background.cancel("delegation-0")).rejects.toThrow(TypeError);
+    expect(await background.cancel("delegation-0", { conversation: "b" })).toBe(true);
+    expect(await background.cancel("delegation-0", { session: one.session })).toBe(true);
+    await settled();
+    expect(background.running).toEqual([]);
+  });
+
+  it("is refused when too much is under way, and a call of a function is told so", async () => {
+    const slow = held("Slow.");
+    const { clock, background } = bench({ slow: slow.work }, { deliver: "now" });
+    const user = await openScripted(background, clock);
+    for (let i = 0; i < 64; i++) await user.delegate({ task: "slow" });
+    await user.delegate({ task: "slow", id: "c", name: "f" });
+    await user.turns(2);
+    expect(user.told.at(-1)).toMatchObject({ type: "background-end", delegation: "c", outcome: "failed" });
+    expect(user.entered).toMatchObject([{ delegation: "c", text: expect.stringContaining("more than 64") }]);
+    expect(background.running).toHaveLength(64);
+  });
+});
+
+describe("a background that is closed", () => {
+  it("leaves nothing running, and sessions go on without it", async () => {
+    const clock = new FakeClock();
+    const running = new Set<JobRun>();
+    const jobs = localJobs(
+      async (run) => {
+        running.add(run);
+        await untilCancelled(run);
+        running.delete(run);
+      },
+      { clock },
+    );
+    const lost: Undelivered[] = [];
+    const background = backgroundModel({ jobs, clock, onUndelivered: (one) => lost.push(one) });
+    const one = await openScripted(background, clock);
+    const two = await openScripted(background.conversation("user-17"), clock);
+    await one.delegate({ task: "a" });
+    await two.delegate({ task: "b" });
+    await two.session.close();
+    expect(running.size).toBe(2);
+    await Promise.all([background.close(), background.close()]);
+    await settled();
+    expect(running.size).toBe(0);
+    expect(background.running).toEqual([]);
+    await one.turns(2);
+    expect(one.session.closed).toBe(false);
+    await one.session.close();
+    await jobs.close();
+    expect(clock.pending).toBe(0);
+    expect(await codeOf(background.load?.({ signal: new AbortController().signal }) ?? Promise.resolve())).toBe(
+      "SESSION_CLOSED",
+    );
+    await expect(openScripted(background, clock)).rejects.toMatchObject({ code: "SESSION_CLOSED" });
+  });
+
+  it("is not held up by workers that cannot be told", async () => {
+    const clock = new FakeClock();
+    const background = backgroundModel({
+      clock,
+      jobs: {
+        submit: async () => {},
+        async *follow() {
+          await new Promise(() => {});
+        },
+        send: () => new Promise(() => {}),
+        close: async () => {},
+      },
+    });
+    const user = await openScripted(background, clock);
+    await user.delegate({ task: "a" });
+    const start = clock.now();
+    const closed = user.session.close().then(() => clock.now() - start);
+    await clock.advance(10_000);
+    expect(await closed).toBe(2000);
+    await background.close();
+  });
+});
