@@ -39,24 +39,29 @@ describe("a session with a background (rule 6)", () => {
   it("tells what it does as events, in the record of the micro-turn and in the trace", async () => {
     const background = backgroundOf((session, tell) => {
       for (const activity of activities) tell(activity);
+      void session.deliver("It rained.", { dropIfStaleMs: 0 }, { delegation: "delegation-1" });
       void session.deliver("It rains.", "now", { delegation: "delegation-1" });
     });
-    const engine = scriptedEngine({ script: asks });
+    const script: Script = (input, memory) => ({ heard: "hm", ...asks(input, memory) });
+    const engine = scriptedEngine({ script });
     const session = await DuplexSession.open({ engine, background, pace: "as-fast-as-input", trace: true });
     const told: unknown[] = [];
     for (const { type } of activities) session.on(type, (event: unknown) => told.push(event));
     const records: unknown[] = [];
     session.on("turn-end", ({ turn }) => records.push(turn.background));
     await session.writeAudio(new Float32Array(4 * 3200));
-    await session.finish({ tailMs: 0 });
+    await session.finish({ tailMs: 400 });
     // It was told while micro-turn 1 ended: it is part of the next one.
     expect(told).toEqual(activities.map((activity) => ({ ...activity, turnIndex: 2, timeMs: 800 })));
-    expect(records).toEqual([undefined, undefined, activities, undefined]);
+    expect(records).toEqual([undefined, undefined, activities, undefined, undefined, undefined]);
     const { turns } = await readTrace(await writeTrace(session.trace()));
     expect(turns.map(({ background }) => background)).toEqual(records);
     expect(turns[1].output.delegation).toEqual({ task: "weather", id: "delegation-1" });
     expect(turns[2].input.text).toEqual([
-      { source: "background", text: "It rains.", delivery: 1, delegation: "delegation-1" },
+      { source: "background", text: "It rains.", delivery: 2, delegation: "delegation-1" },
+    ]);
+    expect(turns.flatMap(({ index, input }) => input.stale?.map(({ text }) => [index, text]) ?? [])).toEqual([
+      [5, "It rained."],
     ]);
     expect(background.closed).toBe(1);
   });

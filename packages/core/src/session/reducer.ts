@@ -122,6 +122,7 @@ function startStep(state: SessionState, ready: number, nowMs: number, effects: r
     droppedImages: shed ? taken.length : 0,
     text: [...state.text, ...deliveries.entering.map(deliveryText)],
     deliveries: deliveries.entering.map((delivery) => delivery.id),
+    stale: deliveries.stale.filter(isNew).map(deliveryText),
     forceListen: state.interrupted,
     played: state.played,
   };
@@ -321,6 +322,7 @@ function turnRecords(
       ),
       text: last ? plan.text : [],
       deliveries: last ? plan.deliveries : [],
+      ...(last && plan.stale.length > 0 ? { stale: plan.stale } : {}),
       forceListen: !last || plan.forceListen,
       ...(plan.played === undefined ? {} : { played: plan.played }),
     };

@@ -111,6 +111,7 @@ export interface StepPlan {
   readonly droppedImages: number;
   readonly text: readonly TextInput[];
   readonly deliveries: readonly number[];
+  readonly stale: readonly TextInput[];
   readonly forceListen: boolean;
   readonly played: PlaybackPosition | undefined;
 }

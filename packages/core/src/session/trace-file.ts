@@ -2,7 +2,7 @@
 // Format: docs/session-rules.md, "The trace file". Version 1.
 
 import type { BackgroundActivity } from "../background.js";
-import type { Delegation, ImageFrame } from "../engine.js";
+import type { Delegation, ImageFrame, TextInput } from "../engine.js";
 import { DuplexError } from "../errors.js";
 import type { SessionTrace, TraceHeader, TraceTurn, TraceTurnInput, TraceTurnOutput } from "./trace.js";
 import { Fields } from "./trace-fields.js";
@@ -30,7 +30,7 @@ export async function writeTrace(trace: SessionTrace): Promise<string> {
     return data.byteLength;
   };
   const turns = trace.turns.map((turn) => {
-    const { audio, images, paddedSamples, text, forceListen, played } = turn.input;
+    const { audio, images, paddedSamples, text, stale, forceListen, played } = turn.input;
     const { speech, ...output } = turn.output;
     if (audio !== undefined) add("audio", audio);
     if (speech !== undefined) add("speech", speech);
@@ -51,6 +51,7 @@ export async function writeTrace(trace: SessionTrace): Promise<string> {
               })),
             }),
         ...(text.length === 0 ? {} : { text }),
+        ...(stale === undefined ? {} : { stale }),
         ...(forceListen ? { forceListen } : {}),
         ...(played === undefined ? {} : { played }),
       },
@@ -239,6 +240,7 @@ function readInput(fields: Fields, samples: TurnSamples, tracks: Record<TrackNam
     throw invalid(`${fields.path}: expected finite samples`);
   }
   const played = fields.optionalObject("played");
+  const stale = fields.optionalObjects("stale", 10_000).map(readText);
   return {
     ...(audio === undefined ? {} : { audio }),
     paddedSamples: fields.optionalInteger("paddedSamples", 0, samples.input) ?? 0,
@@ -250,13 +252,8 @@ function readInput(fields: Fields, samples: TurnSamples, tracks: Record<TrackNam
         timeMs: image.number("timeMs", -1e15, 1e15),
       }),
     ),
-    text: fields.optionalObjects("text", 10_000).map((text) => ({
-      source: text.oneOf("source", ["user", "background"]),
-      text: text.text("text"),
-      ...(text.optionalBoolean("silent") === true ? { silent: true } : {}),
-      ...given("delivery", text.optionalInteger("delivery", 0, 2 ** 40)),
-      ...given("delegation", text.optionalText("delegation")),
-    })),
+    text: fields.optionalObjects("text", 10_000).map(readText),
+    ...(stale.length === 0 ? {} : { stale }),
     forceListen: fields.optionalBoolean("forceListen") ?? false,
     ...(played === undefined
       ? {}
@@ -284,6 +281,16 @@ function readOutput(fields: Fields, samples: number, tracks: Record<TrackName, T
     ...(delegation === undefined ? {} : { delegation: readDelegation(delegation) }),
     ...(unsaid === undefined ? {} : { unsaid }),
     ...(coding === undefined ? {} : { speech: new Int16Array(tracks.speech.next(audioBytes(coding, samples)).buffer) }),
+  };
+}
+
+function readText(fields: Fields): TextInput {
+  return {
+    source: fields.oneOf("source", ["user", "background"]),
+    text: fields.text("text"),
+    ...(fields.optionalBoolean("silent") === true ? { silent: true } : {}),
+    ...given("delivery", fields.optionalInteger("delivery", 0, 2 ** 40)),
+    ...given("delegation", fields.optionalText("delegation")),
   };
 }
 

@@ -116,6 +116,7 @@ function traceTurn(turn: TurnRecord, images: boolean): TraceTurn {
       // The record may be changed or transferred; the trace must not notice.
       images: images ? input.images.map((image) => ({ ...image, data: image.data.slice() })) : [],
       text: input.text,
+      ...(input.stale === undefined ? {} : { stale: input.stale }),
       forceListen: input.forceListen,
       ...(input.played === undefined ? {} : { played: input.played }),
     },

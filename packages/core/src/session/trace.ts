@@ -58,6 +58,8 @@ export interface TraceTurnInput {
   readonly images: readonly ImageFrame[];
   /** With number and delegation of the results among it, by which a viewer finds them. */
   readonly text: readonly TextInput[];
+  /** Results that became too old to enter. */
+  readonly stale?: readonly TextInput[];
   readonly forceListen: boolean;
   /** How far the assistant's sound had been heard when the step began, if a player told. */
   readonly played?: PlaybackPosition;

@@ -39,6 +39,8 @@ export interface TurnRecordInput {
   readonly text: readonly TextInput[];
   /** Ids of the deliveries whose text entered here (rule 6). */
   readonly deliveries: readonly number[];
+  /** Results that would have entered from here on and are too old by their policy (rule 6); absent if none. */
+  readonly stale?: readonly TextInput[];
   /** The model was told to be silent in this micro-turn. */
   readonly forceListen: boolean;
   /** How far the assistant's sound had been heard when the step began, if a player tells (rule 4). */
