@@ -10,7 +10,7 @@ import { canonicalJson } from "./call-key.js";
 import type { CallRequest } from "./call-request.js";
 import { CallTable } from "./call-table.js";
 
-const runs = 150;
+const runs = 100;
 const callsOfRun = 40;
 const overall = 4;
 
