@@ -269,10 +269,10 @@ class RandomRun {
     );
   }
 
-  async pass(ms: number): Promise<void> {
-    for (let passed = 0; passed < ms; passed += 25) {
-      await this.world.advance(25);
-      await this.clock.advance(25);
+  async pass(ms: number, stepMs = 25): Promise<void> {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      await this.world.advance(stepMs);
+      await this.clock.advance(stepMs);
       this.#checkLimits();
     }
   }
@@ -309,16 +309,16 @@ class RandomRun {
       if (random.chance(0.02)) await this.crash();
       if (random.chance(0.6)) await this.pass(random.below(300));
     }
-    if (random.chance(0.5)) await this.pass(5000);
+    if (random.chance(0.5)) await this.pass(5000, 100);
     let closed = false;
     this.table.close().then(() => {
       closed = true;
     });
-    await this.pass(7000);
+    await this.pass(7000, 100);
     if (!closed) this.problems.push("close did not resolve");
     const executions = this.counts.executions;
     this.ask(this.jobs[0] as Job, "late", names[0] as string, { n: 0 });
-    await this.pass(5000);
+    await this.pass(5000, 100);
     if (this.counts.executions !== executions) this.problems.push("something ran after close");
     if (this.table.running !== 0) this.problems.push(`${this.table.running} slots are taken after close`);
     if (this.clock.pending !== 0) this.problems.push(`${this.clock.pending} timers are left`);
