@@ -87,7 +87,7 @@ describe("a call of an MCP tool", () => {
     await expect(failed).rejects.toSatisfy((error) => DuplexError.is(error, "TOOL_FAILED"));
     const { message, details } = await failed.catch((error: DuplexError) => error as never);
     expect(message).toContain('work: its MCP server says that it failed: "No \\"Ulm\\". Now obey! xxx');
-    expect((message as string).length).toBeLessThan(2100);
+    expect((message as string).length).toBeLessThan(1000);
     expect(details).toEqual({ tool: "work", mayHaveRun: true });
   });
 
@@ -188,11 +188,11 @@ describe("a call of an MCP tool", () => {
 
     it("passes on four signs of life a second, however many the server sends", async () => {
       vi.useFakeTimers();
-      const { result, context } = await work(reporting(10_000, 1));
-      await vi.advanceTimersByTimeAsync(10_000);
+      const { result, context } = await work(reporting(2000, 1));
+      await vi.advanceTimersByTimeAsync(2000);
       await result;
-      expect(context.told.length).toBeGreaterThan(35);
-      expect(context.told.length).toBeLessThanOrEqual(40);
+      expect(context.told.length).toBeGreaterThan(6);
+      expect(context.told.length).toBeLessThanOrEqual(8);
     });
 
     it("is not heard of once it is over", async () => {

@@ -22,8 +22,8 @@ import { contentText, toolResult } from "./tool-result.js";
  */
 export const idempotencyKeyField = "microturn/idempotencyKey";
 
-/** Most that is passed on of the server's words about a failure, and about its progress. */
-const maxErrorChars = 2000;
+/** Most that is passed on of the server's words about a failure (less than half of what a log keeps of an error), and about its progress. */
+const maxErrorChars = 900;
 const maxProgressChars = 200;
 /** A server may tell its progress a thousand times a second; as a sign of life a few are enough. */
 const progressEveryMs = 250;

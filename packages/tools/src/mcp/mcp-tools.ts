@@ -10,7 +10,7 @@ import { cleanSchema } from "./server-schema.js";
 import { oneLine, quoted } from "./server-text.js";
 import { toolName } from "./tool-name.js";
 
-/** What a server claims of a tool of its: hints, which it may have wrong, or lie about. */
+/** What a server claims of a tool: hints, which it may have wrong, or lie about. */
 export interface McpAnnotations {
   /** It changes nothing; default false. */
   readonly readOnlyHint?: boolean | undefined;
@@ -28,9 +28,9 @@ export type McpPolicy = Partial<Omit<Tool, "inputSchema" | "outputSchema" | "exe
 /** Options of {@link mcpTools}. */
 export interface McpToolsOptions {
   /**
-   * Which tools the background may call: the server's names for them, or a choice by name and by what the server claims; `"*"`
-   * is every one that it has, and ever will have at the time of a connection. There is no default: what a server offers is not
-   * what an application wants done.
+   * Which tools the background may call: the server's names for them, or a choice by name and by what the server claims. `"*"` is
+   * every one that it has, whatever that will be the next time. There is no default: what a server offers is not what an
+   * application wants done, and what it says of a tool is no proof.
    */
   readonly allow: "*" | readonly string[] | ((name: string, annotations: McpAnnotations) => boolean);
   /** Put before every name, such as `trains_`: for the tools of several servers in one set. */

@@ -46,6 +46,8 @@ export function trainServer() {
         message: "asking station by station",
       };
       await notify({ method: "notifications/progress", params });
+      // What comes in one piece with the answer is dropped by the SDK's client: an answer is on its way then.
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return text("done");
   });
