@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { deliverySection } from "./background/delivery-section.js";
 import { browserLiveSection, browserMemorySection, browserSection } from "./browser/browser-section.js";
+import { deviceSection } from "./browser/device-section.js";
 import { codecsSection } from "./codec-section.js";
 import { machineSection } from "./machine.js";
 import { longMemorySection, memorySection, workerMemorySection } from "./memory.js";
@@ -43,6 +44,7 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   browser: browserSection,
   "browser-live": browserLiveSection,
   "browser-memory": browserMemorySection,
+  "browser-devices": deviceSection,
 };
 
 const sectionNames = Object.keys(sections).filter((name) => name !== "machine");

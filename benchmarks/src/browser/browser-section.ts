@@ -1,28 +1,13 @@
 // The page's side of the figures: mini in WASM in headless Chromium, cold and warm, with one thread and with two.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
-import { chromium } from "playwright-core";
 import { isNoGrowth, slopeOf } from "../memory.js";
 import type { BenchContext } from "../model.js";
 import { type BenchSection, inWords, percentiles } from "../report.js";
+import { openChromium, skipped } from "./chromium.js";
+import { servePages } from "./page-server.js";
 import { longestByKind, type PageTask, tasksOfPage } from "./page-tasks.js";
 import type { TimedPage, Visit, VisitOptions } from "./visit.js";
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const folders: Readonly<Record<string, string>> = {
-  "/mini/": join(root, "packages/mini"),
-  "/runtime/": join(root, "packages/backend-web/dist"),
-};
-const types: Readonly<Record<string, string>> = {
-  ".js": "text/javascript",
-  ".mjs": "text/javascript",
-  ".wasm": "application/wasm",
-};
 const megabyte = 1 << 20;
 
 interface RunOptions extends VisitOptions {
@@ -38,20 +23,10 @@ async function inChromium(
   title: string,
   use: (run: Run, version: string) => Promise<BenchSection>,
 ): Promise<BenchSection> {
-  const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) =>
-    existsSync(path),
-  );
-  if (executablePath === undefined) {
-    return { title, rows: [{ name: "skipped", value: "no Chromium on this machine" }] };
-  }
-  const server = await serve();
-  const browser = await chromium.launch({
-    executablePath,
-    args: [
-      ...["--headless=new", "--no-sandbox", "--mute-audio"],
-      ...["--enable-precise-memory-info", "--enable-blink-features=ForceEagerMeasureMemory"],
-    ],
-  });
+  const flags = ["--enable-precise-memory-info", "--enable-blink-features=ForceEagerMeasureMemory"];
+  const browser = await openChromium(flags);
+  if (browser === undefined) return { title, ...skipped };
+  const server = await servePages({ "/page.js": "page.ts" });
   try {
     const context = await browser.newContext();
     const run: Run = async ({ isolated, traced = false, ...options }) => {
@@ -240,58 +215,4 @@ export function browserMemorySection({ quick, say }: BenchContext): Promise<Benc
       figures: { memory },
     };
   });
-}
-
-/** Serves the page, with the headers of an isolated page and without. */
-async function serve(): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const { outputFiles } = await build({
-    entryPoints: [join(root, "benchmarks/src/browser/page.ts")],
-    ...{
-      bundle: true,
-      write: false,
-      minify: true,
-      format: "esm",
-      platform: "browser",
-      target: "es2022",
-      logLevel: "error",
-    },
-    // The worker and its runtime have files of their own.
-    external: ["onnxruntime-web"],
-  });
-  const script = outputFiles?.[0].text ?? "";
-  const server = createServer((request, response) => {
-    const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
-    response.setHeader("Cache-Control", "max-age=3600");
-    if (path !== "/plain") {
-      response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
-      response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
-    }
-    const folder = Object.keys(folders).find((prefix) => path.startsWith(prefix));
-    const file =
-      path === "/conversation.wav"
-        ? join(root, "fixtures/speech/conversation.wav")
-        : folder === undefined || path.includes("..")
-          ? undefined
-          : join(folders[folder], path.slice(folder.length));
-    if (path === "/page.js") response.setHeader("Content-Type", "text/javascript").end(script);
-    else if (path === "/plain" || path === "/isolated") {
-      response
-        .setHeader("Content-Type", "text/html")
-        .end('<!doctype html><title>bench</title><script type="module" src="/page.js"></script>');
-    } else if (file !== undefined && statSync(file, { throwIfNoEntry: false })?.isFile()) {
-      const { mtimeMs, size } = statSync(file);
-      response.setHeader("ETag", `"${size}-${mtimeMs}"`);
-      response.setHeader("Content-Type", types[extname(file)] ?? "application/octet-stream").end(readFileSync(file));
-    } else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `http://localhost:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
 }

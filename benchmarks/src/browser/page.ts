@@ -14,7 +14,7 @@ let speech: Float32Array = new Float32Array(0);
 
 /** Before anything is timed: a microphone has no file to decode, and the whole recording at once is a task of its own. */
 async function prepare(): Promise<void> {
-  const { channels } = readWav(new Uint8Array(await (await fetch("/conversation.wav")).arrayBuffer()));
+  const { channels } = readWav(new Uint8Array(await (await fetch("/speech/conversation.wav")).arrayBuffer()));
   speech = mixToMono(channels);
 }
 
