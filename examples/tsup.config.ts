@@ -17,6 +17,6 @@ export default defineConfig({
   sourcemap: true,
   target: "node20",
   splitting: false,
-  // Of these an example has the one that it finds a key for.
-  external: [/^@ai-sdk\//],
+  // Of the first kind an example has the one that it finds a key for; the other one brings its WebAssembly along in a file.
+  external: [/^@ai-sdk\//, "node-sqlite3-wasm"],
 });
