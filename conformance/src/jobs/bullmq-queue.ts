@@ -14,14 +14,8 @@ import type { FromWorker, ToWorker } from "./worker-process.js";
 /** Times that make a takeover short. */
 export const shortTimes = { lockMs: 1000, stalledMs: 300 };
 
-/** The program of a worker, as one file that Node runs. */
-export interface WorkerProgram {
-  readonly path: string;
-  remove(): void;
-}
-
-/** Makes the program from the sources. */
-export async function buildWorkerProgram(): Promise<WorkerProgram> {
+/** Makes the program of a worker from its sources, and starts as many as are asked for. */
+export async function buildWorkers(): Promise<Workers> {
   const folder = new URL("../../dist/", import.meta.url);
   mkdirSync(folder, { recursive: true });
   const path = fileURLToPath(new URL(`job-worker-${process.pid}.mjs`, folder));
@@ -32,17 +26,44 @@ export async function buildWorkerProgram(): Promise<WorkerProgram> {
     external: ["bullmq", "ioredis"],
     alias: { ...sourceAliases },
   });
-  return { path, remove: () => rmSync(path, { force: true }) };
+  return new Workers(path);
+}
+
+/** Processes of workers. Those that have nothing to do wait for the next test, as a process takes a second to start. */
+export class Workers {
+  readonly #path: string;
+  readonly #resting: WorkerChild[] = [];
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  take(hear: (message: FromWorker) => void): WorkerChild {
+    const child = this.#resting.pop() ?? new WorkerChild(this.#path);
+    child.hear = hear;
+    return child;
+  }
+
+  async putBack(child: WorkerChild): Promise<void> {
+    child.hear = () => {};
+    await child.rest();
+    this.#resting.push(child);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#resting.map((child) => child.kill()));
+    rmSync(this.#path, { force: true });
+  }
 }
 
 /** `bullmqJobs` with `bullmqWorker` as the suite wants them. Each start has a queue of its own in the same Redis. */
-export function bullmqQueue(redis: () => string, program: () => WorkerProgram): QueueUnderTest {
+export function bullmqQueue(redis: () => string, workers: () => Workers): QueueUnderTest {
   let count = 0;
   return {
     name: "bullmqJobs",
     durable: true,
     async start(options) {
-      const bench = new BullmqBench(redis(), `suite-${count++}`, program().path, options);
+      const bench = new BullmqBench(redis(), `suite-${count++}`, workers(), options);
       if (!options.held) await bench.work();
       return bench;
     },
@@ -52,28 +73,29 @@ export function bullmqQueue(redis: () => string, program: () => WorkerProgram): 
 /** A worker in a process of its own. */
 class WorkerChild {
   readonly process: ChildProcess;
-  readonly loaded: Promise<unknown>;
+  hear: (message: FromWorker) => void = () => {};
+  readonly #loaded: Promise<unknown>;
   readonly #appended = new Map<string, (code: string) => void>();
-  #working: () => void = () => {};
+  #answered: () => void = () => {};
 
-  constructor(path: string, hear: (message: FromWorker) => void) {
+  constructor(path: string) {
     this.process = fork(path, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-    this.loaded = once(this.process, "message");
+    this.#loaded = once(this.process, "message");
     this.process.on("message", (message: FromWorker) => {
-      if (message.type === "working") this.#working();
+      if (message.type === "working" || message.type === "resting") this.#answered();
       else if (message.type === "appended") this.#appended.get(message.id)?.(message.code);
-      else hear(message);
+      else this.hear(message);
     });
     this.process.on("error", () => {}); // A message to one that was killed.
   }
 
-  async work(options: Extract<ToWorker, { type: "work" }>["options"]): Promise<void> {
-    await this.loaded;
-    const working = new Promise<void>((resolve) => {
-      this.#working = resolve;
-    });
-    this.#say({ type: "work", options });
-    await working;
+  work(options: Extract<ToWorker, { type: "work" }>["options"]): Promise<void> {
+    return this.#ask({ type: "work", options });
+  }
+
+  /** Closes its worker. */
+  rest(): Promise<void> {
+    return this.#ask({ type: "rest" });
   }
 
   append(id: string): Promise<string> {
@@ -83,11 +105,24 @@ class WorkerChild {
     });
   }
 
+  get dead(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
+  }
+
   async kill(): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    if (this.dead) return;
     const exited = once(this.process, "exit");
     this.process.kill("SIGKILL");
     await exited;
+  }
+
+  async #ask(message: ToWorker): Promise<void> {
+    await this.#loaded;
+    const answered = new Promise<void>((resolve) => {
+      this.#answered = resolve;
+    });
+    this.#say(message);
+    await answered;
   }
 
   #say(message: ToWorker): void {
@@ -102,14 +137,14 @@ class BullmqBench implements QueueBench {
   readonly #queues: JobQueue[] = [];
   readonly #options: { readonly connection: string; readonly queue: string };
   readonly #attempts: number;
-  readonly #path: string;
+  readonly #workers: Workers;
   #active: WorkerChild | undefined;
   #frozen: WorkerChild | undefined;
 
-  constructor(connection: string, queue: string, path: string, { attempts }: QueueOptions) {
+  constructor(connection: string, queue: string, workers: Workers, { attempts }: QueueOptions) {
     this.#options = { connection, queue };
     this.#attempts = attempts;
-    this.#path = path;
+    this.#workers = workers;
     this.queue = this.another();
   }
 
@@ -120,7 +155,10 @@ class BullmqBench implements QueueBench {
   }
 
   async work(): Promise<void> {
-    this.#active = this.#child();
+    this.#active = this.#workers.take((message) => {
+      if (message.type === "paused") this.paused.add(message.id);
+      if (message.type === "told") this.#told.set(message.id, [...this.told(message.id), message.text]);
+    });
     await this.#active.work({ ...this.#options, ...shortTimes, attempts: this.#attempts, retryDelayMs: 10 });
   }
 
@@ -150,13 +188,7 @@ class BullmqBench implements QueueBench {
 
   async close(): Promise<void> {
     await Promise.all(this.#queues.map((queue) => queue.close()));
-    await Promise.all([this.#active, this.#frozen].map((child) => child?.kill()));
-  }
-
-  #child(): WorkerChild {
-    return new WorkerChild(this.#path, (message) => {
-      if (message.type === "paused") this.paused.add(message.id);
-      if (message.type === "told") this.#told.set(message.id, [...this.told(message.id), message.text]);
-    });
+    await this.#frozen?.kill();
+    if (this.#active !== undefined && !this.#active.dead) await this.#workers.putBack(this.#active);
   }
 }

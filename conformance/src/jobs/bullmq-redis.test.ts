@@ -56,6 +56,9 @@ describe.skipIf(skip !== undefined)(`jobs on Redis${skip === undefined ? "" : ` 
       },
       { lockMs: 10_000 },
     );
+    const warnings: Error[] = [];
+    const warn = (warning: Error) => warnings.push(warning);
+    process.on("warning", warn);
     const queue = jobs();
     await queue.submit(nothing);
     let breaks = 0;
@@ -74,7 +77,9 @@ describe.skipIf(skip !== undefined)(`jobs on Redis${skip === undefined ? "" : ` 
       expect(tries).toBe(1);
     } finally {
       clearInterval(breaking);
+      process.off("warning", warn);
     }
+    expect(warnings).toEqual([]);
   });
 
   test("submit and send fail in time where there is no Redis, and say where, why, and no password", async () => {
@@ -177,9 +182,15 @@ describe.skipIf(skip !== undefined)(`jobs on Redis${skip === undefined ? "" : ` 
     const stuck = worker(({ append }) => append(done));
     await stuck.ready;
     redis.pause();
-    await settles("close", stuck.close(), 9000);
-    const lost = worker(({ append }) => append(done), { connection: `redis://127.0.0.1:${await freePort()}` });
-    await settles("close", lost.close(), 9000);
+    await settles("close", stuck.close(), 15_000);
+    const errors: string[] = [];
+    const lost = worker(({ append }) => append(done), {
+      connection: `redis://127.0.0.1:${await freePort()}`,
+      onError: ({ message }) => errors.push(message),
+    });
+    await until("it is told", async () => errors.length > 0);
+    expect(errors).toEqual([expect.stringContaining("cannot be reached")]);
+    await settles("close", lost.close(), 15_000);
     expect((await failure(lost.ready)).code).toBe("SESSION_CLOSED");
   });
 
@@ -201,18 +212,20 @@ describe.skipIf(skip !== undefined)(`jobs on Redis${skip === undefined ? "" : ` 
   test("nothing of a job is in Redis when it has been over for keepMs, nor ever in BullMQ's own records", async () => {
     const queue = jobs({ keepMs: 400 });
     const words = "a secret that the user told";
+    const errors: string[] = [];
     worker(
       async ({ append, attempt }) => {
         await append({ type: "delta", text: words });
         if (attempt === 1) throw new Error(words);
         await append(done);
       },
-      { retryDelayMs: 10 },
+      { retryDelayMs: 10, onError: ({ message }) => errors.push(message) },
     );
     const job = { ...nothing, delegation: { id: "d", task: words } };
     await queue.submit(job);
     await queue.send("nothing", { type: "reject", call: "pay", reason: words });
     expect(await whole(queue, "nothing")).toHaveLength(3);
+    expect(errors).toEqual([expect.stringContaining('job "nothing": try 1 failed')]);
     expect((await failure(queue.follow("never was")[Symbol.asyncIterator]().next())).code).toBe("BACKGROUND_FAILED");
     const holders = [...(await contents(redis)).entries()].filter(([, text]) => text.includes("secret"));
     expect(holders.map(([key]) => key)).toEqual([expect.stringMatching(/microturn-jobs:job-nothing:log$/)]);

@@ -86,9 +86,11 @@ class BullmqJobs implements JobQueue {
 
   async *follow(
     id: string,
-    { from = 0, signal }: { readonly from?: number; readonly signal?: AbortSignal } = {},
+    { from = 0, signal: given }: { readonly from?: number; readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<LoggedEvent, void, undefined> {
     inRange("from", from, 0);
+    // One of its own: the same signal may stop many followers, and Node warns of more than ten listeners.
+    const signal = given === undefined ? undefined : AbortSignal.any([given]);
     signal?.throwIfAborted();
     this.#checkOpen("follow");
     const limit = { limitMs: this.#options.maxAwayMs, signal };

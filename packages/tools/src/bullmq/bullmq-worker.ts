@@ -3,11 +3,12 @@
 // try passes.
 
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { DuplexError, systemClock } from "@microturn/core";
 import { type Job as BullmqJob, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import type { JobEvent, JobHandler } from "../jobs/job.js";
-import { failureText, JobTry, retryPauseMs, settledWithin } from "../jobs/job-try.js";
+import { failureText, JobTry, retryPauseMs, settledWithin, tryFailed } from "../jobs/job-try.js";
 import { inRange, type LogLimits, logLimits } from "../jobs/log-limits.js";
 import { checkTimes, JobStore, jobIdOf } from "./job-store.js";
 import { LogAppender, redisIsAway, whyLost } from "./log-appender.js";
@@ -34,6 +35,8 @@ export interface BullmqWorkerOptions extends Partial<LogLimits> {
   readonly attempts?: number;
   /** Pause before the second try of one that failed, ms; doubled each time, at most 30 000. Default 500. */
   readonly retryDelayMs?: number;
+  /** Told of every try that failed, and when Redis cannot be reached, such as for a log. Default nobody. */
+  readonly onError?: (error: DuplexError) => void;
 }
 
 /** A worker at work. */
@@ -69,6 +72,7 @@ export function bullmqWorker(options: BullmqWorkerOptions): BullmqWorker {
 class RunningWorker implements BullmqWorker {
   readonly ready: Promise<void>;
   readonly #handler: JobHandler;
+  readonly #onError: (error: DuplexError) => void;
   readonly #attempts: number;
   readonly #lockMs: number;
   readonly #limits: LogLimits;
@@ -85,16 +89,17 @@ class RunningWorker implements BullmqWorker {
 
   constructor(options: BullmqWorkerOptions) {
     const { connection, handler, queue = "microturn", prefix = "bull", concurrency = 8 } = options;
-    const { lockMs = 10_000, stalledMs = 5000, attempts = 4, retryDelayMs = 500 } = options;
+    const { lockMs = 10_000, stalledMs = 5000, attempts = 4, retryDelayMs = 500, onError = () => {} } = options;
     checkTimes({ lockMs, stalledMs });
     inRange("concurrency", concurrency, 1);
     inRange("attempts", attempts, 1);
     inRange("retryDelayMs", retryDelayMs, 0);
     this.#handler = handler;
+    this.#onError = onError;
     this.#attempts = attempts;
     this.#lockMs = lockMs;
     this.#limits = logLimits(options);
-    this.#link = new RedisLink(connection);
+    this.#link = new RedisLink(connection, onError);
     this.#store = new JobStore(this.#link, prefix, queue);
     this.#notices = new Notices(connection);
     this.#redis = openRedis(connection, { maxRetriesPerRequest: null });
@@ -122,6 +127,7 @@ class RunningWorker implements BullmqWorker {
       for (const id of ids) this.#tries.get(id)?.current.stop(whyLost("fenced"));
     });
     this.#watch = setInterval(() => this.#stopTheLost(), Math.max(1, Math.ceil(lockMs / 4)));
+    setMaxListeners(0, this.#closing.signal); // One for each job.
     const closed = new Promise<never>((_, reject) => {
       const error = new DuplexError("SESSION_CLOSED", "ready: the worker was closed before it could reach Redis");
       this.#closing.signal.addEventListener("abort", () => reject(error), { once: true });
@@ -203,10 +209,13 @@ class RunningWorker implements BullmqWorker {
     if (outcome.type === "ended") return;
     if (outcome.type === "stopped") {
       if (this.#closing.signal.aborted) await this.#store.giveBack(id, fence, { limitMs: graceMs });
+      else queueMicrotask(() => this.#onError(tryFailed(id, attempt, current.run.signal.reason)));
       throw new FailedTry(1);
     }
+    const { error } = outcome;
+    queueMicrotask(() => this.#onError(tryFailed(id, attempt, error)));
     if (!outcome.final && spent < this.#attempts) throw new FailedTry(spent);
-    await appender.end(failureText(outcome.error, attempt), limit);
+    await appender.end(failureText(error, attempt), limit);
   }
 
   /** Passes messages on to a try until it is over, and stops it when the job is not its own any more. */

@@ -24,16 +24,24 @@ export class RedisLink {
   #lastError: unknown;
   #closed = false;
 
-  constructor(address: RedisAddress) {
+  /** @param onError - told when Redis cannot be reached, once until it can */
+  constructor(address: RedisAddress, onError: (error: DuplexError) => void = () => {}) {
     this.redis = openRedis(address, {
       // A command that is under way when the connection breaks fails at once.
       ...{ enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },
     });
     const { password, sentinelPassword } = this.redis.options;
     this.#secrets = [password, sentinelPassword].filter((secret): secret is string => Boolean(secret));
-    this.redis.on("ready", () => this.#bell.ring());
+    let told = false;
+    this.redis.on("ready", () => {
+      told = false;
+      this.#bell.ring();
+    });
     this.redis.on("error", (error) => {
       this.#lastError = error;
+      if (told) return;
+      told = true;
+      onError(this.#failure("jobs", `Redis at ${this.#where()} cannot be reached; it is tried again`, error));
     });
   }
 

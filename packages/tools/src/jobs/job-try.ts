@@ -28,6 +28,8 @@ export class JobTry {
   readonly #keep: JobTryOptions["keep"];
   readonly #abort = new AbortController();
   readonly #pending = new Set<Promise<void>>();
+  /** Appends that wait, told by hand: a signal warns of more than ten listeners. */
+  readonly #waiting = new Set<() => void>();
   readonly #messages: JobMessage[] = [];
   readonly #listeners = new Set<Listener>();
   /** Why nothing can be appended any more. */
@@ -57,6 +59,7 @@ export class JobTry {
     if (this.stopped) return;
     this.#over ??= why;
     this.#abort.abort(new DuplexError("ABORTED", `job: this try must stop: ${why}`));
+    for (const stop of [...this.#waiting]) stop();
   }
 
   /** Passes on a message; call it once for each, in their order. */
@@ -117,7 +120,7 @@ export class JobTry {
     });
     this.#pending.add(kept);
     try {
-      await orStopped(kept, this.#abort.signal);
+      await this.#unlessStopped(kept);
     } catch (error) {
       if (DuplexError.is(error) && error.details.logFull === true) this.#full = error;
       if (this.stopped && !DuplexError.is(error, "ABORTED")) throw refused(event, this.#over ?? "it must stop");
@@ -125,6 +128,16 @@ export class JobTry {
     } finally {
       kept.catch(() => {}).finally(() => this.#pending.delete(kept));
     }
+  }
+
+  /** Settles as the work does, or rejects when the try must stop first. */
+  #unlessStopped(work: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = () => reject(this.#abort.signal.reason);
+      if (this.stopped) return stop();
+      this.#waiting.add(stop);
+      work.then(resolve, reject).finally(() => this.#waiting.delete(stop));
+    });
   }
 
   #listen(call: (message: JobMessage) => void): () => void {
@@ -173,6 +186,15 @@ export function failureText(error: unknown, attempt: number): string {
   return `${message.slice(0, 2000)}${tries}`;
 }
 
+/** What an application is told of a try that failed; the log says only how the job ended. */
+export function tryFailed(id: string, attempt: number, error: unknown): DuplexError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new DuplexError("BACKGROUND_FAILED", `job ${JSON.stringify(id)}: try ${attempt} failed: ${message}`, {
+    cause: error,
+    details: { job: id, attempt },
+  });
+}
+
 /** The pause before the next try, ms: doubled each time, at most 30 s. */
 export function retryPauseMs(retryDelayMs: number, failures: number): number {
   return Math.min(retryDelayMs * 2 ** Math.min(failures - 1, 30), 30_000);
@@ -180,16 +202,6 @@ export function retryPauseMs(retryDelayMs: number, failures: number): number {
 
 function refused(event: JobEvent, why: string): DuplexError {
   return new DuplexError("ABORTED", `job: \`${event.type}\` was not appended: ${why}`);
-}
-
-/** Settles as `promise` does, or rejects when the signal fires first. */
-function orStopped(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }
 
 /** Resolves when the work has settled, however, or after the time. */

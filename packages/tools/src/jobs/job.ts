@@ -98,7 +98,8 @@ export interface JobQueue {
    *
    * @param options.from - default 0
    * @param options.signal - stops following, with its reason; the job goes on
-   * @throws DuplexError `BACKGROUND_FAILED` if the job is not known (any more), or its log cannot be reached
+   * @throws DuplexError `BACKGROUND_FAILED` if the job is not known (any more), or its log cannot be reached;
+   *   `SESSION_CLOSED` when the queue is closed
    */
   follow(id: string, options?: { readonly from?: number; readonly signal?: AbortSignal }): AsyncIterable<LoggedEvent>;
   /** Tells a job something, once or more often; one that is over, or not known, does not hear it. */
@@ -114,9 +115,14 @@ export interface JobRun {
   readonly log: readonly JobEvent[];
   /** Counts from 1. */
   readonly attempt: number;
-  /** Fires when this try must stop at once: its queue closes, or another worker has taken over. Nothing it appends counts any more. */
+  /** Fires when this try must stop at once: its queue closes, another worker has taken over, or it has failed. Nothing it appends counts any more. */
   readonly signal: AbortSignal;
-  /** Appends to the log. Resolves once it is kept; act on what it says only after that. @throws DuplexError `ABORTED` after `signal` */
+  /**
+   * Appends to the log, after all that was appended before. Resolves once it is kept; act on what it says only after that.
+   *
+   * @throws DuplexError `ABORTED` after `signal` and after `end`; `BACKGROUND_FAILED` when the log is full: only `end` is taken then
+   * @throws TypeError if JSON cannot hold the event
+   */
   append(event: JobEvent): Promise<void>;
   /** Calls back for every message that was sent to the job, also those from before this try; returns how to stop. */
   onMessage(listener: (message: JobMessage) => void): () => void;

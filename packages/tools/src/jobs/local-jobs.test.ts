@@ -69,16 +69,18 @@ describe("jobs in this process", () => {
   test("are tried again after a pause that is doubled each time", async () => {
     const clock = new FakeClock();
     const times: number[] = [];
+    const errors: string[] = [];
     const queue = localJobs(
       async () => {
         times.push(clock.now());
         throw new Error("not today");
       },
-      { attempts: 4, retryDelayMs: 100, clock },
+      { attempts: 4, retryDelayMs: 100, clock, onError: ({ message }) => errors.push(message) },
     );
     await queue.submit(job("one"));
     await clock.advance(10_000);
     expect(times).toEqual([0, 100, 300, 700]);
+    expect(errors).toEqual([1, 2, 3, 4].map((attempt) => `job "one": try ${attempt} failed: not today`));
     expect(await whole(queue, "one")).toEqual([
       { type: "end", outcome: "failed", error: "not today (try 4, the last)" },
     ]);
@@ -213,6 +215,28 @@ describe("jobs in this process", () => {
     const message = { type: "reject", call: "c", reason: "no" } as const;
     for (let sent = 0; sent < 10_000; sent++) await queue.send("one", message);
     expect(await codeOf(queue.send("one", message))).toBe("BACKGROUND_FAILED");
+  });
+
+  test("are followed and appended to by many at once without a warning", async () => {
+    const warnings: Error[] = [];
+    const warn = (warning: Error) => warnings.push(warning);
+    process.on("warning", warn);
+    const queue = localJobs(async ({ append }) => {
+      await Promise.all(Array.from({ length: 20 }, (_, index) => append({ type: "delta", text: String(index) })));
+      await settled();
+      await append(done);
+    });
+    await queue.submit(job("one"));
+    const { signal } = new AbortController();
+    const counts = Array.from({ length: 20 }, async () => {
+      let count = 0;
+      for await (const _ of queue.follow("one", { signal })) count++;
+      return count;
+    });
+    expect(await Promise.all(counts)).toEqual(Array(20).fill(21));
+    await settled();
+    process.off("warning", warn);
+    expect(warnings).toEqual([]);
   });
 
   test("refuse options and events that make no sense", async () => {

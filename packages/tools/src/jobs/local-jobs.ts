@@ -4,7 +4,7 @@
 import { type Clock, DuplexError, systemClock } from "@microturn/core";
 import { Bell } from "./bell.js";
 import type { Job, JobEvent, JobHandler, JobMessage, JobQueue, LoggedEvent } from "./job.js";
-import { failureText, JobTry, retryPauseMs, settledWithin, textOf } from "./job-try.js";
+import { failureText, JobTry, retryPauseMs, settledWithin, textOf, tryFailed } from "./job-try.js";
 import {
   inRange,
   type LogLimits,
@@ -26,6 +26,8 @@ export interface LocalJobsOptions extends Partial<LogLimits> {
   readonly keepMs?: number;
   /** Jobs that are known at once, over or not; default 1000. The oldest that are over make room for new ones. */
   readonly maxJobs?: number;
+  /** Told of every try that failed, such as for a log. Default nobody. */
+  readonly onError?: (error: DuplexError) => void;
   /** Default the clock of the machine. */
   readonly clock?: Clock;
 }
@@ -50,7 +52,8 @@ export function localJobs(handler: JobHandler, options: LocalJobsOptions = {}): 
 
 interface LocalJob {
   readonly id: string;
-  readonly text: string;
+  /** Itself as JSON; empty once it is over. */
+  text: string;
   /** Events as JSON: nobody can change what has been logged, and what is followed here is what Redis would give. */
   readonly log: string[];
   readonly bell: Bell;
@@ -62,6 +65,7 @@ interface LocalJob {
 
 class LocalJobs implements JobQueue {
   readonly #handler: JobHandler;
+  readonly #onError: (error: DuplexError) => void;
   readonly #clock: Clock;
   readonly #attempts: number;
   readonly #retryDelayMs: number;
@@ -73,12 +77,14 @@ class LocalJobs implements JobQueue {
   readonly #closing = new AbortController();
 
   constructor(handler: JobHandler, options: LocalJobsOptions) {
-    const { attempts = 3, retryDelayMs = 500, keepMs = 600_000, maxJobs = 1000, clock = systemClock } = options;
+    const { attempts = 3, retryDelayMs = 500, keepMs = 600_000, maxJobs = 1000 } = options;
+    const { onError = () => {}, clock = systemClock } = options;
     inRange("attempts", attempts, 1);
     inRange("retryDelayMs", retryDelayMs, 0);
     inRange("keepMs", keepMs, 0);
     inRange("maxJobs", maxJobs, 1);
     this.#handler = handler;
+    this.#onError = onError;
     this.#clock = clock;
     this.#attempts = attempts;
     this.#retryDelayMs = retryDelayMs;
@@ -104,9 +110,11 @@ class LocalJobs implements JobQueue {
 
   async *follow(
     id: string,
-    { from = 0, signal }: { readonly from?: number; readonly signal?: AbortSignal } = {},
+    { from = 0, signal: given }: { readonly from?: number; readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<LoggedEvent, void, undefined> {
     inRange("from", from, 0);
+    // One of its own: the same signal may stop many followers, and Node warns of more than ten listeners.
+    const signal = given === undefined ? undefined : AbortSignal.any([given]);
     signal?.throwIfAborted();
     this.#checkOpen("follow");
     this.#forget();
@@ -160,8 +168,10 @@ class LocalJobs implements JobQueue {
       const outcome = await current.perform(this.#handler, { graceMs, clock: this.#clock });
       job.current = undefined;
       if (outcome.type !== "failed") return;
+      const { error } = outcome;
+      queueMicrotask(() => this.#onError(tryFailed(job.id, attempt, error)));
       if (outcome.final || attempt >= this.#attempts) {
-        const end: JobEvent = { type: "end", outcome: "failed", error: failureText(outcome.error, attempt) };
+        const end: JobEvent = { type: "end", outcome: "failed", error: failureText(error, attempt) };
         this.#keep(job, textOf(end), true);
         return;
       }
@@ -178,6 +188,7 @@ class LocalJobs implements JobQueue {
     if (isEnd) {
       job.overAtMs = this.#clock.now();
       job.messages.length = 0;
+      job.text = "";
     }
     job.bell.ring();
   }
