@@ -1,25 +1,37 @@
-// As raw-client.ts, on the JSON wire: 200 ms of 24 kHz PCM in one append, made beforehand. An answer is a micro-turn's first delta
-// of sound, as silence is not sent.
+// As raw-client.ts, on the JSON wire: 200 ms of PCM in one append, made beforehand. An answer is a micro-turn's first delta of
+// sound, as silence is not sent.
 
 import { WebSocket } from "ws";
 import type { RawClient } from "./raw-client.js";
 
 const turnMs = 200;
+const usualRate = 24_000;
 
-/** 200 ms at 24 kHz in base64, of a tone or of silence. */
-function append(loud: boolean): string {
-  const samples = Int16Array.from({ length: 4800 }, (_, i) => (loud ? Math.round(6000 * Math.sin(i / 9)) : 0));
+/** What a client of the JSON wire sends. */
+export interface RawRealtimeOptions {
+  /** A tone, or silence; default a tone. */
+  readonly loud?: boolean;
+  /** Of both directions, Hz; default 24000, which the wire has by itself. */
+  readonly sampleRate?: number;
+}
+
+/** 200 ms in base64. */
+function append(sampleRate: number, loud: boolean): string {
+  const length = (sampleRate * turnMs) / 1000;
+  const samples = Int16Array.from({ length }, (_, i) => (loud ? Math.round(6000 * Math.sin(i / 9)) : 0));
   return JSON.stringify({ type: "input_audio_buffer.append", audio: Buffer.from(samples.buffer).toString("base64") });
 }
 
-const loudAppend = append(true);
-const quietAppend = append(false);
-
 /** Opens a session and feeds it in real time. @returns once it is created or refused */
-export function rawRealtimeClient(port: number, phaseMs: number, turns: number, loud = true): Promise<RawClient> {
+export function rawRealtimeClient(
+  port: number,
+  phaseMs: number,
+  turns: number,
+  { loud = true, sampleRate = usualRate }: RawRealtimeOptions = {},
+): Promise<RawClient> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/realtime?model=mini`, { perMessageDeflate: false });
   const times = new Float64Array(turns).fill(Number.NaN);
-  const message = loud ? loudAppend : quietAppend;
+  const message = append(sampleRate, loud);
   let failure: string | undefined;
   let up = 0;
   let down = 0;
@@ -57,6 +69,9 @@ export function rawRealtimeClient(port: number, phaseMs: number, turns: number, 
         const told = JSON.parse(data.toString()) as { type: string; error?: { code?: string; message?: string } };
         if (told.type === "error") failure = `${told.error?.code}: ${told.error?.message}`;
         else if (told.type === "session.created") {
+          const format = { type: "audio/pcm", rate: sampleRate };
+          const audio = { input: { format }, output: { format } };
+          if (sampleRate !== usualRate) socket.send(JSON.stringify({ type: "session.update", session: { audio } }));
           const nowMs = performance.now();
           startMs = nowMs + ((phaseMs - nowMs) % turnMs) + turnMs;
           timer = setTimeout(send, startMs - nowMs);

@@ -2,7 +2,7 @@
 
 import type { BenchContext } from "../model.js";
 import { type BenchGoal, type BenchRow, type BenchSection, inWords, percentiles } from "../report.js";
-import { rawClient } from "./raw-client.js";
+import { type RawClient, rawClient } from "./raw-client.js";
 import { rawRealtimeClient } from "./raw-realtime-client.js";
 import { startServer } from "./server-process.js";
 
@@ -11,14 +11,29 @@ const turnMs = 200;
 /** Processor time of the server per micro-turn, on both wires, and how it holds a thousand sessions. The engine is a stand-in, and said to be one. */
 export async function serverOverheadSection({ quick, say }: BenchContext): Promise<BenchSection> {
   const seconds = quick ? 10 : 60;
-  const binary = await held("micro-turn", quick ? 200 : 1000, seconds, say);
-  const json = await held("JSON", quick ? 50 : 300, seconds, say);
+  const binary = await held({ name: "micro-turn wire", sessions: quick ? 200 : 1000, open: rawClient }, seconds, say);
+  const json = [];
+  for (const sampleRate of [24_000, 16_000]) {
+    const open: Open = (port, phaseMs, turns) => rawRealtimeClient(port, phaseMs, turns, { sampleRate });
+    const name = `JSON wire, ${sampleRate / 1000} kHz`;
+    json.push(await held({ name, sessions: quick ? 50 : 300, open }, seconds, say));
+  }
+  const [json24, json16] = json;
   return {
     title: `Sessions without a model, ${seconds} s (the engine is a stand-in that costs nothing)`,
-    rows: [...binary.rows, ...json.rows],
-    goals: [...binary.goals, ...json.goals],
-    figures: { binary: binary.figures, json: json.figures },
+    rows: [binary, ...json].flatMap(({ rows }) => rows),
+    goals: [binary, ...json].flatMap(({ goals }) => goals),
+    figures: { binary: binary.figures, json: json24.figures, json16: json16.figures },
   };
+}
+
+type Open = (port: number, phaseMs: number, turns: number) => Promise<RawClient>;
+
+/** Sessions of one kind. */
+interface Sessions {
+  readonly name: string;
+  readonly sessions: number;
+  readonly open: Open;
 }
 
 interface Held {
@@ -27,17 +42,13 @@ interface Held {
   readonly figures: Readonly<Record<string, number>>;
 }
 
-async function held(
-  wire: "micro-turn" | "JSON",
-  sessions: number,
-  seconds: number,
-  say: (text: string) => void,
-): Promise<Held> {
+async function held({ name, sessions, open }: Sessions, seconds: number, say: (text: string) => void): Promise<Held> {
   const turns = (1000 * seconds) / turnMs;
-  const open = wire === "micro-turn" ? rawClient : rawRealtimeClient;
+  const onlySound = open !== rawClient;
   const server = await startServer({ kind: "idle", maxSessions: sessions });
   try {
-    say(`${wire} wire: opening ${sessions} sessions`);
+    say(`${name}: opening ${sessions} sessions`);
+    const empty = await server.use();
     const clients = await Promise.all(
       Array.from({ length: sessions }, (_, i) => open(server.port, (turnMs * i) / sessions, turns)),
     );
@@ -45,11 +56,14 @@ async function held(
     // Compilation and the first collections are over after a few seconds.
     await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(10, seconds / 4)));
     const before = { use: await server.use(), atMs: performance.now() };
-    say(`${wire} wire: ${sessions} sessions, ${seconds} s`);
+    say(`${name}: ${sessions} sessions, ${seconds} s`);
     await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * 0.6));
     const after = { use: await server.use(), atMs: performance.now() };
     const wallMs = after.atMs - before.atMs;
-    const perUnitMs = (after.use.cpuMs - before.use.cpuMs) / ((sessions - refused) * (wallMs / turnMs));
+    const steps = after.use.steps - before.use.steps;
+    const perUnitMs = (after.use.cpuMs - before.use.cpuMs) / steps;
+    const onTime = steps / ((sessions - refused) * (wallMs / turnMs));
+    const sessionMb = (after.use.heapMb + after.use.buffersMb - empty.heapMb - empty.buffersMb) / (sessions - refused);
     const share = (after.use.cpuMs - before.use.cpuMs) / wallMs;
     await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * 0.4 + 4 * turnMs));
     const all = clients.flatMap(({ times }) => [...times]);
@@ -58,36 +72,34 @@ async function held(
     return {
       rows: [
         {
-          name: `${wire} wire`,
+          name,
           value: `${perUnitMs.toFixed(3)} ms of a core a micro-turn`,
           note: "everything but the model: user and system time of the whole process",
         },
         {
           name: `  ${sessions} sessions`,
           value: `${(100 * share).toFixed(0)} % of one core`,
-          note: `${refused} refused`,
+          note: `${refused} refused, ${(100 * onTime).toFixed(0)} % of the micro-turns that were due`,
         },
         {
           name: "  due to answer",
           value: inWords(result),
-          note:
-            wire === "JSON"
-              ? `max ${result.max.toFixed(0)} ms; of micro-turns with sound`
-              : `max ${result.max.toFixed(0)} ms, ${missing} missing`,
+          note: `max ${result.max.toFixed(0)} ms${onlySound ? "; of micro-turns with sound" : `, ${missing} missing`}`,
         },
         {
           name: "  memory",
-          value: `${after.use.residentMb.toFixed(0)} MB resident, ${after.use.heapMb.toFixed(0)} MB heap`,
+          value: `${after.use.residentMb.toFixed(0)} MB resident, ${after.use.heapMb.toFixed(0)} MB heap, ${after.use.buffersMb.toFixed(0)} MB buffers`,
+          note: `${(1024 * sessionMb).toFixed(0)} KB of heap and buffers a session, after ${(seconds * 0.6 + Math.min(10, seconds / 4)).toFixed(0)} s`,
         },
       ],
       goals: [
         {
-          name: `server, ${wire} wire, per micro-turn and session`,
+          name: `server, ${name}, per micro-turn and session`,
           value: `${perUnitMs.toFixed(3)} ms`,
           goal: "at most 0.3 ms of one core",
           held: perUnitMs <= 0.3,
         },
-        ...(wire === "JSON"
+        ...(onlySound
           ? []
           : [
               {
@@ -97,7 +109,7 @@ async function held(
               },
             ]),
       ],
-      figures: { sessions, perUnitMs, share, ...result, missing },
+      figures: { sessions, perUnitMs, onTime, share, ...result, missing, sessionMb },
     };
   } finally {
     await server.stop();

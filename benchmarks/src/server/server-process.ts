@@ -27,7 +27,11 @@ export interface ServerUse {
   readonly residentMb: number;
   /** Of the JavaScript heap, after a collection where that can be asked for, MB. */
   readonly heapMb: number;
+  /** Of sound and other bytes beside that heap, MB. */
+  readonly buffersMb: number;
   readonly openSessions: number;
+  /** Micro-turns of all sessions. */
+  readonly steps: number;
 }
 
 /** A server that runs. */
@@ -77,18 +81,24 @@ async function serve({ kind, folder, threads, maxSessions }: ServedModel): Promi
   const server = createServer({ engine, maxSessions, auth: "none", limits: { maxSessionMs: 7_200_000 } });
   const { port } = await server.listen({ port: 0 });
   await server.ready;
-  process.on("message", (what) => {
-    if (what === "use") {
+  const use = async (): Promise<ServerUse> => {
+    const { user, system } = process.cpuUsage();
+    // Memory of buffers is given back a while after the collection that found them unused.
+    for (let i = 0; i < 2; i++) {
       (globalThis as { gc?: () => void }).gc?.();
-      const { user, system } = process.cpuUsage();
-      const { rss, heapUsed } = process.memoryUsage();
-      const mb = 1024 * 1024;
-      const use: ServerUse = {
-        ...{ cpuMs: (user + system) / 1000, residentMb: rss / mb, heapMb: heapUsed / mb },
-        openSessions: server.openSessions,
-      };
-      process.send?.(use);
-    } else
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+    const mb = 1024 * 1024;
+    const steps = Number(/^microturn_steps_total (\d+)$/m.exec(await server.metrics())?.[1] ?? 0);
+    return {
+      ...{ cpuMs: (user + system) / 1000, residentMb: rss / mb, heapMb: heapUsed / mb, buffersMb: arrayBuffers / mb },
+      ...{ openSessions: server.openSessions, steps },
+    };
+  };
+  process.on("message", (what) => {
+    if (what === "use") void use().then((told) => process.send?.(told));
+    else
       void server
         .close()
         .then(() => engine.close())
