@@ -46,8 +46,8 @@ const asking = new WeakMap<DuplexSession, Promise<unknown>>();
 
 /**
  * Makes a function for the option `approve` of `backgroundModel` that asks the user of a session. The question is said once it is quiet;
- * the first answer that is heard counts: whole, up to a pause of 0.8 s. Anything but a clear yes is a no, and so are silence, a question
- * that was broken off before half of it was heard, and the end of the session.
+ * the first answer that is heard counts: whole, up to a pause of 0.8 s. Anything but a clear yes is a no, and so are silence and the end of
+ * the session. A yes to a question of which less than half was said does not count.
  *
  * @throws RangeError if `timeoutMs` is not 1000 … 600 000
  * @example
@@ -116,23 +116,30 @@ function hearAnswer(session: DuplexSession, question: Question): Promise<true | 
     let delivery: number | undefined;
     let spoke = false;
     let lastHeardMs = 0;
-    const take = ({ index, startMs, input, output }: TurnRecord) => {
-      delivery ??= input.text.find((one) => one.delegation === name)?.delivery;
-      if (delivery === undefined) return;
-      const cut = output.unsaid?.find((one) => one.delivery === delivery)?.words;
-      if (cut !== undefined && wordsOf(cut).length > wordsOf(text).length / 2) return end("the question was not heard");
+    const take = ({ startMs, input, output }: TurnRecord) => {
       const endMs = startMs + turnDurationMs;
-      // What is heard before a word of the question was said answers something else.
-      if (spoke && output.heard !== "") {
-        answer.push(output.heard);
-        lastHeardMs = endMs;
+      delivery ??= input.text.find((one) => one.delegation === name)?.delivery;
+      const cut = output.unsaid?.find((one) => one.delivery === delivery)?.words ?? "";
+      if (delivery !== undefined && wordsOf(cut).length > wordsOf(text).length / 2) {
+        // It was not heard. Where both had begun together, the session asks once more.
+        delivery = undefined;
+        spoke = false;
+        answer.length = 0;
+      } else if (delivery !== undefined) {
+        // What is heard before a word of the question was said answers something else.
+        if (spoke && output.heard !== "") {
+          answer.push(output.heard);
+          lastHeardMs = endMs;
+        }
+        if (output.text !== "" || output.speech.some((sample) => sample !== 0)) spoke = true;
+        if (answer.length > 0 && endMs - lastHeardMs >= pauseMs) {
+          const said = answer.join(" ");
+          end(isClearYes(said, yes, no) || `the user said: ${said.slice(0, 200)}`);
+          return;
+        }
       }
-      if (output.text !== "" || output.speech.some((sample) => sample !== 0)) spoke = true;
-      if (answer.length > 0 && endMs - lastHeardMs >= pauseMs) {
-        const said = answer.join(" ");
-        return end(isClearYes(said, yes, no) || `the user said: ${said.slice(0, 200)}`);
-      }
-      if (endMs >= untilMs) end(`the user did not answer by micro-turn ${index}`);
+      if (endMs >= untilMs)
+        end(delivery === undefined ? "the user could not be asked" : "the user did not answer in time");
     };
     stops.push(session.on("turn-end", ({ turn }) => take(turn)));
     // Without micro-turns, time goes on as well.

@@ -19,6 +19,8 @@ import type { Undelivered } from "./conversation.js";
 /** A text that entered, and the micro-turn in which it did. */
 export interface EnteredText extends TextInput {
   readonly turn: number;
+  /** By the clock of the test. */
+  readonly wallMs: number;
 }
 
 /** What a test does with a session. */
@@ -48,12 +50,23 @@ export async function openScripted(
   const told: BackgroundActivity[] = [];
   const script: Script = ({ text }, memory) => {
     const heard = next.heard ?? "";
+    const told = text.findLast(({ source, silent }) => source === "background" && silent !== true);
+    // Who is broken in on does not say the rest, and says what that is.
+    const rest = heard === "" ? 0 : Number(memory.left ?? 0);
     if (heard !== "") memory.left = 0;
-    else if (text.some(({ silent }) => silent !== true)) memory.left = speaks;
+    else if (told !== undefined) Object.assign(memory, { left: speaks, delivery: told.delivery, text: told.text });
     const left = Number(memory.left ?? 0);
+    const words = String(memory.text ?? "").split(" ");
+    const unsaid = words.slice(words.length - Math.ceil((words.length * rest) / Math.max(1, speaks))).join(" ");
     memory.left = Math.max(0, left - 1);
     const spoken = left > 0 ? { decision: "speak" as const, speech: 0.1, text: "word" } : {};
-    return { ...spoken, heard, ...(next.delegation === undefined ? {} : { delegation: next.delegation }) };
+    const brokenOff = rest > 0 ? { yielded: true, unsaid: [{ delivery: Number(memory.delivery), words: unsaid }] } : {};
+    return {
+      ...spoken,
+      ...brokenOff,
+      heard,
+      ...(next.delegation === undefined ? {} : { delegation: next.delegation }),
+    };
   };
   const engine = scriptedEngine({ script, capabilities, clock, keepSteps: false });
   const session = await DuplexSession.open({ engine, background, clock, ...rest });
@@ -62,7 +75,11 @@ export async function openScripted(
     session.on(type, ({ turnIndex: _, timeMs: __, ...activity }) => told.push(activity as BackgroundActivity));
   }
   session.on("turn-end", ({ turnIndex: turn, turn: { input } }) => {
-    entered.push(...input.text.filter(({ source }) => source === "background").map((one) => ({ ...one, turn })));
+    entered.push(
+      ...input.text
+        .filter(({ source }) => source === "background")
+        .map((one) => ({ ...one, turn, wallMs: clock.now() })),
+    );
   });
   session.on("rewind", ({ turnIndex }) => {
     const kept = entered.filter(({ turn }) => turn < turnIndex);
