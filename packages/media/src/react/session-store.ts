@@ -5,6 +5,7 @@ import { attachCamera, type Camera, type CameraOptions } from "../camera.js";
 import { attachMicrophone, type Microphone, type MicrophoneOptions } from "../microphone.js";
 import { openAudio } from "../session-audio.js";
 import { attachSpeaker, type Speaker, type SpeakerOptions } from "../speaker.js";
+import { type BackgroundEvent, type BackgroundView, noBackground, withEvent } from "./background-activity.js";
 import { Transcript, type TranscriptLine } from "./transcript.js";
 
 /** Options of {@link useDuplexSession}: those of `DuplexSession.open`, and of the devices. */
@@ -23,7 +24,7 @@ export interface UseDuplexSessionOptions extends Omit<DuplexSessionOptions, "eng
 export type SessionStateName = "idle" | "loading" | "open" | "closed" | "error";
 
 /** What a component shows. */
-export interface DuplexSessionView {
+export interface DuplexSessionView extends BackgroundView {
   readonly state: SessionStateName;
   /** While the model loads. */
   readonly progress: LoadProgress | undefined;
@@ -47,9 +48,18 @@ const nothing = {
   camera: undefined,
 };
 
+const backgroundEvents = [
+  ...(["delegation", "tool-call", "tool-progress", "tool-result"] as const),
+  ...(["background-delta", "background-end"] as const),
+];
+
 /** One session at a time. */
 export class SessionStore {
-  #snapshot: DuplexSessionView = { ...nothing, state: "idle", transcript: [], muted: false, error: undefined };
+  #snapshot: DuplexSessionView = {
+    ...nothing,
+    ...noBackground,
+    ...{ state: "idle", transcript: [], muted: false, error: undefined },
+  };
   readonly #listeners = new Set<() => void>();
   #transcript = new Transcript();
   #run: { readonly abort: AbortController; readonly done: Promise<void>; readonly opened: Promise<void> } | undefined;
@@ -69,7 +79,7 @@ export class SessionStore {
     const whenOpen = new Promise<void>((resolve) => {
       opened = resolve;
     });
-    this.#set({ ...nothing, state: "loading", error: undefined });
+    this.#set({ ...nothing, ...noBackground, state: "loading", error: undefined });
     this.#show(new Transcript());
     const done = this.#live(options, abort.signal, opened).then(
       () => this.#set({ ...nothing, state: "closed" }),
@@ -171,6 +181,9 @@ export class SessionStore {
       if (told && event.fence < fence) return;
       this.#show(this.#transcript.add("assistant", event.text, event.turnIndex));
     });
+    for (const type of backgroundEvents) {
+      session.on(type, (event: BackgroundEvent) => this.#set(withEvent(this.#snapshot, event)));
+    }
     session.on("rewind", ({ turnIndex }) => this.#show(this.#transcript.before(turnIndex)));
     session.on("flush", (event) => {
       fence = event.fence;

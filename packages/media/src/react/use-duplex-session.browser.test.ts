@@ -53,7 +53,7 @@ describe.skipIf(chromiumPath === undefined)(`useDuplexSession in a browser${with
     expect(tab.problems).toEqual([]);
   });
 
-  it("shows of the assistant what was heard: when it is cut off, words whose sound was flushed go again (rule 4)", async () => {
+  it("shows of the assistant what was heard: when it is cut off, words whose sound was flushed go again (rule 4); and what the background does", async () => {
     const tab = await pages.open();
     await tab.evaluate(() => {
       page.yielding = true;
@@ -69,6 +69,9 @@ describe.skipIf(chromiumPath === undefined)(`useDuplexSession in a browser${with
     expect(await text(tab, "transcript")).toBe(`assistant: ${heard}- | user: stop`);
     expect(said.startsWith(heard)).toBe(true);
     expect(heard.length).toBeLessThan(said.length);
+    // What it handed over is done meanwhile, and shown beside.
+    await becomes(tab, "tools", 'look_up done {"hats":2}');
+    await becomes(tab, "work", "done: There are two.");
     await tab.click("#stop");
     await becomes(tab, "state", "closed");
     expect(tab.problems).toEqual([]);

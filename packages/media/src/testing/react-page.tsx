@@ -1,5 +1,6 @@
 // A page with a component that talks: what the tests of the hook press and read.
 
+import type { Background } from "@microturn/core";
 import { type Script, scriptedEngine } from "@microturn/core/testing";
 import { StrictMode, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
@@ -40,12 +41,35 @@ async function engine() {
   return scriptedEngine({ script: page.yielding ? yields : talks });
 }
 
+/** An application that looks up what the model hands over, with one function. */
+const background: Background = {
+  attach(session, tell) {
+    session.on("delegation", ({ id: delegation }) => {
+      const call = { delegation, call: "c1", name: "look_up" } as const;
+      const began = {
+        ...call,
+        type: "tool-call",
+        arguments: { what: "hats" },
+        irreversible: false,
+        attempt: 1,
+      } as const;
+      tell({ ...began, state: "queued" });
+      tell({ ...began, state: "running" });
+      tell({ ...call, type: "tool-result", outcome: "done", result: { hats: 2 } });
+      tell({ type: "background-delta", delegation, text: "There are two." });
+      tell({ type: "background-end", delegation, outcome: "done" });
+    });
+    return { close: async () => {} };
+  },
+};
+
 // A player that runs late: what it holds back is said, but not heard, when the model yields.
 const late = { prebufferMs: 500, maxPrebufferMs: 500 };
 
 function Talk() {
   const talk = useDuplexSession({
     engine,
+    background,
     camera: { maxImagesPerTurn: 1 },
     ...(page.yielding ? { speaker: late } : {}),
   });
@@ -63,6 +87,10 @@ function Talk() {
       <p id="transcript">
         {transcript.map(({ speaker, text, interrupted }) => `${speaker}: ${text}${interrupted ? "-" : ""}`).join(" | ")}
       </p>
+      <p id="tools">
+        {talk.toolCalls.map(({ name, state, result }) => `${name} ${state} ${JSON.stringify(result)}`).join()}
+      </p>
+      <p id="work">{talk.work.map(({ state, text }) => `${state}: ${text}`).join()}</p>
       <p id="muted">{String(muted)}</p>
       <p id="error">{error?.message ?? ""}</p>
       <button id="start" type="button" onClick={() => void talk.start()}>
