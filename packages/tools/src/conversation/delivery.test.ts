@@ -193,6 +193,20 @@ describe("the result of a function that the interaction model called (rule 6)", 
     expect(user.told.filter(({ type }) => type === "background-delta")).toHaveLength(3);
   });
 
+  it("is delivered to the letter, as it may be data; what is too long is cut, and says so", async () => {
+    const data = JSON.stringify({ token: "x".repeat(1000), list: "1,2,".repeat(300), text: "One.  Two!\n Three" });
+    const whole = await result((run) => answer(run, data.slice(0, 700), data.slice(700)));
+    expect(texts(whole.user.entered)).toEqual([data]);
+    const long = "abcdefgh".repeat(10_000);
+    const { user, lost } = await result((run) => answer(run, long));
+    const [text] = texts(user.entered);
+    expect(text.length).toBeLessThan(65_536);
+    expect(text).toMatch(/abcdefgh … The rest of the result was too long, and was left out\.$/);
+    expect(text.startsWith(long.slice(0, 64_000))).toBe(true);
+    expect(lost.map(({ text }) => text).join("")).toBe(long.slice(64_000));
+    expect(new Set(lost.map(({ reason }) => reason))).toEqual(new Set(["overflow"]));
+  });
+
   it("is delivered whatever becomes of the call, so that no service is left waiting", async () => {
     const one = async (task: JobHandler, options?: BackgroundModelOptions, cancel?: boolean) =>
       texts((await result(task, options, cancel)).user.entered);

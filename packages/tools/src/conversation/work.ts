@@ -62,8 +62,9 @@ const wordsAtOnce = 2048;
 /** Events after which others get a turn. */
 const eventsAtOnce = 64;
 const usualFailure = "I could not find that out.";
-/** Longest result of a call of a function. */
-const maxResultLength = 60_000;
+/** Longest result of a call of a function; a session takes 65 536 characters, and how it ended may be added. */
+const maxResultLength = 64_000;
+const cutShort = " … The rest of the result was too long, and was left out.";
 
 export class Work {
   readonly order: WorkOrder;
@@ -76,8 +77,9 @@ export class Work {
   #submitted = false;
   #muted = false;
   #over = false;
-  /** All words so far, where one result is wanted. */
+  /** All words so far, where one result is wanted; and whether there was no room for more. */
   #result = "";
+  #cut = false;
   #running: Promise<void> | undefined;
 
   constructor(order: WorkOrder, host: WorkHost) {
@@ -187,22 +189,36 @@ export class Work {
   async #delta(text: string): Promise<void> {
     for (let from = 0; from < text.length; from += wordsAtOnce) {
       if (from > 0) await othersTurn();
-      this.#say(this.#sentences.push(this.#words.push(text.slice(from, from + wordsAtOnce))));
+      const words = this.#words.push(text.slice(from, from + wordsAtOnce));
+      this.#keep(words);
+      this.#say(this.#sentences.push(words));
     }
   }
 
   /** What was said so far is complete. */
   #flush(): void {
-    this.#say([...this.#sentences.push(this.#words.end()), ...this.#sentences.end()]);
+    const words = this.#words.end();
+    this.#keep(words);
+    this.#say([...this.#sentences.push(words), ...this.#sentences.end()]);
+    if (this.#result !== "" && !/\s$/.test(this.#result)) this.#keep(" ");
   }
 
   #say(sentences: readonly string[]): void {
     for (const text of sentences) {
       this.#tell({ type: "background-delta", delegation: this.order.event.id, text });
       if (this.order.event.name === undefined) this.answer.say(text);
-      else if (this.#result.length + text.length < maxResultLength) this.#result += `${this.#result && " "}${text}`;
-      else this.#host.undelivered(this.answer, text, "overflow");
     }
+  }
+
+  /** A function gives one result, and it may be data: what is in it stays as it is. */
+  #keep(words: string): void {
+    if (this.order.event.name === undefined) return;
+    const room = maxResultLength - this.#result.length;
+    this.#result += words.slice(0, room);
+    const rest = words.slice(room);
+    if (rest.trim() === "") return;
+    this.#cut = true;
+    this.#host.undelivered(this.answer, rest, "overflow");
   }
 
   #call({ type: _, key: __, ...state }: Extract<JobEvent, { type: "call" }>): void {
@@ -285,7 +301,7 @@ export class Work {
       this.#answerEndedCall(this.#ending);
       return;
     }
-    const words = this.#result;
+    const words = `${this.#result.trim()}${this.#cut ? cutShort : ""}`;
     // A call that fails tells so itself; words that were cut off do not.
     const told = words !== "" && error !== "" && words.includes(error);
     const ended = told ? "" : this.#howItEnded(outcome.outcome, error);
@@ -296,7 +312,7 @@ export class Work {
     const why = error === "" ? "." : `: ${error}`;
     switch (outcome) {
       case "done":
-        return this.#result === "" ? "The call gave nothing." : "";
+        return this.#result.trim() === "" ? "The call gave nothing." : "";
       case "failed":
         return this.#failureWords(error, `The call failed${why}`) ?? `The call failed${why}`;
       case "cancelled":
@@ -309,7 +325,7 @@ export class Work {
   /** Its words were withdrawn; the service is told that, so that it does not wait. */
   #answerEndedCall({ outcome, reason, words }: Ending): void {
     const { session, event } = this.order;
-    if (this.#result !== "") this.#host.undelivered(this.answer, this.#result, words);
+    if (this.#result.trim() !== "") this.#host.undelivered(this.answer, this.#result.trim(), words);
     if (session.closed) return;
     try {
       session.deliver(this.#howItEnded(outcome, reason), "silent", { delegation: event.id }).catch(() => {});
@@ -346,7 +362,8 @@ export class Work {
     if (this.#over) return;
     this.#muted = true;
     this.#flush();
-    if (this.#result !== "") this.#host.undelivered(this.answer, this.#result, this.#ending?.words ?? "closed");
+    if (this.#result.trim() !== "")
+      this.#host.undelivered(this.answer, this.#result.trim(), this.#ending?.words ?? "closed");
     this.#close();
   }
 
