@@ -11,6 +11,7 @@ import {
 } from "@microturn/core";
 import { type ApprovalRequest, Approvals, type Approve } from "./conversation/approvals.js";
 import { Conversation, type ConversationSettings, type Undelivered } from "./conversation/conversation.js";
+import { encodePng } from "./conversation/png.js";
 import type { SayFailure } from "./conversation/work.js";
 import type { JobQueue } from "./jobs/job.js";
 import { localJobs } from "./jobs/local-jobs.js";
@@ -147,7 +148,10 @@ class ModelInBackground implements BackgroundModel {
 
   async load(): Promise<void> {
     this.#requireOpen("load");
-    await this.#load();
+    // The platform brings in what it deflates with at the first use, which takes some 100 ms.
+    const warmed =
+      this.#settings.maxImages > 0 ? encodePng({ data: new Uint8Array(3), width: 1, height: 1 }) : undefined;
+    await Promise.all([this.#load(), warmed?.catch(() => {})]);
   }
 
   attach: Background["attach"] = (session, tell) => {

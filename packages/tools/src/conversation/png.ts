@@ -5,7 +5,7 @@ import type { ImageFrame } from "@microturn/core";
 /** Longest side, in pixels; a larger image is made smaller by a whole factor. */
 const maxSide = 1024;
 /** Pixels that are copied before others get a turn: well below a millisecond. */
-const pixelsAtOnce = 65_536;
+const pixelsAtOnce = 16_384;
 
 /** Writes an image as a PNG. It takes its time in small pieces, so that a micro-turn is not kept waiting. */
 export async function encodePng({
@@ -17,7 +17,7 @@ export async function encodePng({
   const step = Math.max(1, Math.ceil(Math.max(width, height) / maxSide));
   const [columns, rows] = [Math.max(1, Math.floor(width / step)), Math.max(1, Math.floor(height / step))];
   const stream = new CompressionStream("deflate");
-  const deflated = new Response(stream.readable).arrayBuffer();
+  const deflated = readAll(stream.readable);
   deflated.catch(() => {});
   const writer = stream.writable.getWriter();
   const rowsAtOnce = Math.max(1, Math.floor(pixelsAtOnce / columns));
@@ -36,7 +36,7 @@ export async function encodePng({
   return concat([
     new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
     chunk("IHDR", header),
-    chunk("IDAT", new Uint8Array(await deflated)),
+    chunk("IDAT", await deflated),
     chunk("IEND", new Uint8Array(0)),
   ]);
 }
@@ -98,6 +98,13 @@ function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (let i = 0; i < bytes.length; i++) crc = crcTable[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
   return (crc ^ 0xffffffff) >>> 0;
+}
+
+async function readAll(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  const reader = stream.getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) parts.push(read.value);
+  return concat(parts);
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {

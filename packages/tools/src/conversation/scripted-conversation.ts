@@ -7,6 +7,7 @@ import {
   DuplexSession,
   type DuplexSessionOptions,
   type EngineCapabilities,
+  type SessionEvent,
   type TextInput,
 } from "@microturn/core";
 import { FakeClock, type Script, scriptedEngine } from "@microturn/core/testing";
@@ -72,7 +73,10 @@ export async function openScripted(
   const session = await DuplexSession.open({ engine, background, clock, ...rest });
   const types = ["tool-call", "tool-progress", "tool-result", "background-delta", "background-end"] as const;
   for (const type of types) {
-    session.on(type, ({ turnIndex: _, timeMs: __, ...activity }) => told.push(activity as BackgroundActivity));
+    session.on(type, (event: SessionEvent) => {
+      const { turnIndex: _, timeMs: __, ...activity } = event;
+      told.push(activity as BackgroundActivity);
+    });
   }
   session.on("turn-end", ({ turnIndex: turn, turn: { input } }) => {
     entered.push(
