@@ -199,7 +199,7 @@ describe("the result of a function that the interaction model called (rule 6)", 
     expect(texts(whole.user.entered)).toEqual([data]);
     const long = "abcdefg ".repeat(10_000);
     const { user, lost } = await result((run) => answer(run, long));
-    for (let i = 0; i < 100 && user.entered.length === 0; i++) await user.turns(1);
+    for (let i = 0; i < 2000 && user.entered.length === 0; i++) await user.turns(1);
     const [text] = texts(user.entered);
     expect(text.length).toBeLessThan(65_536);
     expect(text).toBe(`${long.slice(0, 64_000).trim()} … The rest of the result was too long, and was left out.`);
