@@ -3,8 +3,8 @@
 
 /** Below this, nobody speaks, however quiet the room is: mean square of full scale, -50 dBFS. */
 const silence = 1e-5;
-/** A voice is this much louder than the quietest micro-turn of the last seconds: 6 dB. */
-const aboveNoise = 4;
+/** With a voice it is this much louder than in the quietest micro-turn of the last seconds: 3 dB, the voice as loud as the noise. */
+const aboveNoise = 2;
 /** Micro-turns by whose quietest one the noise of the room is known. */
 const noiseTurns = 15;
 /** Sound in which no word is understood for so many micro-turns is not speech: music, a machine, a loudspeaker. */
