@@ -85,12 +85,9 @@ describe.skipIf(skip !== undefined)(`jobs on Redis${skip === undefined ? "" : ` 
   test("submit and send fail in time where there is no Redis, and say where, why, and no password", async () => {
     const port = await freePort();
     const queue = jobs({ connection: `redis://somebody:hush-hush@127.0.0.1:${port}`, submitMs: 300, maxAwayMs: 300 });
-    for (const attempt of [
-      queue.submit(nothing),
-      queue.send("nothing", { type: "approve", call: "pay" }),
-      whole(queue, "nothing"),
-    ]) {
-      const error = await failure(attempt);
+    const approve = { type: "approve", call: "pay" } as const;
+    const calls = [queue.submit(nothing), queue.send("nothing", approve), whole(queue, "nothing")];
+    for (const error of await Promise.all(calls.map(failure))) {
       expect(error.code).toBe("BACKGROUND_FAILED");
       expect(error.message).toContain(`127.0.0.1:${port}`);
       expect(inspect(error, { depth: 9 })).toContain("ECONNREFUSED");
