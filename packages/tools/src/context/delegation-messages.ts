@@ -64,7 +64,7 @@ function task({ delegation }: Job): string {
   const called =
     delegation.name === undefined
       ? ""
-      : `\nThe assistant put it as a call of ${JSON.stringify(delegation.name)} with ${line(JSON.stringify(delegation.arguments ?? {}))}.`;
+      : `\nThe assistant put it as a call of ${line(JSON.stringify(delegation.name))} with ${line(JSON.stringify(delegation.arguments ?? {}))}.`;
   return `<task>\n${line(delegation.task)}${called}\n</task>`;
 }
 

@@ -5,7 +5,7 @@ import { CallTable } from "../calls/call-table.js";
 import { dropToolName } from "../context/prompt.js";
 import type { Job, JobHandler } from "../jobs/job.js";
 import { readSchema } from "../schema/read-schema.js";
-import type { ToolSet } from "../tool.js";
+import type { Tool, ToolSet } from "../tool.js";
 import { DelegationWork, type LoadedModel, type Worker } from "./delegation-work.js";
 import { importAiSdk, type LanguageModel, shownTool } from "./language-model.js";
 
@@ -111,12 +111,13 @@ export function delegationHandler(options: DelegationHandlerOptions): Delegation
 
 /** Tools for the model: what they are for and what they take. None has an `execute`, so that the AI SDK runs none. */
 async function loadModel(tools: ToolSet): Promise<LoadedModel> {
+  // Others than those of a provider that have no `execute` cannot be run by anybody.
+  const known = Object.entries(tools).filter(([, tool]) => tool.execute !== undefined || isProvided(tool));
   const [sdk, entries] = await Promise.all([
     importAiSdk(),
     Promise.all(
-      Object.entries(tools).map(async ([name, tool]) => {
-        // Those that the provider runs go to it as they are.
-        if ((tool as { readonly type?: unknown }).type === "provider") return { name, provided: tool };
+      known.map(async ([name, tool]) => {
+        if (isProvided(tool)) return { name, provided: { ...tool, execute: undefined } };
         return {
           name,
           description: tool.description,
@@ -130,4 +131,9 @@ async function loadModel(tools: ToolSet): Promise<LoadedModel> {
     "provided" in entry ? entry.provided : shownTool(sdk, entry.description, entry.schema),
   ]);
   return { sdk, tools: Object.fromEntries(shown) };
+}
+
+/** A tool that the provider knows already (`openai.tools.webSearch()`): it goes there as it is. */
+function isProvided(tool: Tool): boolean {
+  return (tool as { readonly type?: unknown }).type === "provider";
 }

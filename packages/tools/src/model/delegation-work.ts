@@ -78,7 +78,7 @@ export class DelegationWork {
     const { name } = this.#job.delegation;
     try {
       this.#inbox.signal.throwIfAborted();
-      if (name !== undefined && Object.hasOwn(this.#worker.tools, name)) return await this.#callDirectly(name);
+      if (name !== undefined && this.#runs(name)) return await this.#callDirectly(name);
       return await this.#askModel();
     } catch (error) {
       this.#inbox.stop(error);
@@ -89,6 +89,11 @@ export class DelegationWork {
       if (DuplexError.is(error, "BACKGROUND_FAILED")) return { outcome: "failed", error: error.message };
       throw error;
     }
+  }
+
+  #runs(name: string): boolean {
+    const { tools } = this.#worker;
+    return Object.hasOwn(tools, name) && tools[name]?.execute !== undefined;
   }
 
   get #work(): WorkSoFar {
@@ -124,7 +129,10 @@ export class DelegationWork {
     const loaded = await this.#load();
     for (;;) {
       const work = this.#work;
-      if (work.answered || work.steps >= this.#worker.maxSteps) return { outcome: "done" };
+      if (work.answered || work.steps >= this.#worker.maxSteps) {
+        if (work.answer.trim() !== "") return { outcome: "done" };
+        return { outcome: "failed", error: `the language model came to no answer in ${work.steps} steps` };
+      }
       if (work.calls.length > 0) await this.#callAll(work.calls);
       else await this.#step(loaded);
     }
@@ -159,7 +167,7 @@ export class DelegationWork {
         return await this.#append({ type: "step", messages: added });
       } catch (error) {
         if (!(error instanceof ModelFault)) throw error;
-        options.onError?.(error.cause ?? error, this.#job);
+        tell(options.onError, error.cause ?? error, this.#job);
         if (error.images && images && this.#job.context.images.length > 0) {
           this.#worker.showImages = false;
           attempt--;
@@ -247,6 +255,17 @@ function answerOf({ outcome, result, error }: CallResult): string {
       return "";
     default:
       return `That did not work${because(error)}`;
+  }
+}
+
+/** An error of the listener surfaces as an uncaught one; the work goes on. */
+function tell(onError: DelegationHandlerOptions["onError"], error: unknown, job: Job): void {
+  try {
+    onError?.(error, job);
+  } catch (thrown) {
+    queueMicrotask(() => {
+      throw thrown;
+    });
   }
 }
 

@@ -164,15 +164,15 @@ class StepReader {
     if (reason === "content-filter") {
       throw new ModelFault("the service of the language model withheld the answer", { retry: false });
     }
+    // A stream that was cut ends like a complete one, but without a reason and without its usage. There are services that never
+    // give either: a sentence that is complete is taken in the end.
+    const cut = (reason === "other" || reason === "unknown") && !known;
+    if (cut && !(lastTry && /[.!?…。！？]["”’)\]]?\s*$/.test(this.text))) {
+      throw new ModelFault("the language model broke off in mid-answer");
+    }
     const empty = this.text.trim() === "" && !this.#called;
     if (empty && said.trim() === "" && !(lastTry && answer.trim() !== "")) {
       throw new ModelFault("the language model gave no answer");
-    }
-    // A stream that was cut ends like a complete one, but without a reason and without its usage. There are services that never
-    // give either: a sentence that is complete is taken in the end.
-    const cut = (reason === "other" || reason === "unknown") && !known && !empty;
-    if (cut && !(lastTry && /[.!?…。！？]["”’)\]]?\s*$/.test(this.text))) {
-      throw new ModelFault("the language model broke off in mid-answer");
     }
     this.#flush();
   }

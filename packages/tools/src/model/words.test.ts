@@ -63,6 +63,7 @@ describe("WithoutRepeating", () => {
     expect(kept("It is sunny.", "It is warm.")).toBe(" It is warm.");
     expect(kept("It is sunny", ".")).toBe(".");
     expect(kept("今天罗马", "天晴。")).toBe("天晴。");
+    expect(kept("今天罗马", "今天罗马天晴。")).toBe("天晴。");
   });
 
   it("gives nothing when the model only says again what it had said", () => {

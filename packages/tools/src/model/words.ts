@@ -45,6 +45,7 @@ const lookBack = 2000;
  */
 export class WithoutRepeating {
   readonly #said: string;
+  readonly #endsInSpace: boolean;
   readonly #starts: readonly number[];
   #held = "";
   #decided: boolean;
@@ -58,7 +59,6 @@ export class WithoutRepeating {
     const tooFar = this.#said.length - lookBack;
     this.#starts = starts.filter((start, index) => index === 0 || start >= tooFar);
   }
-  readonly #endsInSpace: boolean;
 
   push(text: string): string {
     if (this.#decided) return text;
@@ -86,14 +86,16 @@ export class WithoutRepeating {
       // Began anew, and was over before it came to anything else.
       if (index === 0 && this.#said.startsWith(begun) && words(begun) >= fewestRepeated) return "";
       const rest = begun.slice(repeated.length);
-      if (begun.startsWith(repeated) && !/^[\p{L}\p{N}]/u.test(rest)) return this.#join(rest);
+      const wordEnds = !/^[\p{L}\p{N}]/u.test(rest) || unspaced.test(repeated.at(-1) ?? "");
+      if (begun.startsWith(repeated) && wordEnds) return this.#join(rest);
     }
     return this.#join(/^\s/.test(this.#held) ? ` ${begun}` : begun);
   }
 
   #join(rest: string): string {
     if (this.#endsInSpace) return rest.trimStart();
-    return /^[\p{L}\p{N}]/u.test(rest) && !unspaced.test(rest[0] as string) ? ` ${rest}` : rest;
+    const close = unspaced.test(rest[0] ?? "") || unspaced.test(this.#said.at(-1) ?? "");
+    return /^[\p{L}\p{N}]/u.test(rest) && !close ? ` ${rest}` : rest;
   }
 }
 

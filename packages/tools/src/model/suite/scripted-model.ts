@@ -1,9 +1,9 @@
 // For tests: a language model of the AI SDK's own test kit that plays a script, and one try at a job without a queue.
 // Nothing of this is part of what the package exports.
 
-import { continuePrompt } from "../context/prompt.js";
-import type { Job, JobEvent, JobHandler, JobMessage, JobRun } from "../jobs/job.js";
-import type { LanguageModel } from "./language-model.js";
+import { continuePrompt } from "../../context/prompt.js";
+import type { Job, JobEvent, JobHandler, JobMessage, JobRun } from "../../jobs/job.js";
+import type { LanguageModel } from "../language-model.js";
 
 /** A part of a provider's stream; the same in versions 3 and 4 of the AI SDK's contract. */
 export type Part = { readonly type: string } & Readonly<Record<string, unknown>>;
