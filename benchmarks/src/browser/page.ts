@@ -87,9 +87,10 @@ async function talk({ threads, turns, realtime, memoryEvery, breakAt }: VisitOpt
   if (realtime) {
     const begin = performance.now();
     const timer = setInterval(() => {
-      while (sent < turns * turnSamples && sent / 16 <= performance.now() - begin) void send(blockSamples);
+      if (sent / 16 <= performance.now() - begin) void send(blockSamples);
       if (sent === turns * turnSamples) clearInterval(timer);
-    }, 10);
+      // A block a task, as a microphone's messages come, also where some are late.
+    }, 5);
   } else {
     for (let turn = 0; turn < turns; turn++) {
       if (turn === breakAt) workers[0].dispatchEvent(new ErrorEvent("error", { message: "told to break" }));
