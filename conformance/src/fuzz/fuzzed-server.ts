@@ -97,6 +97,11 @@ export class FuzzedServer {
     this.#told = code;
   }
 
+  /** Something came that must not: the next check throws it. */
+  complain(problem: string): void {
+    this.#unforeseen ??= new Error(problem);
+  }
+
   /** Lets the work that has been begun come to its end. */
   async settle(): Promise<void> {
     await settled();

@@ -107,12 +107,21 @@ class RealtimeSubject implements FuzzSubject {
     const served = this.#connection;
   }
 
+  /** Events come each once and without gaps, over all connections of a session. */
+  #count(sequence: number, type: string | undefined): void {
+    const next = type === "session.created" ? 1 : this.#sequence + 1;
+    if (type !== "session.resumed" && sequence !== next) {
+      this.#server.complain(`expected the event ${next}, got ${sequence}, ${type}`);
+    }
+    this.#sequence = sequence;
+  }
+
   #hear(text: string): void {
     const head = text.slice(0, namesWithin);
     for (const [name, kind] of head.matchAll(/\b(item|resp|call)_\w{8,}/g)) this.#names[kind as Named] = name;
-    const sequence = /"server_event_seq":(\d+)/.exec(head);
-    if (sequence !== null) this.#sequence = Number(sequence[1]);
     const type = /^\{"type":"([^"]+)"/.exec(head)?.[1];
+    const sequence = /"server_event_seq":(\d+)/.exec(head)?.[1];
+    if (sequence !== undefined) this.#count(Number(sequence), type);
     if (type === "error") this.#server.tell(JSON.parse(text).error.code);
     else if (type === "session.created" || type === "session.resumed") {
       const { session_id, incarnation, resume_token } = JSON.parse(text);

@@ -5,14 +5,13 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
+import { base64Pieces, dropAll, joinSound } from "./double-sound.js";
 import type { DoubleCall, DoubleReply, Refusal, ServiceAbilities, ServiceDouble, SoundForm } from "./service-double.js";
 
 type Fields = Record<string, unknown>;
 
 /** Samples of the user that are kept: a minute. */
 const keptSamples = 60 * 16_000;
-/** Bytes of sound in one message. */
-const chunkBytes = 9600;
 
 const setupFields = new Set([
   ...["model", "generationConfig", "systemInstruction", "tools", "realtimeInputConfig", "sessionResumption"],
@@ -108,13 +107,7 @@ export class GeminiLiveDouble implements ServiceDouble {
   }
 
   received(): Int16Array {
-    const all = new Int16Array(this.#received.reduce((sum, piece) => sum + piece.length, 0));
-    let at = 0;
-    for (const piece of this.#received) {
-      all.set(piece, at);
-      at += piece.length;
-    }
-    return all;
+    return joinSound(this.#received);
   }
 
   refuse(refusal: Refusal | undefined): void {
@@ -189,10 +182,11 @@ export class GeminiLiveDouble implements ServiceDouble {
   }
 
   drop(code: number, reason = ""): void {
-    for (const { socket } of this.#connections) {
-      if (code === 1006) socket.terminate();
-      else socket.close(code, reason);
-    }
+    dropAll(
+      [...this.#connections].map(({ socket }) => socket),
+      code,
+      reason,
+    );
   }
 
   pause(): void {
@@ -360,15 +354,10 @@ export class GeminiLiveDouble implements ServiceDouble {
     }
   }
 
-  #sound(pcm: Int16Array, { oddBytes = false, bare = false }: SoundForm = {}): void {
-    const bytes = bytesOf(pcm);
-    const step = oddBytes ? chunkBytes - 2399 : chunkBytes - (bare ? 2 : 0);
-    for (let at = 0; at < bytes.length; at += step) {
-      const data = bytes.subarray(at, at + step).toString("base64");
-      const mimeType = "audio/pcm;rate=24000";
-      const parts = [{ inlineData: { mimeType, data: bare ? data.replace(/=+$/, "") : data } }];
+  #sound(pcm: Int16Array, form?: SoundForm): void {
+    for (const data of base64Pieces(pcm, form)) {
+      const parts = [{ inlineData: { mimeType: "audio/pcm;rate=24000", data } }];
       this.content({ modelTurn: { role: "model", parts } });
-      if (bare) this.content({ modelTurn: { parts: [{ inlineData: { mimeType, data: "" } }] } });
     }
   }
 }

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { ClientEvent, ServerEvent, SessionResource } from "openai/resources/live/live";
 import { type WebSocket, WebSocketServer } from "ws";
+import { base64Pieces, dropAll, joinSound } from "./double-sound.js";
 import { checkMessage, type Refused } from "./gpt-live-rules.js";
 import type { DoubleCall, DoubleReply, Refusal, ServiceAbilities, ServiceDouble, SoundForm } from "./service-double.js";
 
@@ -87,13 +88,7 @@ export class GptLiveDouble implements ServiceDouble {
   }
 
   received(): Int16Array {
-    const all = new Int16Array(this.#sound.reduce((total, piece) => total + piece.length, 0));
-    let at = 0;
-    for (const piece of this.#sound) {
-      all.set(piece, at);
-      at += piece.length;
-    }
-    return all;
+    return joinSound(this.#sound);
   }
 
   refuse(refusal: Refusal | undefined): void {
@@ -193,10 +188,11 @@ export class GptLiveDouble implements ServiceDouble {
   }
 
   drop(code: number, reason = ""): void {
-    for (const { socket } of this.#open) {
-      if (code === 1006) socket.terminate();
-      else socket.close(code, reason);
-    }
+    dropAll(
+      [...this.#open].map(({ socket }) => socket),
+      code,
+      reason,
+    );
   }
 
   send(message: string | Uint8Array): void {
@@ -379,15 +375,9 @@ export class GptLiveDouble implements ServiceDouble {
 
   // --- messages of the service ---
 
-  #sendSound(pcm: Int16Array, { oddBytes = false, bare = false }: SoundForm = {}): void {
+  #sendSound(pcm: Int16Array, form?: SoundForm): void {
     const talk = this.#require();
-    const bytes = Buffer.from(pcm.buffer, pcm.byteOffset, pcm.byteLength);
-    const step = oddBytes ? 4801 : 9600;
-    for (let at = 0; at < bytes.length; at += step) {
-      const padded = bytes.subarray(at, at + step).toString("base64");
-      this.#emit(talk, { type: "session.output_audio.delta", delta: bare ? padded.replace(/=+$/, "") : padded });
-      if (bare) this.#emit(talk, { type: "session.output_audio.delta", delta: "" });
-    }
+    for (const delta of base64Pieces(pcm, form)) this.#emit(talk, { type: "session.output_audio.delta", delta });
   }
 
   #words(

@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
+import { dropAll } from "./double-sound.js";
 import { opusPackets, type PacketCodec } from "./moshi-ogg.js";
 import { MoshiPeer, type MoshiProfile, type MoshiStep, stepSamples } from "./moshi-peer.js";
 import type { DoubleReply, Refusal, ServiceAbilities, ServiceDouble } from "./service-double.js";
@@ -109,10 +110,7 @@ export class MoshiDouble implements ServiceDouble {
   }
 
   drop(code: number, reason = ""): void {
-    for (const socket of this.#sockets.keys()) {
-      if (code === 1006) socket.terminate();
-      else socket.close(code, reason);
-    }
+    dropAll(this.#sockets.keys(), code, reason);
   }
 
   send(message: string | Uint8Array): void {

@@ -1,6 +1,7 @@
 // One session of a Moshi server, without a socket: what it answers to each message, and when it says nothing. It plays
 // moshi/server.py (package moshi 0.2.13) or moshi-backend/src/stream_both.rs.
 
+import { joinSound } from "./double-sound.js";
 import { type PacketCodec, PageWriter, StrictPageReader } from "./moshi-ogg.js";
 
 /** Which server is played. */
@@ -86,7 +87,7 @@ export class MoshiPeer {
 
   /** The last minute and a half of the user. */
   received(): Int16Array {
-    return concat(this.#received);
+    return joinSound(this.#received);
   }
 
   #refuse(what: string, fatal: boolean): void {
@@ -106,7 +107,7 @@ export class MoshiPeer {
         this.receivedSamples += pcm.length;
         this.#received.push(pcm);
         if (this.#received.length * packetSamples > keptSamples) this.#received.shift();
-        this.#pending = concat([this.#pending, pcm]);
+        this.#pending = joinSound([this.#pending, pcm]);
       }
     } catch (error) {
       this.#refuse(String(error), true);
@@ -143,14 +144,4 @@ export class MoshiPeer {
 
 function audio(...pages: Uint8Array[]): Uint8Array {
   return Buffer.concat([Buffer.from([1]), ...pages]);
-}
-
-function concat(pieces: readonly Int16Array[]): Int16Array {
-  const all = new Int16Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

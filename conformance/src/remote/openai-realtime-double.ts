@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
+import { base64Pieces, dropAll, joinSound } from "./double-sound.js";
 import type { DoubleCall, DoubleReply, Refusal, ServiceAbilities, ServiceDouble, SoundForm } from "./service-double.js";
 
 type Fields = Record<string, unknown>;
@@ -53,7 +54,6 @@ export interface RealtimeDoubleOptions {
 }
 
 const rate = 24_000;
-const pieceBytes = 9600;
 const sessionFields = [
   ...["type", "output_modalities", "instructions", "prompt", "include", "audio", "tools", "tool_choice", "model"],
   ...["parallel_tool_calls", "reasoning", "max_output_tokens", "truncation", "tracing"],
@@ -141,13 +141,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
   }
 
   received(): Int16Array {
-    const all = new Int16Array(this.#sound.reduce((sum, piece) => sum + piece.length, 0));
-    let at = 0;
-    for (const piece of this.#sound) {
-      all.set(piece, at);
-      at += piece.length;
-    }
-    return all;
+    return joinSound(this.#sound);
   }
 
   /** Events of the client of one type. */
@@ -200,7 +194,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
     const sendSound = (pcm: Int16Array, form: SoundForm = {}) => {
       if (pcm.length > 0) connection.hasSpoken = true;
       item.soundMs += (1000 * pcm.length) / rate;
-      for (const delta of pieces(pcm, form)) emit(`${prefix}audio.delta`, { ...part, delta });
+      for (const delta of base64Pieces(pcm, form)) emit(`${prefix}audio.delta`, { ...part, delta });
     };
     return {
       sound: (pcm, form) => {
@@ -298,10 +292,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
   }
 
   drop(code: number, reason = ""): void {
-    for (const socket of this.#open) {
-      if (code === 1006) socket.terminate();
-      else socket.close(code, reason);
-    }
+    dropAll(this.#open, code, reason);
   }
 
   send(message: string | Uint8Array): void {
@@ -686,17 +677,4 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
   #name(kind: string): string {
     return `${kind}_${++this.#count}`;
   }
-}
-
-/** Sound as base64, in pieces as the service sends them, or in worse ones. */
-function pieces(pcm: Int16Array, { oddBytes = false, bare = false }: SoundForm): string[] {
-  const bytes = Buffer.from(pcm.buffer, pcm.byteOffset, pcm.byteLength);
-  const step = oddBytes ? 4801 : bare ? 4802 : pieceBytes;
-  const out: string[] = [];
-  for (let at = 0; at < bytes.length; at += step) {
-    const text = bytes.subarray(at, at + step).toString("base64");
-    if (bare) out.push("", text.replace(/=+$/, ""));
-    else out.push(text);
-  }
-  return out;
 }

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
+import { dropAll, joinSound } from "./double-sound.js";
 import type { DoubleCall, DoubleReply, Refusal, ServiceAbilities, ServiceDouble, SoundForm } from "./service-double.js";
 import { bytesPerSample, OmniCall } from "./vllm-omni-rules.js";
 import {
@@ -128,13 +129,7 @@ export class VllmOmniDouble implements ServiceDouble {
   }
 
   received(): Int16Array {
-    const all = new Int16Array(this.#kept);
-    let at = 0;
-    for (const piece of this.#sound) {
-      all.set(piece, at);
-      at += piece.length;
-    }
-    return all;
+    return joinSound(this.#sound);
   }
 
   messagesOf(type: string): OmniMessage[] {
@@ -273,10 +268,7 @@ export class VllmOmniDouble implements ServiceDouble {
   }
 
   drop(code: number, reason = ""): void {
-    for (const socket of this.#open) {
-      if (code === 1006) socket.terminate();
-      else socket.close(code, reason);
-    }
+    dropAll(this.#open, code, reason);
   }
 
   send(message: string | Uint8Array): void {

@@ -4,6 +4,7 @@ import { getEventListeners } from "node:events";
 import { DuplexError, type DuplexErrorCode } from "@microturn/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Check, settles } from "../check.js";
+import { joinSound } from "./double-sound.js";
 import type { Refusal, ServiceAbilities, ServiceDouble, WireUnderTest } from "./service-double.js";
 import { difference, sawtooth, sawtoothTurns, until, WireBench, type WireSession } from "./wire-session.js";
 
@@ -69,7 +70,7 @@ export const wireChecks: readonly Check<WireContext>[] = [
         const turns = sawtoothTurns(8, talk.turnSamples);
         for (const { audio } of turns) await talk.step({ audio });
         if (!double.abilities.exactSound) return;
-        expect(difference(double.received(), concat(turns.map(({ pcm }) => pcm)))).toBe("");
+        expect(difference(double.received(), joinSound(turns.map(({ pcm }) => pcm)))).toBe("");
       }),
   },
   {
@@ -139,7 +140,7 @@ export const wireChecks: readonly Check<WireContext>[] = [
           reply.end();
         }
         await talk.steps(12);
-        expect(difference(talk.sound(), concat(sounds))).toBe("");
+        expect(difference(talk.sound(), joinSound(sounds))).toBe("");
       }),
   },
   {
@@ -617,14 +618,4 @@ function sum({ notes }: WireBench, type: string, key: string): number {
 function turnsOf(talk: WireSession, turns: number): number {
   const { outputSampleRate, turnDurationMs } = talk.session.capabilities;
   return Math.round((turns * outputSampleRate * turnDurationMs) / 1000);
-}
-
-function concat(pieces: readonly Int16Array[]): Int16Array {
-  const all = new Int16Array(pieces.reduce((total, piece) => total + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }
