@@ -20,17 +20,17 @@
     (param $row i32) (param $length i32) (param $at i32) (param $step i32) (param $out i32) (param $outStep i32) (param $end i32)
     (local $i i32) (local $at1 i32) (local $at2 i32) (local $at3 i32) (local $left v128) (local $right v128)
     (local $ab0 v128) (local $cd0 v128) (local $ab1 v128) (local $cd1 v128)
-    (local $ab2 v128) (local $cd2 v128) (local $ab3 v128) (local $cd3 v128)
+    (local $ab2 v128) (local $cd2 v128) (local $ab3 v128) (local $cd3 v128) (local $zero v128)
     (block $done
       (loop $four
         (br_if $done (i32.ge_u (local.get $out) (local.get $end)))
         (local.set $at1 (i32.add (local.get $at) (local.get $step)))
         (local.set $at2 (i32.add (local.get $at1) (local.get $step)))
         (local.set $at3 (i32.add (local.get $at2) (local.get $step)))
-        (local.set $ab0 (v128.const f64x2 0 0)) (local.set $cd0 (v128.const f64x2 0 0))
-        (local.set $ab1 (v128.const f64x2 0 0)) (local.set $cd1 (v128.const f64x2 0 0))
-        (local.set $ab2 (v128.const f64x2 0 0)) (local.set $cd2 (v128.const f64x2 0 0))
-        (local.set $ab3 (v128.const f64x2 0 0)) (local.set $cd3 (v128.const f64x2 0 0))
+        (local.set $ab0 (local.get $zero)) (local.set $cd0 (local.get $zero))
+        (local.set $ab1 (local.get $zero)) (local.set $cd1 (local.get $zero))
+        (local.set $ab2 (local.get $zero)) (local.set $cd2 (local.get $zero))
+        (local.set $ab3 (local.get $zero)) (local.set $cd3 (local.get $zero))
         (local.set $i (i32.const 0))
         (loop $tap
           (local.set $left (v128.load (i32.add (local.get $row) (local.get $i))))
