@@ -10,6 +10,7 @@ export default defineConfig({
     "src/server-and-client.ts",
     "src/mcp-tools.ts",
     "src/mcp-server.ts",
+    "src/weather-by-voice.ts",
   ],
   format: ["esm"],
   dts: false,
@@ -17,6 +18,6 @@ export default defineConfig({
   sourcemap: true,
   target: "node20",
   splitting: false,
-  // Of the first kind an example has the one that it finds a key for; the other one brings its WebAssembly along in a file.
-  external: [/^@ai-sdk\//, "node-sqlite3-wasm"],
+  // Of the first an example has the one that it finds a key for; the others are CommonJS, one with its WebAssembly in a file.
+  external: [/^@ai-sdk\//, "jpeg-js", "node-sqlite3-wasm"],
 });

@@ -7,8 +7,30 @@ import { describe, expect, it } from "vitest";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 // No key of whoever runs the tests is used: the background is the script of the example.
 const env = { ...process.env, BACKGROUND_PROVIDER: "script" };
-const run = (name: string) =>
-  promisify(execFile)(process.execPath, [`examples/dist/${name}.js`], { cwd: root, timeout: 110_000, env });
+const run = (name: string, ...given: string[]) =>
+  promisify(execFile)(process.execPath, [`examples/dist/${name}.js`, ...given], { cwd: root, timeout: 110_000, env });
+
+/** What time-line.ts has printed: finds the micro-turn of the first line after `after` in which a column has certain words. */
+function timeLine(stdout: string) {
+  let turn = -1;
+  const rows = stdout.split("\n").flatMap((line) => {
+    const found = /^( {10}| *\d+) {2}(.{0,24})(?: {2}(.{0,24})(?: {2}(.*))?)?$/.exec(
+      line.replace("(types) ", "typed: "),
+    );
+    if (found === null || found[1].length !== 10) return [];
+    const [, number, user = "", assistant = "", background = ""] = found;
+    turn = number.trim() === "" ? turn : Number(number);
+    return [{ turn, user, assistant, background }];
+  });
+  return {
+    rows,
+    turnOf(column: "user" | "assistant" | "background", words: RegExp, after = -1): number {
+      const found = rows.find((row) => row.turn > after && words.test(row[column]));
+      expect(found, `${words} of the ${column} after micro-turn ${after} in\n${stdout}`).toBeDefined();
+      return found?.turn ?? -1;
+    },
+  };
+}
 
 describe("the examples", () => {
   it("show in the README exactly what ten-lines.ts is", () => {
@@ -49,6 +71,26 @@ describe("the examples", () => {
       );
       expect(stdout).toMatch(
         /says: let me look.*the next train to paris leaves at fourteen zero five from platform two/,
+      );
+    });
+
+    it("weather-by-voice answers another question while the tool runs, and tells the weather after that", {
+      timeout: 120_000,
+    }, async () => {
+      const { stdout } = await run("weather-by-voice");
+      const { rows, turnOf } = timeLine(stdout);
+      const begins = turnOf("background", /^weather \{"city":"paris"\} begins/);
+      const done = turnOf("background", /^weather done: \{"celsius":14/);
+      const entered = turnOf("background", /^to be said: In paris it is 14 degrees/);
+      expect(turnOf("assistant", /^let/)).toBeLessThanOrEqual(begins);
+      expect(turnOf("user", /^plus/)).toBeGreaterThan(begins);
+      expect(turnOf("assistant", /^seven/)).toBeLessThan(done);
+      expect(turnOf("assistant", /fifteen/)).toBeLessThan(entered);
+      expect(turnOf("assistant", /^in paris/)).toBeGreaterThanOrEqual(entered);
+      const before = rows.filter(({ turn }) => turn >= entered - 3 && turn < entered);
+      expect(before.filter(({ user, assistant }) => `${user}${assistant}`.trim() !== "")).toEqual([]);
+      expect(stdout).toMatch(
+        /says: let me look seven plus eight is fifteen in paris it is fourteen degrees with light rain until the evening/,
       );
     });
 
