@@ -11,6 +11,7 @@ export default defineConfig({
     "src/mcp-tools.ts",
     "src/mcp-server.ts",
     "src/weather-by-voice.ts",
+    "src/to-do-list.ts",
   ],
   format: ["esm"],
   dts: false,

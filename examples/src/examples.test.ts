@@ -1,7 +1,10 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import sqlite from "node-sqlite3-wasm";
 import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -92,6 +95,42 @@ describe("the examples", () => {
       expect(stdout).toMatch(
         /says: let me look seven plus eight is fifteen in paris it is fourteen degrees with light rain until the evening/,
       );
+    });
+
+    it("to-do-list deletes nothing after a no, and after a yes one row of the file, once", {
+      timeout: 120_000,
+    }, async () => {
+      const folder = mkdtempSync(join(tmpdir(), "microturn-examples-"));
+      try {
+        const file = join(folder, "list.sqlite");
+        const { stdout } = await run("to-do-list", file);
+        expect(stdout.match(/on disk: .*/g)).toEqual([
+          "on disk: buy milk, call mom, water the plants",
+          "on disk: buy milk, call mom, water the plants",
+          "on disk: call mom, water the plants",
+        ]);
+        expect(readFileSync(file).toString("latin1", 0, 15)).toBe("SQLite format 3");
+        const database = new sqlite.Database(file, { readOnly: true });
+        expect(database.all("SELECT title FROM items")).toEqual([{ title: "call mom" }, { title: "water the plants" }]);
+        database.close();
+
+        const { rows, turnOf } = timeLine(stdout);
+        const asked = turnOf("background", /^to be said: Shall I delete buy milk/);
+        const no = turnOf("user", /^no$/, asked);
+        const rejected = turnOf("background", /^delete_item rejected: "the user said: no"/, no);
+        const yes = turnOf("user", /^yes$/, turnOf("background", /^to be said: Shall I delete buy milk/, rejected));
+        const begins = rows.filter(({ background }) => /^delete_item .* begins/.test(background));
+        expect(begins).toHaveLength(1);
+        expect(begins[0].turn).toBeGreaterThan(yes);
+        // The script asks for it a second time, and is told what became of the first.
+        expect(rows.filter(({ background }) => /^delete_item done: "deleted"/.test(background))).toHaveLength(2);
+        expect(stdout.match(/deleted from the database/g)).toHaveLength(1);
+        expect(stdout).toMatch(
+          /says: let me look it is on your list .* i have left it on your list .* it is off your list/,
+        );
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     });
 
     it("server-and-client hears and says something at a server", { timeout: 120_000 }, async () => {
