@@ -12,6 +12,7 @@ export default defineConfig({
     "src/mcp-server.ts",
     "src/weather-by-voice.ts",
     "src/to-do-list.ts",
+    "src/watch-the-screen.ts",
   ],
   format: ["esm"],
   dts: false,

@@ -133,6 +133,28 @@ describe("the examples", () => {
       }
     });
 
+    it("watch-the-screen tells that the build has failed when the picture shows it, and not for a warning before", {
+      timeout: 120_000,
+    }, async () => {
+      const { stdout } = await run("watch-the-screen");
+      expect(stdout).toContain("(pictures that came with the question: 4)\n");
+      const { rows, turnOf } = timeLine(stdout.slice(0, stdout.indexOf("(the build fails)")));
+      const begins = turnOf("background", /^watch_screen \{\} begins/);
+      expect(turnOf("assistant", /^let/)).toBeLessThanOrEqual(begins);
+      const warned = turnOf("background", /^picture \d+: 1\.0 % red/, begins);
+      turnOf("background", /^picture \d+: 1\.0 % red/, warned);
+      const told = rows.filter(({ assistant, background }) =>
+        /screen done|to be said|^the build|^failed/.test(`${assistant} ${background}`),
+      );
+      expect(told, "before the build has failed").toEqual([]);
+
+      const after = timeLine(stdout.slice(stdout.indexOf("(the build fails)")));
+      const done = after.turnOf("background", /^watch_screen done: \{"failed":true/);
+      expect(after.turnOf("background", /^picture \d+: 23\.4 % red/)).toBeLessThanOrEqual(done);
+      expect(after.turnOf("background", /^to be said: The build has failed/)).toBeGreaterThanOrEqual(done);
+      expect(stdout).toMatch(/says: let me look the build has failed\n/);
+    });
+
     it("server-and-client hears and says something at a server", { timeout: 120_000 }, async () => {
       const { stdout } = await run("server-and-client");
       expect(stdout).toMatch(/a session of mini \d\S+ at http:/);

@@ -17,6 +17,8 @@ export type ScriptedStep =
 export interface ScriptedQuestion {
   /** The last words that the model was sent, with everything that stands around the question in them. */
   readonly asked: string;
+  /** Pictures that it was sent, the conversation's. */
+  readonly images: number;
   /** What the functions have given so far, oldest first. */
   readonly results: readonly string[];
 }
@@ -35,17 +37,19 @@ export function scriptedLanguageModel(next: (question: ScriptedQuestion) => Scri
 
 function read(prompt: Prompt): ScriptedQuestion {
   let asked = "";
+  let images = 0;
   const results: string[] = [];
   for (const message of prompt) {
     if (message.role === "system" || message.role === "assistant") continue;
     for (const part of message.content) {
       if (part.type === "text") asked = part.text;
+      if (part.type === "file" && part.mediaType.startsWith("image/")) images++;
       if (part.type !== "tool-result") continue;
       const { output } = part;
       results.push(output.type === "text" ? output.value : JSON.stringify("value" in output ? output.value : null));
     }
   }
-  return { asked, results };
+  return { asked, images, results };
 }
 
 function parts(step: ScriptedStep, toolCallId: string): StreamPart[] {
