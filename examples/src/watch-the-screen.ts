@@ -80,7 +80,7 @@ const timeLine = printTimeLine(session);
 /** A screen that is shared: a picture a second. The build fails in its 14th second. */
 session.on("turn-end", ({ turn: { index }, timeMs }) => {
   const second = index / 5;
-  if (!Number.isInteger(second)) return;
+  if (!Number.isInteger(second) || session.closed) return;
   session.writeImage({ ...drawBuildScreen(second, second >= 14), timeMs });
   if (second === 14) console.log("(the build fails)");
 });
