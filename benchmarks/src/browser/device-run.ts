@@ -48,6 +48,29 @@ export interface DeviceDifference {
   readonly firstDifference?: number;
 }
 
+/** What the page offers to the program that drives it. */
+export interface DevicePage {
+  /** Micro-turns that the device under way has done. */
+  readonly done: number;
+  /** @param mostMs - a device that is not through after this time is compared as far as it has come */
+  compare(recordings: readonly string[], turns: number, mostMs: number): Promise<DeviceComparison>;
+}
+
+/** Two devices in one conversation. */
+export interface DeviceComparison {
+  readonly difference: DeviceDifference;
+  readonly devices: readonly DeviceTimes[];
+  /** All that was said on the first device. */
+  readonly said: string;
+}
+
+/** One of them. */
+export interface DeviceTimes {
+  readonly description: string;
+  readonly loadMs: number;
+  readonly stepMs: readonly number[];
+}
+
 /** Rounding moves a share by 1e-6 or less; a position that goes to another expert moves it by its weight, which is hundredths. */
 export const flipShare = 1e-3;
 

@@ -3,7 +3,7 @@
 import type { BenchContext } from "../model.js";
 import { type BenchSection, inWords, percentiles } from "../report.js";
 import { openChromium, skipped } from "./chromium.js";
-import type { DeviceComparison, DevicePage } from "./device-page.js";
+import type { DeviceComparison, DevicePage } from "./device-run.js";
 import { servePages } from "./page-server.js";
 
 /** Recordings of a minute and more, one after the other. */
