@@ -85,8 +85,12 @@ export interface WireEvents {
    */
   flush(): void;
   delegation(delegation: WireDelegation): void;
-  /** The service no longer wants an answer. */
-  delegationCancelled(id: string): void;
+  /**
+   * The service no longer waits for an answer.
+   *
+   * @param wanted - the work is wanted all the same: only the call was lost, with its connection, so that its result is told without it
+   */
+  delegationCancelled(id: string, wanted?: boolean): void;
   note(note: WireNote): void;
   /**
    * This connection is of no use any more.

@@ -32,6 +32,7 @@ export type BackgroundActivity =
   | ToolProgressActivity
   | ToolResultActivity
   | BackgroundDeltaActivity
+  | BackgroundDropActivity
   | BackgroundEndActivity;
 
 /** A call of a function has a new state. */
@@ -82,6 +83,15 @@ export interface BackgroundDeltaActivity {
   readonly type: "background-delta";
   readonly delegation: string;
   readonly text: string;
+}
+
+/** Words of an answer that have not entered, and never will. */
+export interface BackgroundDropActivity {
+  readonly type: "background-drop";
+  readonly delegation: string;
+  readonly text: string;
+  /** Why: too old by its policy, its work was ended or undone, the engine cannot take it, or there is too much of it. */
+  readonly reason: "stale" | "cancelled" | "superseded" | "rewind" | "unsupported" | "overflow";
 }
 
 /** The work for a delegation is over. */

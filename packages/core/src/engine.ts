@@ -220,6 +220,8 @@ export interface TurnOutput {
   readonly unsaid?: readonly UnsaidText[];
   /** Present when the model hands work to the background. */
   readonly delegation?: Delegation;
+  /** {@link Delegation.id} of work that was handed over before and is not wanted any more; a result for it is not waited for. */
+  readonly cancelled?: readonly string[];
   readonly timing: EngineTiming;
   /** For traces and viewers: whatever the engine can show of its inside. */
   readonly inside?: TurnInside;

@@ -29,6 +29,7 @@ export type {
   BackgroundActivity,
   BackgroundAttachment,
   BackgroundDeltaActivity,
+  BackgroundDropActivity,
   BackgroundEndActivity,
   ToolCallActivity,
   ToolProgressActivity,
@@ -61,8 +62,10 @@ export type { DeliveryPolicy } from "./session/delivery.js";
 export { DuplexSession } from "./session/duplex-session.js";
 export type {
   BackgroundDeltaEvent,
+  BackgroundDropEvent,
   BackgroundEndEvent,
   ConversationEntry,
+  DelegationCancelEvent,
   DelegationEvent,
   DeliveryEvent,
   DeliveryOutcome,

@@ -184,6 +184,19 @@ describe("a paced session", () => {
     expect(tasks).toEqual(["1", "3", undefined]);
   });
 
+  test("tells what was called off after it was told, unless only its call was lost", async () => {
+    const stage = await opened();
+    for (const id of ["1", "2", "3"]) stage.events.delegation({ id, task: id });
+    await stage.step();
+    await stage.step();
+    stage.events.delegationCancelled("1");
+    stage.events.delegationCancelled("2", true);
+    stage.events.delegationCancelled("3");
+    const { cancelled, delegation } = await stage.step();
+    expect([cancelled, delegation]).toEqual([["1"], undefined]);
+    expect(await stage.step()).not.toHaveProperty("cancelled");
+  });
+
   test("tells gaps and what had to go", async () => {
     const stage = await opened();
     stage.events.audio(tone(250), "a");

@@ -56,6 +56,8 @@ export class PacedSession implements EngineSession {
   #stalledSinceMs: number | undefined;
   #dueMs: number | undefined;
   #delegations: WireDelegation[] = [];
+  /** Those that were told and are not wanted any more. */
+  #cancelled: string[] = [];
   #flushed = false;
   /** Replies that were cut; and those of them whose end the player knows, so that it can tell how much was heard. */
   #cut: string[] = [];
@@ -88,8 +90,10 @@ export class PacedSession implements EngineSession {
       delegation: (delegation) => {
         if (this.#delegations.length < maxDelegations) this.#delegations.push(delegation);
       },
-      delegationCancelled: (id) => {
+      delegationCancelled: (id, wanted = false) => {
+        const told = this.#delegations.every((one) => one.id !== id);
         this.#delegations = this.#delegations.filter((one) => one.id !== id);
+        if (told && !wanted && this.#cancelled.length < maxDelegations) this.#cancelled.push(id);
       },
     });
   }
@@ -256,6 +260,7 @@ export class PacedSession implements EngineSession {
     const slice = silent ? { speaks: false, text: "", underrun: 0 } : this.#replies.take(index, speech);
     if (slice.underrun > 0) this.#settings.onNote({ type: "underrun", samples: slice.underrun });
     const delegation = this.#delegations.shift();
+    const cancelled = this.#cancelled.splice(0);
     return {
       decision: slice.speaks ? "speak" : "listen",
       yielded,
@@ -263,6 +268,7 @@ export class PacedSession implements EngineSession {
       text: silent ? "" : this.#said.push(slice.text, !this.#replies.busy),
       heard: this.#heard.take(),
       ...(delegation === undefined ? {} : { delegation }),
+      ...(cancelled.length === 0 ? {} : { cancelled }),
       timing: { ...quiet, encodeMs, decodeMs: performance.now() - startedMs },
     };
   }

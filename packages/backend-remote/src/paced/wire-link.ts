@@ -228,7 +228,7 @@ export class WireLink<Kind extends LinkedWire = Wire> {
       replyEnd: only((reply) => events.replyEnd(reply)),
       flush: only(() => events.flush()),
       delegation: only((delegation) => events.delegation(delegation)),
-      delegationCancelled: only((id) => events.delegationCancelled(id)),
+      delegationCancelled: only((id, wanted) => events.delegationCancelled(id, wanted)),
       note: this.#settings.onNote,
       fail: (error, retry) => this.#drop(connection, error, retry),
     };

@@ -32,6 +32,7 @@ const activities: readonly BackgroundActivity[] = [
   { type: "tool-progress", delegation: "delegation-1", call: "c1", text: "half" },
   { type: "tool-result", ...call, outcome: "done", result: [14, { rain: true }] },
   { type: "background-delta", delegation: "delegation-1", text: "It rains." },
+  { type: "background-drop", delegation: "delegation-1", text: "It rained.", reason: "stale" },
   { type: "background-end", delegation: "delegation-1", outcome: "failed", error: "tired" },
 ];
 
@@ -117,6 +118,64 @@ describe("a session with a background (rule 6)", () => {
     await session.writeAudio(new Float32Array(3200));
     await session.finish({ tailMs: 0 });
     expect(ids).toEqual(["theirs"]);
+  });
+});
+
+describe("work that is not wanted any more (rule 6)", () => {
+  it("is told, and is in the record and the trace", async () => {
+    const script: Script = ({ index }) => (index === 2 ? { cancelled: ["a", "b"] } : {});
+    const engine = scriptedEngine({ script });
+    const session = await DuplexSession.open({ engine, pace: "as-fast-as-input", trace: true });
+    const told: unknown[] = [];
+    session.on("delegation-cancel", (event) => told.push(event));
+    await session.writeAudio(new Float32Array(4 * 3200));
+    await session.finish({ tailMs: 0 });
+    const at = { type: "delegation-cancel", turnIndex: 2, timeMs: 600 };
+    expect(told).toEqual([
+      { ...at, id: "a" },
+      { ...at, id: "b" },
+    ]);
+    const { turns } = await readTrace(await writeTrace(session.trace()));
+    expect(turns.map(({ output }) => output.cancelled)).toEqual([undefined, undefined, ["a", "b"], undefined]);
+  });
+
+  it("takes back results that wait by their signal, and not those that have entered", async () => {
+    const taken: string[] = [];
+    const script: Script = (input) => {
+      taken.push(...input.text.map(({ text }) => text));
+      return { heard: "hm" };
+    };
+    const session = await DuplexSession.open({ engine: scriptedEngine({ script }), pace: "as-fast-as-input" });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waits = session.deliver("waits", "when-quiet", { signal });
+    const enters = session.deliver("enters", "now", { signal });
+    await session.writeAudio(new Float32Array(3200));
+    expect(await enters).toEqual({ kind: "entered", turnIndex: 0 });
+    controller.abort();
+    expect(await waits).toEqual({ kind: "dropped", reason: "withdrawn" });
+    expect(await session.deliver("late", "now", { signal })).toEqual({ kind: "dropped", reason: "withdrawn" });
+    await session.writeAudio(new Float32Array(3200));
+    await session.finish({ tailMs: 0 });
+    expect(taken).toEqual(["enters"]);
+  });
+
+  it("takes back what waits to enter again, of which whoever delivered it has been told already", async () => {
+    const taken: string[] = [];
+    const controller = new AbortController();
+    const script: Script = ({ index, text }) => {
+      taken.push(text.map((piece) => piece.text).join());
+      if (index === 5) controller.abort();
+      return index === 4 ? { yielded: true, heard: "but", unsaid: [{ delivery: 1, words: "sunny" }] } : {};
+    };
+    const session = await DuplexSession.open({ engine: scriptedEngine({ script }), pace: "as-fast-as-input" });
+    const outcomes: unknown[] = [];
+    session.on("delivery", ({ outcome }) => outcomes.push(outcome));
+    void session.deliver("sunny", "when-quiet", { signal: controller.signal });
+    await session.writeAudio(new Float32Array(12 * 3200));
+    await session.finish({ tailMs: 0 });
+    expect(taken.filter((text) => text !== "")).toEqual(["sunny"]);
+    expect(outcomes).toEqual([{ kind: "entered", turnIndex: 3 }]);
   });
 });
 

@@ -337,14 +337,18 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    * stands, until the user breaks in; others give it to the model to read.
    *
    * @param policy - when it enters; default `when-quiet`
-   * @param options.delegation - `id` of the `delegation` event that it is the result of, if that had one
+   * @param options.delegation - `id` of the `delegation` event that it is the result of, if it is of one
+   * @param options.signal - takes it back while it waits, also to enter again after both sides had begun at once
    * @returns what became of it: the micro-turn it entered, or why it never will
    * @throws DuplexError `UNSUPPORTED` if the engine takes no text, or says it and does not read it and the policy is `silent`; `INPUT_OVERFLOW` beyond 256 waiting, `SESSION_CLOSED`
    */
   deliver(
     result: string,
     policy: DeliveryPolicy = "when-quiet",
-    { delegation }: { readonly delegation?: string | undefined } = {},
+    {
+      delegation,
+      signal,
+    }: { readonly delegation?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<DeliveryOutcome> {
     this.#requireOpen("deliver");
     if (policy === "silent" || !this.capabilities.saysText) this.#requireInput("deliver", "text");
@@ -359,7 +363,14 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
         `deliver: expected at most ${maxPendingDeliveries} results waiting, of ${maxPendingText} characters each, got ${this.#state.deliveries.length} and ${result.length} characters`,
       );
     }
+    if (signal?.aborted) return Promise.resolve({ kind: "dropped", reason: "withdrawn" });
     const id = this.#nextDelivery++;
+    if (signal !== undefined) {
+      const withdraw = () => this.#dispatch({ type: "withdraw", id });
+      signal.addEventListener("abort", withdraw, { once: true });
+      // It may enter again for a while after it has entered; then there is nothing to take back.
+      void this.ended.then(() => signal.removeEventListener("abort", withdraw));
+    }
     return new Promise((resolve) => {
       this.#deliveries.set(id, resolve);
       const of = delegation === undefined ? {} : { delegation };

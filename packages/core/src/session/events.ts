@@ -2,6 +2,7 @@
 
 import type {
   BackgroundDeltaActivity,
+  BackgroundDropActivity,
   BackgroundEndActivity,
   ToolCallActivity,
   ToolProgressActivity,
@@ -119,6 +120,13 @@ export interface DelegationEvent extends SessionEventBase, Delegation {
   readonly conversation: readonly ConversationEntry[];
 }
 
+/** The model no longer wants the work of a delegation: its service took the call back. An interruption alone cancels nothing (rule 6). */
+export interface DelegationCancelEvent extends SessionEventBase {
+  readonly type: "delegation-cancel";
+  /** {@link DelegationEvent.id} */
+  readonly id: string;
+}
+
 /** The background calls a function: it waits its turn, waits to be approved, or has begun. */
 export interface ToolCallEvent extends SessionEventBase, ToolCallActivity {}
 
@@ -130,6 +138,9 @@ export interface ToolResultEvent extends SessionEventBase, ToolResultActivity {}
 
 /** Words of the background's answer, as they come; `delivery` tells when they enter. */
 export interface BackgroundDeltaEvent extends SessionEventBase, BackgroundDeltaActivity {}
+
+/** Words of the background's answer that have not entered and never will. */
+export interface BackgroundDropEvent extends SessionEventBase, BackgroundDropActivity {}
 
 /** The background has done the work of a delegation, or gave it up. */
 export interface BackgroundEndEvent extends SessionEventBase, BackgroundEndActivity {}
@@ -144,7 +155,7 @@ export interface DeliveryEvent extends SessionEventBase {
 /** What became of a delivery: entered at `turnIndex`, or dropped. */
 export type DeliveryOutcome =
   | { readonly kind: "entered"; readonly turnIndex: number }
-  | { readonly kind: "dropped"; readonly reason: "stale" | "session-end" };
+  | { readonly kind: "dropped"; readonly reason: "stale" | "withdrawn" | "session-end" };
 
 /** The session went back to the start of micro-turn `turnIndex` (rule 10). A `flush` follows. */
 export interface RewindEvent extends SessionEventBase {
@@ -185,10 +196,12 @@ export type SessionEvent =
   | YieldEvent
   | FlushEvent
   | DelegationEvent
+  | DelegationCancelEvent
   | ToolCallEvent
   | ToolProgressEvent
   | ToolResultEvent
   | BackgroundDeltaEvent
+  | BackgroundDropEvent
   | BackgroundEndEvent
   | DeliveryEvent
   | RewindEvent

@@ -41,6 +41,8 @@ export function reduce(state: SessionState, input: SessionInput): Reduction {
       };
       return only({ ...state, deliveries: [...state.deliveries, delivery] });
     }
+    case "withdraw":
+      return withdraw(state, input.id);
     case "background":
       return tell(state, input.activity);
     case "played":
@@ -214,6 +216,7 @@ function stepDone(state: SessionState, output: TurnOutput, audio: Float32Array, 
   if (delegation !== undefined) {
     effects.push(emit({ type: "delegation", ...at, ...delegation, conversation: heardConversation(said) }));
   }
+  for (const id of output.cancelled ?? []) effects.push(emit({ type: "delegation-cancel", ...at, id }));
   for (const turn of records) {
     effects.push(
       emit({ type: "turn-end", turnIndex: turn.index, timeMs: (turn.index + 1) * rules.turnDurationMs, turn }),
@@ -340,10 +343,11 @@ function turnRecords(
       };
       return { index, startMs, input, timing, ...background, output: { ...skipped, fence: fenceBefore } };
     }
-    const { decision, speech, text, heard, delegation, unsaid, inside } = output;
+    const { decision, speech, text, heard, delegation, cancelled, unsaid, inside } = output;
     const made = {
       ...{ decision, speech, text, heard, yielded, fence, skipped: false },
       ...(delegation === undefined ? {} : { delegation: { id: `delegation-${index}`, ...delegation } }),
+      ...(cancelled === undefined || cancelled.length === 0 ? {} : { cancelled }),
       ...(unsaid === undefined ? {} : { unsaid }),
     };
     const record = { index, startMs, input, timing, ...background, output: made };
@@ -359,6 +363,19 @@ function converse(before: readonly Stretch[], plan: StepPlan, output: TurnOutput
 }
 
 // --- the background (rule 6) ---
+
+/** Takes back a result that waits, also to enter again. One that has entered stays. */
+function withdraw(state: SessionState, id: number): Reduction {
+  const delivery = state.deliveries.find((one) => one.id === id);
+  if (delivery === undefined) return only(state);
+  const at = { turnIndex: state.next, timeMs: state.next * state.rules.turnDurationMs };
+  const outcome = { kind: "dropped", reason: "withdrawn" } as const;
+  return {
+    state: { ...state, deliveries: state.deliveries.filter((one) => one !== delivery) },
+    // Whoever handed over what waits to enter again was told that it had entered.
+    effects: isNew(delivery) ? [emit({ type: "delivery", ...at, id, outcome })] : [],
+  };
+}
 
 /** What the background did is told at once, and is part of the record of the micro-turn that is next, or under way. */
 function tell(state: SessionState, activity: BackgroundActivity): Reduction {

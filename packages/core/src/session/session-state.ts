@@ -134,6 +134,7 @@ export type SessionInput =
       readonly policy: DeliveryPolicy;
       readonly delegation?: string;
     }
+  | { readonly type: "withdraw"; readonly id: number }
   | { readonly type: "background"; readonly activity: BackgroundActivity }
   | { readonly type: "played"; readonly position: PlaybackPosition; readonly fence: number }
   | { readonly type: "interrupt" }

@@ -62,6 +62,13 @@ export class Fields {
     return Object.fromEntries(Object.keys(this.#object).map((name) => [name, this.text(name)]));
   }
 
+  optionalTexts(name: string, most: number): string[] | undefined {
+    if (this.#get(name) === undefined) return undefined;
+    const values = this.#array(name, most);
+    if (!values.every((value) => typeof value === "string")) this.#fail(name, "a list of texts");
+    return values.map(String);
+  }
+
   /** Whatever JSON is there; undefined if nothing is. */
   json(name: string): unknown {
     return this.#get(name);

@@ -269,6 +269,7 @@ function readInput(fields: Fields, samples: TurnSamples, tracks: Record<TrackNam
 function readOutput(fields: Fields, samples: number, tracks: Record<TrackName, Track>): TraceTurnOutput {
   const coding = fields.optionalOneOf("speech", ["int16"]);
   const delegation = fields.optionalObject("delegation");
+  const cancelled = fields.optionalTexts("cancelled", 10_000);
   const unsaid = fields.optionalText("unsaid");
   return {
     decision: fields.oneOf("decision", ["listen", "speak"]),
@@ -279,6 +280,7 @@ function readOutput(fields: Fields, samples: number, tracks: Record<TrackName, T
     fence: fields.integer("fence", 0, 2 ** 40),
     speechFingerprint: fields.text("speechFingerprint"),
     ...(delegation === undefined ? {} : { delegation: readDelegation(delegation) }),
+    ...(cancelled === undefined ? {} : { cancelled }),
     ...(unsaid === undefined ? {} : { unsaid }),
     ...(coding === undefined ? {} : { speech: new Int16Array(tracks.speech.next(audioBytes(coding, samples)).buffer) }),
   };
@@ -306,7 +308,7 @@ function readDelegation(fields: Fields): Delegation {
 function readActivity(fields: Fields): BackgroundActivity {
   const type = fields.oneOf("type", [
     ...(["tool-call", "tool-progress", "tool-result"] as const),
-    ...(["background-delta", "background-end"] as const),
+    ...(["background-delta", "background-drop", "background-end"] as const),
   ]);
   const delegation = fields.text("delegation");
   const of = () => ({ delegation, call: fields.text("call") });
@@ -329,6 +331,10 @@ function readActivity(fields: Fields): BackgroundActivity {
       };
     case "background-delta":
       return { type, delegation, text: fields.text("text") };
+    case "background-drop": {
+      const reasons = ["stale", "cancelled", "superseded", "rewind", "unsupported", "overflow"] as const;
+      return { type, delegation, text: fields.text("text"), reason: fields.oneOf("reason", reasons) };
+    }
     case "background-end":
       return {
         ...{ type, delegation, outcome: fields.oneOf("outcome", ["done", "failed", "cancelled", "superseded"]) },

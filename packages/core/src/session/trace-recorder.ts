@@ -106,7 +106,7 @@ function traceTurn(turn: TurnRecord, images: boolean): TraceTurn {
   const { index, startMs, input, output, timing, background, inside } = turn;
   const audio = packExactly(input.audio);
   const speech = packForListening(output.speech);
-  const { decision, text, heard, delegation, unsaid, yielded, skipped, fence } = output;
+  const { decision, text, heard, delegation, cancelled, unsaid, yielded, skipped, fence } = output;
   const { controls, dmel, expertLoad } = inside ?? {};
   return {
     ...{ index, startMs, timing },
@@ -123,6 +123,7 @@ function traceTurn(turn: TurnRecord, images: boolean): TraceTurn {
     output: {
       ...{ decision, text, heard, yielded, skipped, fence },
       ...(delegation === undefined ? {} : { delegation }),
+      ...(cancelled === undefined ? {} : { cancelled }),
       ...(unsaid === undefined ? {} : { unsaid: unsaid.map(({ words }) => words).join(" ") }),
       ...(speech === undefined ? {} : { speech }),
       speechFingerprint: fingerprint(output.speech),

@@ -72,6 +72,8 @@ export interface TraceTurnOutput {
   readonly heard: string;
   /** The work that was handed over. */
   readonly delegation?: Delegation;
+  /** Ids of work that is not wanted any more. */
+  readonly cancelled?: readonly string[];
   /** Words that it was told to say and gave up. */
   readonly unsaid?: string;
   readonly yielded: boolean;

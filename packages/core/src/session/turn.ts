@@ -58,6 +58,8 @@ export interface TurnRecordOutput {
   readonly unsaid?: readonly UnsaidText[];
   /** Work that is handed over here; with an id, which the session gives where the engine gives none. */
   readonly delegation?: Delegation & { readonly id: string };
+  /** Ids of delegations whose work is not wanted any more; absent if none. */
+  readonly cancelled?: readonly string[];
   /** The assistant gave up the floor in mid-reply here (rule 5). */
   readonly yielded: boolean;
   /** Sound of this micro-turn with a lower fence than the session's present one must not be played (rule 5). */

@@ -26,6 +26,7 @@ export interface ScriptedTurn {
   readonly heard?: string;
   readonly unsaid?: readonly UnsaidText[];
   readonly delegation?: Delegation;
+  readonly cancelled?: readonly string[];
 }
 
 /** Decides one micro-turn. `memory` belongs to the session, starts as `{}`, and is what a snapshot copies. */
@@ -177,6 +178,7 @@ class ScriptedSession implements EngineSession {
       heard: turn.heard ?? "",
       ...(turn.unsaid === undefined ? {} : { unsaid: turn.unsaid }),
       ...(turn.delegation === undefined ? {} : { delegation: turn.delegation }),
+      ...(turn.cancelled === undefined ? {} : { cancelled: turn.cancelled }),
       timing: { encodeMs: 0, waitMs: 0, runMs: 0, decodeMs: 0 },
     };
   }

@@ -118,6 +118,8 @@ export class TurnLines {
       }
       case "background-delta":
         return `the background tells: ${briefText(activity.text, mostShown)}`;
+      case "background-drop":
+        return `the background drops (${activity.reason}): ${briefText(activity.text, mostShown)}`;
       case "background-end": {
         const error = activity.error === undefined ? "" : `: ${briefText(activity.error, mostShown)}`;
         const note = `the background: ${activity.outcome}${error}`;

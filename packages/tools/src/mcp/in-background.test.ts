@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { JobEvent } from "../jobs/job.js";
 import { delegationHandler } from "../model/delegation-handler.js";
-import { beginTry, jobOf } from "../model/scripted-model.js";
+import { beginTry, jobOf } from "../model/suite/scripted-model.js";
 import { connectMcp, type McpConnection } from "./connect-mcp.js";
 
 const program = fileURLToPath(new URL("testing/train-server.mjs", import.meta.url));

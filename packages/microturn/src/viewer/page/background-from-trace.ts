@@ -45,6 +45,7 @@ export function backgroundOf(records: readonly TraceTurn[], turnMs: number): Bac
       reader.tell(activity, { turn, timeMs: (turn + (0.5 * (i + 1)) / (background.length + 1)) * turnMs });
     });
     const middle = { turn, timeMs: (turn + 0.5) * turnMs };
+    for (const text of input.stale ?? []) reader.drop(text, middle);
     for (const text of input.text) if (text.source === "background") reader.enter(text, middle);
     if (output.delegation !== undefined) reader.delegate(output.delegation, middle);
   });
@@ -85,6 +86,9 @@ class Reader {
         work.deltas.push({ ...at, text: activity.text });
         work.answer.add(activity.text, at);
         return;
+      case "background-drop":
+        this.#drop(work, activity, at);
+        return;
       case "background-end":
         if (work.outcome !== undefined) return;
         work.outcome = activity.outcome;
@@ -98,7 +102,7 @@ class Reader {
 
   #tellCall(
     work: OpenWork,
-    activity: Exclude<BackgroundActivity, { type: "background-delta" | "background-end" }>,
+    activity: Exclude<BackgroundActivity, { type: "background-delta" | "background-drop" | "background-end" }>,
     at: Moment,
   ): void {
     let call = work.callById.get(activity.call);
@@ -149,6 +153,23 @@ class Reader {
     if (work.told) return;
     work.outcome = "answered";
     work.end = at;
+  }
+
+  /** A result that had become too old to enter. */
+  drop(text: TextInput, at: Moment): void {
+    this.#turns.add(at.turn);
+    this.#drop(this.#workOf(text, at), { text: text.text, reason: "stale" }, at);
+  }
+
+  #drop(work: OpenWork | undefined, { text, reason }: { text: string; reason: Entry["dropped"] }, at: Moment): void {
+    if (!this.#room("marks")) return;
+    const told = work?.answer.find(text);
+    const entry: Entry = {
+      ...{ ...at, text, silent: true },
+      ...(reason === undefined ? {} : { dropped: reason }),
+      ...(told === undefined ? {} : { told }),
+    };
+    (work?.entries ?? this.#loose).push(entry);
   }
 
   /** The work that a text is the result of: the one it names, or else the oldest that no background tells of and that waits. */

@@ -1,6 +1,11 @@
 // What the page shows of the background: each piece of work with its calls, the words of its answer, and where they entered.
 
-import type { BackgroundEndActivity, ToolCallActivity, ToolResultActivity } from "@microturn/core";
+import type {
+  BackgroundDropActivity,
+  BackgroundEndActivity,
+  ToolCallActivity,
+  ToolResultActivity,
+} from "@microturn/core";
 
 /** A place on the time line. A trace tells the micro-turn; the order within it is shown by places within its first half. */
 export interface Moment {
@@ -37,9 +42,11 @@ export interface CallView {
   readonly error?: string;
 }
 
-/** A result, or a piece of one, that entered the conversation. */
+/** A result, or a piece of one, that entered the conversation, or was dropped. */
 export interface Entry extends Words {
   readonly silent: boolean;
+  /** Why it never entered; absent if it did. */
+  readonly dropped?: BackgroundDropActivity["reason"];
   /** The micro-turn in which the background told its last words, if that can be told; it waited from then on. */
   readonly told?: Moment;
 }

@@ -99,6 +99,12 @@ export function deltaLines(delta: Words, turnMs: number, most: number): string[]
 /** What entered, in lines. */
 export function entryLines(entry: Entry, turnMs: number, most: number): string[] {
   const silent = entry.silent ? ", to know and not to say" : "";
+  if (entry.dropped !== undefined) {
+    return [
+      `never entered: ${entry.dropped} at ${clockOf(entry, turnMs)}${waited(entry, turnMs)}`,
+      briefText(entry.text, most),
+    ];
+  }
   return [`entered at ${clockOf(entry, turnMs)}${silent}${waited(entry, turnMs)}`, briefText(entry.text, most)];
 }
 
