@@ -1,6 +1,22 @@
-// A call of a function as services of OpenAI's family give it: a name, and arguments as JSON in a string.
+// Functions as services of OpenAI's family know them: declared by name and schema, called by a name and JSON in a string.
 
 import type { WireDelegation } from "../wire.js";
+
+/** A function as an application declares it. */
+export interface DeclaredFunction {
+  readonly name: string;
+  readonly description?: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+}
+
+/** A function as these services are told of it: fields of other services (`strict`) are refused by some. */
+export function functionTool({ name, description, parameters }: DeclaredFunction): Record<string, unknown> {
+  return {
+    ...{ type: "function", name },
+    ...(description === undefined ? {} : { description }),
+    ...(parameters === undefined ? {} : { parameters }),
+  };
+}
 
 /** @param text - the arguments; what is not JSON is passed on as it is */
 export function functionCall(id: string, name: string, text: string): WireDelegation {

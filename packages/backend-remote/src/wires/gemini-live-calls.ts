@@ -8,6 +8,8 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Calls that may be open; beyond it the oldest is given up. And ids that are remembered as cancelled or unknown. */
 const maxCalls = 64;
+/** Answers that are kept until the service has made another handle. */
+const maxAnswered = 64;
 /** Characters of the arguments of a call, as JSON. */
 const maxArguments = 65_536;
 
@@ -21,8 +23,6 @@ interface Call {
   readonly id: string;
   readonly name: string;
   readonly batch: Batch;
-  /** The service's handle for the session was made after the call: another connection knows of it. */
-  saved: boolean;
 }
 
 /** What comes of calls that were taken. */
@@ -49,6 +49,10 @@ export class GeminiCalls {
   readonly #tools: ReadonlyMap<string, GeminiTool>;
   readonly #open = new Map<string, Call>();
   readonly #cancelled = new Set<string>();
+  /** Calls that were open when the service's last handle was made: another connection waits for them. */
+  #saved = new Set<string>();
+  /** What they were answered since. */
+  #answered: Fields[] = [];
   /** Names of the functions of calls that the service knows no more. */
   readonly #forgotten = new Map<string, string>();
 
@@ -73,7 +77,7 @@ export class GeminiCalls {
       const alone = this.#tools.get(name)?.behavior === "NON_BLOCKING";
       const batch: Batch = alone ? { open: new Set(), responses: [] } : together;
       batch.open.add(id);
-      this.#open.set(id, { id, name, batch, saved: false });
+      this.#open.set(id, { id, name, batch });
       taken.delegations.push(delegation);
       if (this.#open.size <= maxCalls) continue;
       const [oldest] = this.#open.keys();
@@ -124,18 +128,32 @@ export class GeminiCalls {
 
   /** The service has made a handle: another connection with it knows of the calls that are open now. */
   save(): void {
-    for (const call of this.#open.values()) call.saved = true;
+    this.#saved = new Set(this.#open.keys());
+    this.#answered = [];
   }
 
-  /** Another connection begins; with a handle it knows of the calls that were saved. */
-  reconnected(withHandle: boolean): void {
+  /** These went to the service. */
+  sent(responses: readonly Fields[]): void {
+    this.#answered.push(...responses.filter(({ id }) => this.#saved.has(String(id))));
+    if (this.#answered.length > maxAnswered) this.#answered = this.#answered.slice(-maxAnswered);
+  }
+
+  /**
+   * Another connection begins; with a handle it is where it was when that was made.
+   *
+   * @returns answers that it does not know of, and waits for
+   */
+  reconnected(withHandle: boolean): readonly Fields[] {
+    const again = withHandle ? this.#answered : [];
+    this.#answered = [];
     for (const call of [...this.#open.values()]) {
-      if (withHandle && call.saved) continue;
+      if (withHandle && this.#saved.has(call.id)) continue;
       this.#open.delete(call.id);
       call.batch.open.delete(call.id);
       this.#forgotten.set(call.id, call.name);
       if (this.#forgotten.size > maxCalls) this.#forgotten.delete(this.#forgotten.keys().next().value as string);
     }
+    return again;
   }
 }
 

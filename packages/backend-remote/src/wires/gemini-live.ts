@@ -59,6 +59,8 @@ export class GeminiLiveWire implements Wire {
   #handle: string | undefined;
   /** The handle that this connection was set up with, and has not been accepted. */
   #trying = false;
+  /** Answers that this connection waits for, as it goes on from a state before them. */
+  #answers: readonly Fields[] = [];
   /** This connection ends at this time of ours. */
   #leaveAtMs: number | undefined;
   /** Time of ours: micro-turns that went by. */
@@ -107,7 +109,7 @@ export class GeminiLiveWire implements Wire {
     this.#speaking = false;
     this.#cutUntilMs = undefined;
     if (this.#connections++ > 0) {
-      this.#calls.reconnected(this.#handle !== undefined);
+      this.#answers = this.#calls.reconnected(this.#handle !== undefined);
       if (this.#handle === undefined) events.note({ type: "lost", what: "the conversation so far" });
     }
     this.#trying = this.#handle !== undefined;
@@ -144,6 +146,8 @@ export class GeminiLiveWire implements Wire {
     if (this.#ready) return;
     this.#ready = true;
     this.#trying = false;
+    this.#respond(this.#answers);
+    this.#answers = [];
     this.#events?.ready();
   }
 
@@ -313,7 +317,9 @@ export class GeminiLiveWire implements Wire {
   }
 
   #respond(responses: readonly Fields[]): void {
-    if (responses.length > 0) this.#send({ toolResponse: { functionResponses: responses } });
+    if (responses.length === 0) return;
+    this.#calls.sent(responses);
+    this.#send({ toolResponse: { functionResponses: responses } });
   }
 
   #realtime(realtimeInput: Fields): void {

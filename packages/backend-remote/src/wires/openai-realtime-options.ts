@@ -2,6 +2,7 @@
 // spelling, and the address. Fields: `RealtimeSessionCreateRequest` of the package `openai`.
 
 import { DuplexError } from "@microturn/core";
+import { functionTool } from "../codec/function-call.js";
 import { inPage } from "../codec/in-page.js";
 import type { ConnectionOptions } from "../paced/paced-engine.js";
 import type { SocketRequest } from "../socket/message-socket.js";
@@ -172,7 +173,7 @@ export function realtimeSession(options: OpenAIRealtimeOptions): Record<string, 
     transcription = { model: "gpt-live-transcribe" },
     session,
   } = options;
-  const functions = tools.map((tool) => ({ type: "function", ...tool }));
+  const functions = tools.map(functionTool);
   const detection = turnDetection(options.turnDetection ?? { type: "server_vad" });
   const common = {
     ...(instructions === undefined ? {} : { instructions }),

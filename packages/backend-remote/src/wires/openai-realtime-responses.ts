@@ -135,8 +135,9 @@ export class RealtimeResponses {
     this.#createIfFree();
   }
 
-  /** Another connection begins. */
-  reset(): void {
+  /** Another connection begins. @returns whether something wanted an answer that had not begun */
+  reset(): boolean {
+    const wanted = this.#again || this.#unanswered.size > 0;
     this.#active = undefined;
     this.#coming = undefined;
     this.#cancelComing = false;
@@ -144,6 +145,7 @@ export class RealtimeResponses {
     this.#asked = [];
     this.#unanswered.clear();
     this.#unwanted.clear();
+    return wanted;
   }
 
   #createIfFree(): void {

@@ -82,6 +82,8 @@ export class OpenAIRealtimeWire implements Wire {
   /** Our settings are on their way; then the service has taken them. */
   #configured = false;
   #ready = false;
+  /** The connection was lost before something was answered. */
+  #unanswered = false;
   #sent = 0;
   /** Sound in the service's buffer, samples; counted where the application says when it is taken. */
   #buffered = 0;
@@ -122,9 +124,10 @@ export class OpenAIRealtimeWire implements Wire {
     this.#images.length = 0;
     this.#pcm.reset();
     this.#pcmItem = "";
-    this.#responses.reset();
+    // What was to be answered is among the words that the new conversation begins with.
+    if (this.#responses.reset()) this.#unanswered = true;
     this.#transcripts.clear();
-    for (const id of this.#calls.clear()) events.delegationCancelled(id);
+    for (const id of this.#calls.clear()) events.delegationCancelled(id, true);
   }
 
   receive(message: SocketMessage): void {
@@ -186,6 +189,8 @@ export class OpenAIRealtimeWire implements Wire {
         this.#checkFormats(fieldsOf(fields.session));
         this.#ready = true;
         this.#recall();
+        if (this.#unanswered) this.#responses.want();
+        this.#unanswered = false;
         this.#events?.ready();
         return;
       case "error": {
@@ -295,7 +300,7 @@ export class OpenAIRealtimeWire implements Wire {
     if (response?.status === "failed") this.#failed(this.#errorOf(fieldsOf(response.status_details)?.error));
     // A response that was cut has its items, but nobody waits for the results of its calls.
     if (response?.status === "completed" && called.length > 0) {
-      this.#calls.add(called.map((call) => call.id));
+      this.#calls.add(called);
       for (const call of called) this.#events?.delegation(call);
     }
     for (const item of Array.isArray(response?.output) ? response.output.slice(0, 64) : []) {
@@ -373,15 +378,15 @@ export class OpenAIRealtimeWire implements Wire {
     this.#responses.want();
   }
 
-  #sendResult(text: TextInput): void {
-    const { id, goesOn } = this.#calls.answer(text);
+  #sendResult(result: TextInput): void {
+    const { id, goesOn, text } = this.#calls.answer(result);
     if (id === undefined) {
-      const item = this.#createMessage("system", text.text);
+      const item = this.#createMessage("system", text);
       if (goesOn) this.#responses.want(item);
       return;
     }
-    const item = this.#createItem({ type: "function_call_output", call_id: id, output: text.text });
-    this.#history.place(item, "system", text.text);
+    const item = this.#createItem({ type: "function_call_output", call_id: id, output: text });
+    this.#history.place(item, "system", text);
     if (goesOn) this.#responses.want(item);
   }
 

@@ -96,7 +96,7 @@ export function responseOf(fields: Fields): string {
 export const passedOver: ReadonlySet<string> = new Set([
   ...["session.updated", "session.heartbeat_ack", "playback.acknowledged", "response.speak", "turn.event"],
   ...["input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped", "input_audio_buffer.committed"],
-  ...["input_audio_buffer.cleared", "conversation.created", "conversation.item.added", "conversation.item.created"],
+  ...["input_audio_buffer.cleared", "conversation.created"],
   ...["conversation.item.done", "conversation.item.deleted", "conversation.item.retrieved", "rate_limits.updated"],
   ...["conversation.item.truncated", "response.output_item.added", "response.content_part.added"],
   ...["response.content_part.done", "response.output_audio.done", "response.output_audio_transcript.done"],

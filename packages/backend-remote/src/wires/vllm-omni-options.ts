@@ -2,6 +2,7 @@
 // the address. Fields: `docs/serving/realtime_duplex_api.md` of vLLM-Omni.
 
 import { DuplexError } from "@microturn/core";
+import { functionTool } from "../codec/function-call.js";
 import { inPage } from "../codec/in-page.js";
 import type { ConnectionOptions } from "../paced/paced-engine.js";
 import type { SocketRequest } from "../socket/message-socket.js";
@@ -158,7 +159,7 @@ export function omniSession(options: VllmOmniOptions): Record<string, unknown> {
     ...(floats ? { input_audio_format: inputFormat, sample_rate_hz: rate } : {}),
     ...{ turn_detection: turnDetection ?? null, overlap_policy: overlapPolicy },
     ...{ playback_commit_policy: playbackCommitPolicy, idle_timeout_s: idleTimeoutS },
-    tools: tools.length === 0 ? undefined : tools.map((tool) => ({ type: "function", ...tool })),
+    tools: tools.length === 0 ? undefined : tools.map(functionTool),
     extra_body: { auto_response: true, ...extraBody },
     ...session,
   };

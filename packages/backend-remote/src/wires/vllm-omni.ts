@@ -38,6 +38,7 @@ import {
 } from "./vllm-omni-options.js";
 import { PlaybackLedger } from "./vllm-omni-playback.js";
 import { OmniReplies } from "./vllm-omni-replies.js";
+import { type OmniResult, OmniResults } from "./vllm-omni-results.js";
 
 const turnMs = 200;
 /** The wire has no timer: a sign of life every 30 s of sound. */
@@ -70,6 +71,7 @@ export class VllmOmniWire implements Wire {
   readonly #replies = new OmniReplies();
   readonly #ledger = new PlaybackLedger();
   readonly #calls = new OpenCalls();
+  readonly #results = new OmniResults();
   readonly #transcripts = new OrderedTranscripts();
   readonly #continuity = new OmniContinuity();
   readonly #input: OmniInput;
@@ -139,6 +141,7 @@ export class VllmOmniWire implements Wire {
     if (sequence !== undefined) this.#send("session.event_ack", { server_event_seq: sequence });
     for (const one of played) this.#tellPlayed(one);
     this.#replies.tick();
+    for (const result of this.#results.unit()) this.#sendResult(result);
     this.#input.unit(audio, images.at(-1));
     if (this.#units++ % heartbeatUnits === heartbeatUnits - 1) this.#send("session.heartbeat", {});
     for (const one of text) this.#tell(one);
@@ -207,7 +210,8 @@ export class VllmOmniWire implements Wire {
     this.#called.clear();
     this.#transcripts.clear();
     this.#wantsResponse = false;
-    for (const id of this.#calls.clear()) this.#events?.delegationCancelled(id);
+    this.#results.begin();
+    for (const id of this.#calls.clear()) this.#events?.delegationCancelled(id, true);
   }
 
   #resumed({ fields }: OmniEvent): void {
@@ -216,6 +220,7 @@ export class VllmOmniWire implements Wire {
     const received = receivedAppends(fields);
     const missing = received === undefined ? 0 : this.#input.resend(received);
     if (missing > 0) this.#events?.note({ type: "input-dropped", units: missing });
+    this.#results.resumed();
     this.#ready = true;
     this.#events?.ready();
   }
@@ -303,6 +308,8 @@ export class VllmOmniWire implements Wire {
       if (fields.action === "barge_in") this.#cutAll();
     },
     "output_audio_buffer.cleared": ({ fields }) => this.#cut(textOf(fields.response_id)),
+    "conversation.item.added": ({ fields }) => this.#results.shown(fieldsOf(fields.item)),
+    "conversation.item.created": ({ fields }) => this.#results.shown(fieldsOf(fields.item)),
     "conversation.item.input_audio_transcription.delta": ({ fields }) =>
       this.#heard(this.#transcripts.add(itemOf(fields), textOf(fields.delta))),
     "conversation.item.input_audio_transcription.completed": ({ fields }) =>
@@ -368,7 +375,7 @@ export class VllmOmniWire implements Wire {
     const called = this.#called.get(id) ?? [];
     this.#called.delete(id);
     if (status === "completed" && called.length > 0) {
-      this.#calls.add(called.map((call) => call.id));
+      this.#calls.add(called);
       for (const call of called) this.#events?.delegation(call);
     }
     if (status === "failed") {
@@ -428,12 +435,18 @@ export class VllmOmniWire implements Wire {
       if (this.#server.answersText) this.#send("response.create", {});
       return;
     }
-    const { id, goesOn } = this.#calls.answer(input);
+    const { id, goesOn, text } = this.#calls.answer(input);
     if (id === undefined) {
-      this.#say("system", input.text);
+      this.#say("system", text);
       return;
     }
-    this.#send("conversation.item.create", { item: { type: "function_call_output", call_id: id, output: input.text } });
+    this.#sendResult({ id, text, goesOn });
+  }
+
+  #sendResult(result: OmniResult): void {
+    const { id, text, goesOn } = result;
+    this.#results.sent(result);
+    this.#send("conversation.item.create", { item: { type: "function_call_output", call_id: id, output: text } });
     if (goesOn && this.#server.answersCalls) this.#askForResponse();
   }
 
