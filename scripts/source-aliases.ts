@@ -24,6 +24,7 @@ export const sourceAliases: Readonly<Record<string, string>> = {
   "@microturn/tools/bullmq": source("packages/tools/src/bullmq/index.ts"),
   "@microturn/tools/mcp": source("packages/tools/src/mcp/index.ts"),
   "#mcp-stdio": source("packages/tools/src/mcp/stdio/node-stdio.ts"),
+  "@microturn/tools/worker": source("packages/tools/src/worker/index.ts"),
   "@microturn/tools": source("packages/tools/src/index.ts"),
   "@microturn/mini": source("packages/mini/src/index.ts"),
   "@microturn/conformance": source("conformance/src/index.ts"),

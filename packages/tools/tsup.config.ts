@@ -1,6 +1,11 @@
 import { defineConfig } from "tsup";
 
-const entry = { index: "src/index.ts", bullmq: "src/bullmq/index.ts", "mcp/index": "src/mcp/index.ts" };
+const entry = {
+  index: "src/index.ts",
+  worker: "src/worker/index.ts",
+  bullmq: "src/bullmq/index.ts",
+  "mcp/index": "src/mcp/index.ts",
+};
 
 export default defineConfig({
   // How an MCP server that is a program is started is chosen by the "imports" of package.json, by whoever bundles or runs.

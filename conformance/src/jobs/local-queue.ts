@@ -2,7 +2,8 @@
 // middle of what it does, and a worker that is taken over is a try that goes on after it was given up.
 
 import { codeOf } from "@microturn/core/testing";
-import { type JobQueue, type JobRun, localJobs } from "@microturn/tools";
+import type { JobQueue, JobRun } from "@microturn/tools";
+import { localJobs } from "@microturn/tools/worker";
 import type { QueueBench, QueueOptions, QueueUnderTest } from "./queue-under-test.js";
 import { scriptedHandler } from "./scripted-handler.js";
 

@@ -14,15 +14,15 @@ import { Conversation, type ConversationSettings, type Undelivered } from "./con
 import { encodePng } from "./conversation/png.js";
 import type { SayFailure } from "./conversation/work.js";
 import type { JobQueue } from "./jobs/job.js";
-import { localJobs } from "./jobs/local-jobs.js";
-import { type DelegationHandlerOptions, delegationHandler } from "./model/delegation-handler.js";
+import { LazyJobs } from "./jobs/lazy-jobs.js";
+import type { DelegationHandlerOptions } from "./model/delegation-handler.js";
 import { Redaction, type RedactionOptions } from "./redaction/redaction.js";
 
 /** Options of {@link backgroundModel}: how it works, and how it meets the conversation. */
 export interface BackgroundModelOptions extends DelegationHandlerOptions, RedactionOptions {
   /**
    * Who does the work, such as `bullmqJobs` with workers in other processes; `model`, `tools` and the like are the workers' then, made with
-   * the same {@link delegationHandler}. It stays open when the background closes. Default: this process.
+   * `delegationHandler` of `@microturn/tools/worker`. It stays open when the background closes. Default: this process.
    */
   readonly jobs?: JobQueue | undefined;
   /** When an answer enters, sentence by sentence; of the delegation, if it depends on it. Default `when-quiet`. */
@@ -93,7 +93,7 @@ export interface BackgroundModel extends Background {
  * Makes the background of sessions: `DuplexSession.open({ engine, background })`. Used so, every session has a conversation of its own, and
  * its work ends with it; see {@link BackgroundModel.conversation} for work that outlives it.
  *
- * @throws TypeError or RangeError for an option out of its range
+ * @throws TypeError or RangeError for an option out of its range; those that the work needs are checked when it is loaded
  * @example
  * const background = backgroundModel({ model: openai("gpt-5-mini"), tools: { weather }, deliver: "when-quiet" });
  * const session = await DuplexSession.open({ engine, background });
@@ -103,8 +103,7 @@ export function backgroundModel(options: BackgroundModelOptions): BackgroundMode
 }
 
 class ModelInBackground implements BackgroundModel {
-  readonly #ownJobs: JobQueue | undefined;
-  readonly #load: () => Promise<void>;
+  readonly #ownJobs: LazyJobs | undefined;
   readonly #approvals: Approvals;
   readonly #settings: ConversationSettings;
   readonly #named = new Map<string, Conversation>();
@@ -125,17 +124,15 @@ class ModelInBackground implements BackgroundModel {
     if (contextChars !== undefined) inRange("contextChars", contextChars, 256, 10_000_000);
     const redaction = new Redaction(options);
     let jobs = options.jobs;
-    this.#load = async () => {};
     if (jobs === undefined) {
       if (options.model === undefined && Object.keys(options.tools ?? {}).length === 0) {
         throw new TypeError(
           "backgroundModel: expected a model, tools, or jobs; without any there is nobody to do the work",
         );
       }
-      const handler = delegationHandler(options);
-      this.#load = () => handler.load();
-      jobs = localJobs(handler, { clock });
-      this.#ownJobs = jobs;
+      // Most of the code does the work, and is brought in with the first session.
+      this.#ownJobs = new LazyJobs(async () => (await import("./worker/in-process.js")).inProcessJobs(options));
+      jobs = this.#ownJobs;
     }
     this.#approvals = new Approvals(clock, { timeoutMs: approvalTimeoutMs, approve });
     this.#settings = {
@@ -151,7 +148,7 @@ class ModelInBackground implements BackgroundModel {
     // The platform brings in what it deflates with at the first use, which takes some 100 ms.
     const warmed =
       this.#settings.maxImages > 0 ? encodePng({ data: new Uint8Array(3), width: 1, height: 1 }) : undefined;
-    await Promise.all([this.#load(), warmed?.catch(() => {})]);
+    await Promise.all([this.#ownJobs?.load(), warmed?.catch(() => {})]);
   }
 
   attach: Background["attach"] = (session, tell) => {

@@ -1,4 +1,5 @@
-// The public names of @microturn/tools, written by hand: adding one is a decision.
+// The public names of @microturn/tools, written by hand: adding one is a decision. What a session needs; what does the work is in
+// ./worker, which is brought in when the first session is opened.
 
 export {
   type BackgroundModel,
@@ -7,8 +8,6 @@ export {
   type RunningWork,
   type Where,
 } from "./background-model.js";
-export { compactContext } from "./context/compact-context.js";
-export { backgroundPrompt } from "./context/prompt.js";
 export type { UndeliveredReason } from "./conversation/answer.js";
 export type { ApprovalContext, ApprovalRequest, Approve } from "./conversation/approvals.js";
 export { type ApproveByVoiceOptions, approveByVoice } from "./conversation/approve-by-voice.js";
@@ -28,12 +27,8 @@ export type {
   JobRun,
   LoggedEvent,
 } from "./jobs/job.js";
-export { type LocalJobsOptions, localJobs } from "./jobs/local-jobs.js";
-export {
-  type DelegationHandler,
-  type DelegationHandlerOptions,
-  delegationHandler,
-} from "./model/delegation-handler.js";
+export type { DelegationHandlerOptions } from "./model/delegation-handler.js";
+export type { LanguageModel } from "./model/language-model.js";
 export type { RedactedPlace, RedactionOptions } from "./redaction/redaction.js";
 export {
   type AiSchema,

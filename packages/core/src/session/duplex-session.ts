@@ -75,6 +75,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   readonly #turnSamples: number;
   readonly #queues = new Set<TurnQueue<TurnRecord>>();
   readonly #deliveries = new Map<number, (outcome: DeliveryOutcome) => void>();
+  /** Stop waiting for the signals of deliveries. */
+  readonly #withdrawals = new Map<number, () => void>();
   readonly #history: RewindHistory | undefined;
   readonly #recorder: TraceRecorder | undefined;
   #state: SessionState;
@@ -368,8 +370,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     if (signal !== undefined) {
       const withdraw = () => this.#dispatch({ type: "withdraw", id });
       signal.addEventListener("abort", withdraw, { once: true });
-      // It may enter again for a while after it has entered; then there is nothing to take back.
-      void this.ended.then(() => signal.removeEventListener("abort", withdraw));
+      this.#withdrawals.set(id, () => signal.removeEventListener("abort", withdraw));
     }
     return new Promise((resolve) => {
       this.#deliveries.set(id, resolve);
@@ -645,14 +646,30 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
 
   #emit(event: SessionEvent): void {
     this.#emitter.emit(event.type, event);
-    if (event.type === "turn-end") for (const queue of this.#queues) queue.push(event.turn);
+    if (event.type === "turn-end") {
+      for (const queue of this.#queues) queue.push(event.turn);
+      if (this.#withdrawals.size > 0) this.#forgetWithdrawals();
+    }
     if (event.type === "delivery") {
       this.#deliveries.get(event.id)?.(event.outcome);
       this.#deliveries.delete(event.id);
     }
   }
 
+  /** What has entered, and cannot enter again, can be taken back no more. */
+  #forgetWithdrawals(): void {
+    const { deliveries, entered } = this.#state;
+    for (const [id, stop] of this.#withdrawals) {
+      const waits = deliveries.some((one) => one.id === id) || entered.some(({ delivery }) => delivery.id === id);
+      if (waits || this.#deliveries.has(id)) continue;
+      stop();
+      this.#withdrawals.delete(id);
+    }
+  }
+
   #end(reason: SessionEndReason, error: DuplexError | undefined): void {
+    for (const stop of this.#withdrawals.values()) stop();
+    this.#withdrawals.clear();
     this.#error = error;
     this.#wake?.cancel();
     this.#stopListening();

@@ -36,7 +36,8 @@ export interface AnswerHost {
   readonly late: DeliveryPolicy | undefined;
   /** The session that takes results now, if there is one. */
   target(answer: Answer): DuplexSession | undefined;
-  undelivered(answer: Answer, text: string, reason: UndeliveredReason): void;
+  /** @param recorded - the record of the session has it already */
+  undelivered(answer: Answer, text: string, reason: UndeliveredReason, recorded?: boolean): void;
   /** Something has entered or was dropped. */
   changed(answer: Answer): void;
 }
@@ -68,6 +69,8 @@ interface Piece {
 
 /** Characters that wait at most. */
 const maxWaitingLength = 65_536;
+/** Pieces that may enter again: a session says again what was given up within a second. */
+const mayEnterAgain = 4;
 /** Progress that could not be said by then is of no interest any more. */
 const progressStaleMs = 4000;
 const tooLate = "The result came too late to be of use.";
@@ -82,6 +85,8 @@ export class Answer {
   #withSession: Piece | undefined;
   #entered: { readonly piece: Piece; readonly turn: number; readonly session: DuplexSession }[] = [];
   #withdrawn: UndeliveredReason | undefined;
+  /** Take back the pieces that are with a session, or may still enter again. */
+  #takeBack: AbortController[] = [];
   #progress: { waiting: string | undefined } | undefined;
 
   constructor(to: AnswerTo, host: AnswerHost) {
@@ -164,11 +169,12 @@ export class Answer {
     }
   }
 
-  /** Takes back what waits; what comes after it is dropped as well. A piece that the session has already may still enter. */
+  /** Takes back what waits, here and in the session; what comes after it is dropped as well. */
   withdraw(reason: UndeliveredReason): void {
     if (this.#withdrawn !== undefined) return;
     this.#withdrawn = reason;
     this.#entered = [];
+    for (const controller of this.#takeBack.splice(0)) controller.abort();
     for (const piece of this.#waiting.splice(0)) if (!piece.notice) this.#host.undelivered(this, piece.text, reason);
     this.#waitingLength = 0;
     if (this.#progress !== undefined) this.#progress.waiting = undefined;
@@ -197,12 +203,11 @@ export class Answer {
       if (this.#withdrawn === undefined && !piece.notice && canUndo(session, outcome.turnIndex)) {
         this.#entered.push({ piece, turn: outcome.turnIndex, session });
       }
-    } else if (outcome.reason === "session-end") {
-      if (this.#withdrawn === undefined) this.#putBack(piece);
-      else if (!piece.notice) this.#host.undelivered(this, piece.text, this.#withdrawn);
+    } else if (this.#withdrawn !== undefined) {
+      if (!piece.notice) this.#host.undelivered(this, piece.text, this.#withdrawn);
     } else {
       this.#putBack(piece);
-      this.#drop(piece, "stale", session);
+      if (outcome.reason !== "session-end") this.#drop(piece, "stale", session, true);
     }
     this.pump();
     this.#host.changed(this);
@@ -219,10 +224,10 @@ export class Answer {
     this.#waitingLength += piece.text.length;
   }
 
-  #drop(piece: Piece, reason: UndeliveredReason, session: DuplexSession): void {
+  #drop(piece: Piece, reason: UndeliveredReason, session: DuplexSession, recorded = false): void {
     this.#take(piece);
     if (piece.notice) return;
-    this.#host.undelivered(this, piece.text, reason);
+    this.#host.undelivered(this, piece.text, reason, recorded);
     // A service that called a function waits for its result, whatever has become of it.
     if (reason !== "stale" || this.to.name === undefined || session !== this.to.session) return;
     this.#putBack({ ...piece, text: tooLate, policy: "silent", notice: true });
@@ -233,8 +238,14 @@ export class Answer {
     text: string,
     policy: DeliveryPolicy,
   ): Promise<DeliveryOutcome> | "later" | "unsupported" {
+    const controller = new AbortController();
     try {
-      return session.deliver(text, policy, { delegation: this.#nameIn(session) });
+      const delivered = session.deliver(text, policy, {
+        delegation: this.#nameIn(session),
+        signal: controller.signal,
+      });
+      this.#takeBack = [...this.#takeBack.slice(1 - mayEnterAgain), controller];
+      return delivered;
     } catch (error) {
       // No room, or the session has just ended: it is tried again.
       return DuplexError.is(error, "INPUT_OVERFLOW") || DuplexError.is(error, "SESSION_CLOSED")

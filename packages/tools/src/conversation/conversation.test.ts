@@ -193,12 +193,11 @@ describe("a rewind (rule 10)", () => {
         error: "the session went back to before it",
       },
     ]);
-    // Its one piece was with the session already, which keeps results in a rewind.
-    expect(reasons(lost)).toEqual([]);
+    expect(reasons(lost)).toEqual([["About rome.", "rewind"]]);
     // The same names come again, for other work.
     await user.delegate({ task: "new" });
     await user.turns(8);
-    expect(texts(user.entered)).toEqual(["About rome.", "About new."]);
+    expect(texts(user.entered)).toEqual(["About new."]);
   });
 
   it("takes back the words that still wait", async () => {
@@ -210,9 +209,11 @@ describe("a rewind (rule 10)", () => {
     const rewound = user.session.rewind(5);
     await clock.advance(0);
     await rewound;
+    await settled();
     expect(reasons(lost)).toEqual([
       ["Two.", "rewind"],
       ["Three.", "rewind"],
+      ["One.", "rewind"],
     ]);
   });
 
@@ -286,19 +287,37 @@ describe("work that later work replaces", () => {
     expect(lost).toEqual([]);
   });
 
-  it("takes back all but the piece that the session has, when it is cancelled", async () => {
+  it("takes back all that has not entered, when it is cancelled, and tells what that was", async () => {
     const { clock, background, lost } = bench({ rome: (run) => answer(run, "One. ", "Two. ", "Three.") });
     const user = await openScripted(background, clock);
     await user.turns(1, "hm");
     await user.delegate({ task: "rome" });
     expect(await background.cancel("delegation-1")).toBe(true);
     expect(await background.cancel("delegation-9")).toBe(false);
+    await user.turns(8);
     expect(reasons(lost)).toEqual([
       ["Two.", "cancelled"],
       ["Three.", "cancelled"],
+      ["One.", "cancelled"],
     ]);
+    expect(texts(user.entered)).toEqual([]);
+    const told = user.told.flatMap((one) => (one.type === "background-drop" ? [[one.text, one.reason]] : []));
+    expect(told).toEqual(reasons(lost));
+  });
+
+  it("ends when the service takes its call back, and gives it no result", async () => {
+    const slow = held("Never said.");
+    const { clock, background, lost } = bench({ slow: slow.work });
+    const user = await openScripted(background, clock);
+    await user.delegate({ task: "slow", id: "call-1", name: "slow" });
+    await user.callOff("call-9");
+    expect(background.running).toHaveLength(1);
+    await user.callOff("call-1");
     await user.turns(8);
-    expect(texts(user.entered)).toEqual(["One."]);
+    expect(slow.messages).toEqual([{ type: "cancel", outcome: "cancelled", reason: "the call was taken back" }]);
+    expect(background.running).toEqual([]);
+    expect(texts(user.entered)).toEqual([]);
+    expect(reasons(lost)).toEqual([]);
   });
 
   it("is told apart by its conversation or its session where several have the same name", async () => {

@@ -4,6 +4,7 @@
 import type {
   BackgroundActivity,
   BackgroundAttachment,
+  BackgroundDropActivity,
   Clock,
   DelegationEvent,
   DeliveryPolicy,
@@ -122,6 +123,7 @@ export class Conversation implements WorkHost {
         link.images.see(turn.input.images, turn.index);
         if (this.#works.size > 0) this.#turn();
       }),
+      session.on("delegation-cancel", ({ id }) => this.#calledOff(link, id)),
       session.on("rewind", ({ turnIndex }) => this.#rewind(link, turnIndex)),
       session.on("session-end", () => this.#detach(link)),
     );
@@ -190,8 +192,13 @@ export class Conversation implements WorkHost {
     });
   }
 
-  undelivered({ to }: Answer, text: string, reason: UndeliveredReason): void {
+  undelivered(answer: Answer, text: string, reason: UndeliveredReason, recorded = false): void {
+    const { to } = answer;
     const { onUndelivered } = this.#settings;
+    const work = [...this.#works].find((one) => one.answer === answer);
+    if (work !== undefined && !recorded && isTold(reason)) {
+      this.tell(work, { type: "background-drop", delegation: to.delegation, text, reason });
+    }
     try {
       onUndelivered?.({ conversation: this.name, delegation: to.delegation, text, reason });
     } catch (error) {
@@ -282,6 +289,18 @@ export class Conversation implements WorkHost {
     }
   }
 
+  /** The service took its call back: nobody waits for the result. */
+  #calledOff({ session }: Link, delegation: string): void {
+    const work = [...this.#works].findLast(({ order }) => order.session === session && order.event.id === delegation);
+    void work?.cancel({
+      outcome: "cancelled",
+      reason: "the call was taken back",
+      words: "cancelled",
+      unanswered: true,
+    });
+    work?.answer.withdraw("cancelled");
+  }
+
   #turn(): void {
     for (const { answer } of this.#works) answer.forget();
     this.#pump();
@@ -356,6 +375,11 @@ export class Conversation implements WorkHost {
         fits(work),
     );
   }
+}
+
+/** Whether a session can be told of it: it is there, and the conversation goes on. */
+function isTold(reason: UndeliveredReason): reason is BackgroundDropActivity["reason"] {
+  return reason !== "expired" && reason !== "session-end" && reason !== "closed";
 }
 
 const reasons: Partial<Record<UndeliveredReason, string>> = {

@@ -331,6 +331,7 @@ describe("what goes along with a delegation", () => {
     await user.delegate({ task: "second" });
     // Images are written by another thread, in its own time.
     for (let i = 0; i < 200 && seen.length < 2; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    seen.sort((a, b) => (a.delegation.id < b.delegation.id ? -1 : 1));
     expect(seen.map(({ delegation }) => delegation)).toEqual([
       { id: "delegation-26", task: "first" },
       { id: "delegation-27", task: "second" },

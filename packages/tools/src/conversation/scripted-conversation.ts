@@ -34,6 +34,8 @@ export interface ScriptedSession {
   turns(count: number, heard?: string): Promise<void>;
   /** Lets one micro-turn pass in which the model delegates. */
   delegate(delegation: Delegation): Promise<void>;
+  /** Lets one micro-turn pass in which the model takes a delegation back. */
+  callOff(delegation: string): Promise<void>;
 }
 
 /** Opens a session. Its model says nothing by itself; it reads what enters, and speaks for `speaks` micro-turns then. */
@@ -46,7 +48,7 @@ export async function openScripted(
   } = {},
 ): Promise<ScriptedSession> {
   const { capabilities = {}, speaks = 0, ...rest } = options;
-  let next: { readonly heard?: string; readonly delegation?: Delegation } = {};
+  let next: { readonly heard?: string; readonly delegation?: Delegation; readonly cancelled?: readonly string[] } = {};
   const entered: EnteredText[] = [];
   const told: BackgroundActivity[] = [];
   const script: Script = ({ text }, memory) => {
@@ -67,11 +69,13 @@ export async function openScripted(
       ...brokenOff,
       heard,
       ...(next.delegation === undefined ? {} : { delegation: next.delegation }),
+      ...(next.cancelled === undefined ? {} : { cancelled: next.cancelled }),
     };
   };
   const engine = scriptedEngine({ script, capabilities, clock, keepSteps: false });
   const session = await DuplexSession.open({ engine, background, clock, ...rest });
-  const types = ["tool-call", "tool-progress", "tool-result", "background-delta", "background-end"] as const;
+  const calls = ["tool-call", "tool-progress", "tool-result"] as const;
+  const types = [...calls, "background-delta", "background-drop", "background-end"] as const;
   for (const type of types) {
     session.on(type, (event: SessionEvent) => {
       const { turnIndex: _, timeMs: __, ...activity } = event;
@@ -108,6 +112,11 @@ export async function openScripted(
     },
     async delegate(delegation) {
       next = { delegation };
+      await turn();
+      next = {};
+    },
+    async callOff(delegation) {
+      next = { cancelled: [delegation] };
       await turn();
       next = {};
     },

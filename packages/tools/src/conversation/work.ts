@@ -52,6 +52,8 @@ export interface Ending {
   readonly reason: string;
   /** What becomes of words that wait. */
   readonly words: UndeliveredReason;
+  /** Whoever called the function does not wait for its result. Default false. */
+  readonly unanswered?: boolean;
 }
 
 /** Times that a log is reached for, without anything new in it, before the work counts as failed. */
@@ -323,10 +325,10 @@ export class Work {
   }
 
   /** Its words were withdrawn; the service is told that, so that it does not wait. */
-  #answerEndedCall({ outcome, reason, words }: Ending): void {
+  #answerEndedCall({ outcome, reason, words, unanswered }: Ending): void {
     const { session, event } = this.order;
     if (this.#result.trim() !== "") this.#host.undelivered(this.answer, this.#result.trim(), words);
-    if (session.closed) return;
+    if (session.closed || unanswered === true) return;
     try {
       session.deliver(this.#howItEnded(outcome, reason), "silent", { delegation: event.id }).catch(() => {});
     } catch {

@@ -1,7 +1,6 @@
 // Tools as functions that an interaction model is told of, so that it calls what the background then runs. One shape for all
 // services: OpenAI's, with what GPT-Live needs besides; the engines send of it what their service knows.
 
-import { readTool } from "../calls/read-tool.js";
 import type { JsonSchema, ToolSet } from "../tool.js";
 
 /** A function as the engines of `@microturn/backend-remote` take it among their tools. */
@@ -30,6 +29,8 @@ export interface FunctionDeclaration {
  * const session = await DuplexSession.open({ engine, background: backgroundModel({ tools }) });
  */
 export async function functionsOf(tools: ToolSet): Promise<readonly FunctionDeclaration[]> {
+  // Brought in with the work that it is for.
+  const { readTool } = await import("../calls/read-tool.js");
   const own = Object.entries(tools).filter(([, tool]) => (tool as { readonly type?: unknown }).type !== "provider");
   return Promise.all(
     own.map(async ([name, tool]): Promise<FunctionDeclaration> => {
