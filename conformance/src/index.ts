@@ -1,6 +1,14 @@
 // The conformance suites, for whoever writes a backend or an engine.
 
 export { type BackendSuiteOptions, backendChecks, describeBackend, graphChecks } from "./backend-suite.js";
+export { type BackgroundContext, backgroundChecks, describeBackground } from "./background/background-suite.js";
+export type {
+  Ask,
+  AskingAbilities,
+  AskingEngine,
+  AskingService,
+  ServiceAnswer,
+} from "./background/service-under-test.js";
 export { type BackendContext, type Check, rejects, settles } from "./check.js";
 export { describeEngine, type EngineContext, type EngineSuiteOptions, engineChecks } from "./engine-suite.js";
 export {

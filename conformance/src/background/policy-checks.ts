@@ -102,7 +102,7 @@ export const policyChecks: readonly Check<BackgroundContext>[] = [
       ),
   },
   {
-    name: "does not tell the service what it wants no more",
+    name: "runs nothing for a call that the service has taken back before anybody heard of it",
     run: (context) =>
       withBench(context, {}, async (bench) => {
         if (!context.engine.abilities.cancels) context.skip("the service wants every answer");
@@ -110,21 +110,29 @@ export const policyChecks: readonly Check<BackgroundContext>[] = [
         bench.service.cancel([second]);
         await bench.until("the first runs", () => bench.runs.length === 1);
         await bench.turns(4);
-        // The second was taken back before anybody heard of it.
-        expect(bench.made).toEqual([slow("a")]);
-        bench.service.cancel([first]);
-        await bench.turns(2);
-        bench.runs[0].release("nobody waits for it");
-        await bench.turns(8);
-        expect(bench.service.answers).toEqual([]);
+        bench.runs[0].release("Done.");
+        await bench.until("its answer", () => bench.answersTo(first).length > 0);
+        await bench.turns(6);
+        expectAnswer(context, bench.answersTo(first), "Done.");
+        expect([bench.made, bench.service.answers.length]).toEqual([[slow("a")], 1]);
       }),
   },
   {
-    name: "ends the function of a call that the service wants no more",
-    async run(context) {
-      if (!context.engine.abilities.cancels) context.skip("the service wants every answer");
-      context.skip("a delegation that was told cannot be taken back: the engine contract has no word for it yet");
-    },
+    name: "ends the function of a call that the service takes back, and does not answer it",
+    run: (context) =>
+      withBench(context, {}, async (bench) => {
+        if (!context.engine.abilities.cancels) context.skip("the service wants every answer");
+        const [first, second] = bench.ask(slow("a"), slow("b"));
+        await bench.until("both run", () => bench.runs.length === 2);
+        bench.service.cancel([first]);
+        await bench.turns(4);
+        expect(bench.runs.map(({ context }) => context.abortSignal.aborted)).toEqual([true, false]);
+        bench.runs[1].release("Done.");
+        await bench.until("the other answer", () => bench.service.answers.length > 0);
+        await bench.turns(6);
+        expect(bench.answersTo(first)).toEqual([]);
+        expectAnswer(context, bench.answersTo(second), "Done.");
+      }),
   },
   {
     name: "gives a result back once when the connection breaks in the middle of the call",
