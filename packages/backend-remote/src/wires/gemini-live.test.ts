@@ -167,6 +167,33 @@ describe("a session", () => {
     expect(bench.receive(sound).told.at(-1)).toEqual(["audio", 3, "reply-1"]);
   });
 
+  test("answers again what was answered since the handle was made, once the next connection is ready", () => {
+    const behavior = "NON_BLOCKING";
+    const bench = new Bench({ tools: [{ name: "look", behavior }] }).ready();
+    const call = (id: string) => ({ toolCall: { functionCalls: [{ id, name: "look", args: {} }] } });
+    const handle = (newHandle: string) => ({ sessionResumptionUpdate: { newHandle, resumable: true } });
+    const result = (text: string, delegation: string): TextInput => ({ source: "background", text, delegation });
+    const answers = () =>
+      bench.sent.splice(0).flatMap((message) => {
+        const { functionResponses = [] } = (message.toolResponse ?? {}) as { functionResponses?: { id: string }[] };
+        return functionResponses.map(({ id }) => id);
+      });
+    bench.receive(call("a"), call("b"), call("c"), handle("one"), call("d"));
+    bench.unit({ text: [result("1", "a")] });
+    bench.receive(handle("two"));
+    bench.unit({ text: [result("2", "b"), result("4", "d")] });
+    expect(answers()).toEqual(["a", "b", "d"]);
+    bench.open();
+    expect(answers()).toEqual([]);
+    bench.receive({ setupComplete: {} });
+    // a is in the handle as answered, and c is still open.
+    expect(answers()).toEqual(["b", "d"]);
+    bench.ready();
+    expect(answers()).toEqual(["b", "d"]);
+    bench.unit({ text: [result("3", "c")] });
+    expect(answers()).toEqual(["c"]);
+  });
+
   test("keeps no more than 64 calls, and gives up the oldest", () => {
     const bench = new Bench().ready();
     const calls = (from: number) =>

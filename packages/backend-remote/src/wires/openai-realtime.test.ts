@@ -217,7 +217,36 @@ describe("the codec of OpenAI Realtime", () => {
     expect(bench.take().filter(([type]) => type === "cancelled")).toHaveLength(3);
     bench.types();
     bench.units(1, [{ source: "background", text: "late", delegation: "c2" }]);
-    expect(bench.sent[1]).toMatchObject({ item: { type: "message", role: "system" } });
+    const content = [{ type: "input_text", text: 'Result of add {"a":1}: late' }];
+    expect(bench.sent[1]).toMatchObject({ item: { type: "message", role: "system", content } });
+  });
+
+  test("asks again for what had not been answered when the connection broke, once", () => {
+    const bench = new Bench().ready();
+    const calls = ["c1", "c2"].map((call_id) => ({
+      ...{ type: "response.output_item.done", response_id: "r1" },
+      item: { id: `item ${call_id}`, type: "function_call", call_id, name: "add", arguments: "{}" },
+    }));
+    bench.receive(created("r1"), ...calls, done("r1"));
+    bench.units(1, [{ source: "background", text: "one", delegation: "c1" }]);
+    bench.units(1, [{ source: "background", text: "two", delegation: "c2" }]);
+    expect(bench.types().slice(-1)).toEqual(["response.create"]);
+    // The response is as lost as the results: the words go along, and it is asked for again.
+    bench.ready();
+    const sent = [...bench.sent];
+    expect(bench.types()).toEqual([
+      ...["session.update", "conversation.item.create", "conversation.item.create", "response.create"],
+    ]);
+    expect(JSON.stringify(sent)).toMatch(/"one".*"two"/);
+    bench.receive(created("r2"), done("r2"));
+    bench.ready();
+    expect(bench.types()).not.toContain("response.create");
+  });
+
+  test("tells the service of a function what it knows, and nothing else", () => {
+    const more = { strict: false, behavior: "NON_BLOCKING" };
+    const { tools } = realtimeSession({ apiKey, tools: [{ name: "add", description: "Adds.", ...more }] });
+    expect(tools).toEqual([{ type: "function", name: "add", description: "Adds." }]);
   });
 
   test("waits no longer for a response that does not come", () => {
