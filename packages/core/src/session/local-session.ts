@@ -25,6 +25,7 @@ import type { Tensor } from "../tensor.js";
 import { PatchEncoder, type PatchOptions } from "../vision/patches.js";
 import { checkTurnInput } from "./check-turn-input.js";
 import { SeededRandom } from "./random.js";
+import { RoomSound, type RoomSoundState } from "./room-sound.js";
 import type { RowBatch, RowJob, Tensors } from "./row-batch.js";
 import { type ToldPlace, type ToldPosition, ToldSpeech } from "./told-speech.js";
 import { type EarVoice, type TypedPlace, TypedSpeech } from "./typed-speech.js";
@@ -57,6 +58,10 @@ const maxTypedLength = 65_536;
 const maxTypedTexts = 256;
 /** Micro-turns in which the model may still write down what was typed, after the last of it was heard. */
 const typedEchoTurns = 5;
+/** Micro-turns without a sound of the user after which nobody can have broken in: a model needs less to give way. */
+const quietRoomTurns = 5;
+/** Micro-turns in a row in which a model may stop in what it was told before that counts. */
+const maxStops = 4;
 /** Characters of the user's last words that a delegation carries as its task. */
 const maxTaskLength = 500;
 
@@ -74,6 +79,9 @@ interface Memory {
   readonly floor: Floor;
   readonly waitingTokens: readonly number[];
   readonly told: readonly ToldMemory[];
+  readonly resumes: boolean;
+  readonly stops: number;
+  readonly room: RoomSoundState;
   /** Text that the user typed, and how far it is. */
   readonly typed: readonly { readonly text: string; readonly place: TypedPlace | undefined }[];
   readonly typedUntil: number;
@@ -122,8 +130,11 @@ export class LocalSession implements EngineSession {
   #typedEncoder: DmelEncoder | undefined;
   /** Until this micro-turn, what it understands is what was typed: the task of a delegation has the words as they were typed. */
   #typedUntil = -1;
-  /** A micro-turn was skipped while it said the first of them: it begins again with the word that was cut. */
+  /** A micro-turn was skipped, or it stopped by itself, while it said the first of them: it begins again with the word that was cut. */
   #resumes = false;
+  /** Micro-turns in a row in which it stopped by itself. */
+  #stops = 0;
+  readonly #room = new RoomSound();
   /** Levels of the micro-turns of a step, `[turns, frames, bins]`; grows with the longest merged step. */
   #levels: Uint8Array;
   #step: Step | undefined;
@@ -176,6 +187,8 @@ export class LocalSession implements EngineSession {
         text: [],
         heard: [],
         told: [],
+        places: [],
+        stopped: false,
         unsaid,
         yielded: false,
         speaks: false,
@@ -208,6 +221,9 @@ export class LocalSession implements EngineSession {
       floor: this.#floor,
       waitingTokens: [...this.#waitingTokens],
       told: this.#told.map(({ text, delivery, place }) => ({ text, delivery, place })),
+      resumes: this.#resumes,
+      stops: this.#stops,
+      room: this.#room.snapshot(),
       typed: this.#typed.map(({ text, place }) => ({ text, place })),
       typedUntil: this.#typedUntil,
       ...(this.#typedEncoder === undefined || this.#typed.length === 0
@@ -228,7 +244,7 @@ export class LocalSession implements EngineSession {
       );
     }
     const { state, encoder, synthesis, random, temperature, text, heard, floor, waitingTokens } = memory as Memory;
-    const { told, typed, typedUntil, typedEncoder } = memory as Memory;
+    const { told, resumes, stops, room, typed, typedUntil, typedEncoder } = memory as Memory;
     await this.#move(this.#model.batch.state.write(this.#row, state));
     this.#encoder.restore(encoder);
     this.#synthesis.restore(synthesis);
@@ -239,7 +255,9 @@ export class LocalSession implements EngineSession {
     this.#floor = floor;
     this.#waitingTokens = [...waitingTokens];
     this.#told = told.flatMap(({ text, delivery, place }) => this.#tell(text, delivery, place));
-    this.#resumes = false;
+    this.#resumes = resumes;
+    this.#stops = stops;
+    this.#room.restore(room);
     this.#typed = [];
     for (const { text, place } of typed) this.#hear(text, place);
     this.#typedUntil = typedUntil;
@@ -402,11 +420,15 @@ export class LocalSession implements EngineSession {
     if (inputs.told === undefined) return;
     const told = rowOf(inputs.told, this.#row).fill(toldToken.own);
     step.told = [];
+    step.places = [];
     const [first] = this.#told;
     if (first === undefined) return;
     if (skipped) {
       // Late input was merged over it: nobody broke in, so it goes on when it can be heard again.
-      this.#resumes ||= isUnderWay(first);
+      if (!this.#resumes && isUnderWay(first)) {
+        first.repeatWord();
+        this.#resumes = true;
+      }
       return;
     }
     if (step.input.forceListen === true) {
@@ -418,7 +440,6 @@ export class LocalSession implements EngineSession {
     }
     step.telling = first;
     let begins = !isUnderWay(first) || this.#resumes;
-    if (this.#resumes) first.repeatWord();
     this.#resumes = false;
     const text = rowOf(inputs.told_text, this.#row);
     const speech = rowOf(inputs.told_speech, this.#row) as Int32Array;
@@ -427,6 +448,7 @@ export class LocalSession implements EngineSession {
     for (let position = 0; position < told.length && !first.done; position++) {
       told[position] = begins ? toldToken.begins : toldToken.goesOn;
       begins = false;
+      step.places.push(first.place);
       const said = first.next(speech.subarray(position * channels, (position + 1) * channels));
       text[position] = said.token;
       step.told.push(said);
@@ -452,6 +474,7 @@ export class LocalSession implements EngineSession {
     const dmel = rowOf(inputs.dmel, this.#row);
     const offset = step.done * levels;
     for (let i = 0; i < levels; i++) dmel[i] = this.#levels[offset + i];
+    this.#room.push(this.#levels.subarray(offset, offset + levels), this.#model.dmel.melBins);
     if (inputs.patches !== undefined) {
       const values = step.patches[step.done];
       const present = rowOf(inputs.patch_present, this.#row);
@@ -537,12 +560,34 @@ export class LocalSession implements EngineSession {
     // At its end there is nothing left to cut, whether the model still speaks there or not.
     const cut = told[silent]?.token === specialTokens.end ? undefined : told[silent];
     const spoken = cut === undefined ? told : told.slice(0, silent);
+    if (cut === undefined) this.#stops = 0;
+    else if (this.#stopsByItself(step)) this.#resumeAt(step, silent);
     // Whoever breaks in silences all that was to be said.
-    if (cut !== undefined) this.#giveUp(step, [], cut.heard);
+    else this.#giveUp(step, [], cut.heard);
     const own = text.map((token, position) => (position < spoken.length ? specialTokens.pad : token));
     // A word is shown one position before it sounds: the last one before the cut never did.
     const shown = cut === undefined ? spoken : spoken.slice(0, -1);
     return [...shown.map(({ words }) => words), this.#text.turn(own)].filter((words) => words !== "");
+  }
+
+  /**
+   * Whether the model stops where nobody speaks: in the pause between two sentences it may take the text to be over, or wait for an
+   * answer. If it insists, it is let.
+   */
+  #stopsByItself({ heard }: Step): boolean {
+    return this.#room.quietTurns >= quietRoomTurns && heard.length === 0 && this.#stops < maxStops;
+  }
+
+  /** The text goes on in the next micro-turn from where it was cut, with the word that was cut. */
+  #resumeAt(step: Step, position: number): void {
+    const { telling } = step;
+    if (telling === undefined) return;
+    this.#stops++;
+    step.stopped = true;
+    if (this.#told[0] !== telling) this.#told.unshift(telling);
+    telling.backTo(step.places[position]);
+    if (telling.done) this.#told.shift();
+    else this.#resumes = true;
   }
 
   /** Goes through the output positions: who speaks, who gave up the floor in mid-reply, what is handed over. */
@@ -570,7 +615,7 @@ export class LocalSession implements EngineSession {
       if (token === controlToken.listen && speaking) {
         speaking = false;
         answering = "";
-        if (!ended) step.yielded = true;
+        if (!ended && !step.stopped) step.yielded = true;
       }
     }
     this.#floor = { speaking, ended, asked, answering };
@@ -616,8 +661,12 @@ interface Step extends RowJob {
   task?: string;
   /** What the micro-turn was told to say, one entry for each output position that it was told. */
   told: ToldPosition[];
+  /** Where the text stood before each of these. */
+  places: ToldPlace[];
   /** The text that this belongs to. */
   telling?: ToldSpeech;
+  /** The model stopped in it by itself: nobody broke in. */
+  stopped: boolean;
   /** Texts given up. */
   readonly unsaid: UnsaidText[];
   readonly resolve: (output: TurnOutput) => void;

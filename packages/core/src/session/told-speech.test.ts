@@ -115,7 +115,8 @@ describe("ToldSpeech", () => {
     expect(speech.wordsFrom(speech.heard)).toBe("seven");
     speech.repeatWord();
     expect(speech.place).toEqual({ part: 0, at: zebra });
-    expect(speech.next(levels).words).toBe("zebra");
+    // It was shown before.
+    expect(speech.next(levels)).toMatchObject({ words: "" });
     while (speech.place.part === 0) speech.next(levels);
     expect(speech.heard).toBe(2);
     speech.repeatWord();
@@ -123,6 +124,33 @@ describe("ToldSpeech", () => {
     positions(speech);
     expect([speech.heard, speech.wordsFrom(speech.heard)]).toEqual([3, ""]);
     expect(frames).toBeGreaterThan(0);
+  });
+
+  it("goes back to where it was cut: to the word that was not shown, or to the next sentence", () => {
+    const speech = told("one zebra. seven");
+    const levels = new Int32Array(160);
+    const places: { part: number; at: number }[] = [];
+    while (speech.place.part === 0) {
+      places.push(speech.place);
+      speech.next(levels);
+    }
+    const zebra = model.say("one zebra.").starts[4] >> 1;
+    speech.backTo(places[zebra + 1]);
+    expect(speech.place).toEqual({ part: 0, at: zebra });
+    expect(speech.next(levels).words).toBe("zebra");
+    speech.backTo(places[zebra + 4]);
+    expect(speech.place).toEqual({ part: 0, at: zebra });
+    expect(speech.next(levels).words).toBe("");
+    speech.backTo(places[places.length - 1]);
+    expect([speech.place, speech.done]).toEqual([{ part: 1, at: 0 }, false]);
+    const last = told("seven");
+    const ends: { part: number; at: number }[] = [];
+    while (!last.done) {
+      ends.push(last.place);
+      last.next(levels);
+    }
+    last.backTo(ends[ends.length - 1]);
+    expect(last.done).toBe(true);
   });
 
   it("has nothing to say of a text without letters or digits", () => {

@@ -50,6 +50,8 @@ export class ToldSpeech {
   #shown: readonly number[] = [];
   #part = 0;
   #at = 0;
+  /** Words that have been shown, where some of them are said again. */
+  #shownTo = 0;
   #done: boolean;
 
   /**
@@ -100,12 +102,37 @@ export class ToldSpeech {
     return this.#before[this.#part] + this.#shown.filter((at) => at + 1 < this.#at).length;
   }
 
-  /** Goes back to where the word under way is shown: what was cut in it is said again. */
+  /** Goes back to where the word under way begins: what was cut in it is said again, and not shown again. */
   repeatWord(): void {
     if (this.#done) return;
     this.#prepare();
-    const starts = this.#shown.filter((at) => at < this.#at);
-    this.#at = starts.length === 0 ? 0 : starts[starts.length - 1];
+    this.#repeatWord(this.#at);
+  }
+
+  /** @param shown - words of the part before this position have been shown */
+  #repeatWord(shown: number): void {
+    this.#shownTo = this.#before[this.#part] + this.#shown.filter((at) => at < shown).length;
+    this.#at = this.#shown.findLast((at) => at < this.#at) ?? 0;
+  }
+
+  /**
+   * Goes back to where it was cut, and to the beginning of the word that was cut, which was not shown. In the silence after a
+   * sentence that is the beginning of the next; what follows the last sentence is nothing.
+   */
+  backTo({ part, at }: ToldPlace): void {
+    this.#part = part;
+    this.#at = at;
+    this.#done = false;
+    this.#utterance = undefined;
+    const { frames } = this.#prepare();
+    if (at <= Math.ceil(frames / this.#voice.framesPerPosition)) {
+      this.#repeatWord(at - 1);
+      return;
+    }
+    this.#part++;
+    this.#at = 0;
+    this.#utterance = undefined;
+    this.#done = this.#part >= this.#parts.length;
   }
 
   /**
@@ -125,9 +152,10 @@ export class ToldSpeech {
       if (frame < utterance.frames) utterance.frame(frame, levels.subarray(i * bins, (i + 1) * bins));
     }
     const first = this.#before[this.#part];
-    const words = this.#shown.flatMap((at, i) => (at === this.#at ? [this.#words[first + i]] : []));
+    const begin = this.#shown.flatMap((at, i) => (at === this.#at ? [first + i] : []));
     let token: number = specialTokens.pad;
-    if (words.length > 0) token = tokenizer.id(words[words.length - 1]) ?? specialTokens.unknown;
+    if (begin.length > 0) token = tokenizer.id(this.#words[begin[begin.length - 1]]) ?? specialTokens.unknown;
+    const words = begin.filter((word) => word >= this.#shownTo).map((word) => this.#words[word]);
 
     this.#at++;
     const sounding = 1 + Math.ceil(utterance.frames / framesPerPosition);

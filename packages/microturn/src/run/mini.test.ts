@@ -82,6 +82,36 @@ describe("mini", () => {
     expect(sounds(heard, 9, 12), "before the user speaks again").toBe(false);
   });
 
+  it("says texts of several sentences to their end while nobody speaks, and gives them up for somebody who does", async () => {
+    const tell = async (text: string, from = 0, until = 0) => {
+      const session = await DuplexSession.open({ engine, pace: "as-fast-as-input" });
+      const [said, given]: string[][] = [[], []];
+      session.on("text-delta", ({ text }) => said.push(text));
+      session.on("turn-end", ({ turn }) => given.push(...(turn.output.unsaid ?? []).map(({ words }) => words)));
+      const wait = (seconds: number) => session.writeAudio(new Float32Array(16_000 * seconds));
+      await wait(1.6);
+      void session.deliver(text);
+      await wait(2);
+      const file = fileURLToPath(new URL("../../../../fixtures/speech/conversation.wav", import.meta.url));
+      const { channels } = readWav(await readFile(file));
+      if (until > 0) await session.writeAudio(mixToMono(channels).slice(16_000 * from, 16_000 * until));
+      await wait(8);
+      await session.close();
+      return { said: said.join(" "), given: given.join(" ") };
+    };
+    for (const text of [
+      "shall i delete call mom. please say yes or no.",
+      "the train leaves at ten. take platform two.",
+    ]) {
+      expect(await tell(text)).toEqual({ said: text.replaceAll(".", ""), given: "" });
+    }
+    const long =
+      "the train leaves at ten. take platform two. it stops in rome and in milan. it has a car for bicycles.";
+    const stopped = await tell(long, 14, 15.4); // "stop"
+    expect(stopped.given).toMatch(/bicycles$/);
+    expect(stopped.said).not.toContain("bicycles");
+  });
+
   it("answers what is typed, and stops for it, with no microphone", async () => {
     const session = await DuplexSession.open({ engine, pace: "as-fast-as-input" });
     const [user, said]: string[][] = [[], []];
