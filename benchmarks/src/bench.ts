@@ -5,6 +5,8 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { deliverySection } from "./background/delivery-section.js";
+import { faultsSection } from "./background/faults-section.js";
+import { overheadSection } from "./background/overhead-section.js";
 import { browserLiveSection, browserMemorySection, browserSection } from "./browser/browser-section.js";
 import { deviceSection } from "./browser/device-section.js";
 import { codecsSection } from "./codec-section.js";
@@ -38,6 +40,8 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   "server-overhead": serverOverheadSection,
   "server-resume": serverResumeSection,
   "background-delivery": deliverySection,
+  "background-overhead": overheadSection,
+  "background-faults": faultsSection,
   memory: memorySection,
   "worker-memory": workerMemorySection,
   "long-memory": longMemorySection,
