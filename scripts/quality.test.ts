@@ -17,7 +17,7 @@ import { formatMessage } from "publint/utils";
 import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const packages = ["core", "backend-node", "backend-web", "media", "mini", "microturn"];
+const packages = ["core", "backend-node", "backend-web", "media", "tools", "mini", "microturn"];
 const folder = (name: string) => join(root, "packages", name);
 const unbuilt = packages.filter((name) => !existsSync(join(folder(name), "dist/.built")));
 const built = describe.skipIf(unbuilt.length > 0);
@@ -187,7 +187,7 @@ built(`core anywhere${reason}`, () => {
     [
       "a session over an engine of one's own stays small",
       'import { DuplexSession } from "@microturn/core"; console.log(DuplexSession)',
-      17.5,
+      18.5,
     ],
     ["the core entry", 'import * as core from "@microturn/core"; console.log(core)', 30],
     [
@@ -195,7 +195,7 @@ built(`core anywhere${reason}`, () => {
       ["", "/codecs", "/local", "/model"]
         .map((entry, i) => `import * as core${i} from "@microturn/core${entry}"; console.log(core${i})`)
         .join("\n"),
-      68,
+      72,
     ],
     [
       "a page with a session over a model in its worker",
@@ -224,6 +224,36 @@ built(`mini in a browser${reason}`, () => {
     });
     expect(warnings).toEqual([]);
     expect(outputFiles[0].text).not.toMatch(/["'`](node:)?fs\/promises["'`]/);
+  });
+});
+
+built(`the background in a page${reason}`, () => {
+  it("weighs at most 15 KB before the first session brings in what does the work, without the AI SDK", async () => {
+    const { outputFiles, metafile } = await build({
+      stdin: { contents: 'import * as tools from "./dist/index.js"; console.log(tools)', resolveDir: folder("tools") },
+      ...{ bundle: true, minify: true, write: false, metafile: true, splitting: true, outdir: "never-written" },
+      ...{ format: "esm", platform: "browser", target: "es2022" },
+      external: ["ai", "@microturn/core", "@cfworker/json-schema"],
+      absWorkingDir: root,
+    });
+    /** A file and those that it imports before it runs. */
+    const files = (path: string): string[] => [
+      path,
+      ...metafile.outputs[path].imports
+        .filter(({ kind, external }) => kind === "import-statement" && external !== true)
+        .flatMap((one) => files(one.path)),
+    ];
+    const eager = new Set(files("never-written/stdin.js"));
+    const weight = (wanted: (path: string) => boolean) =>
+      Object.keys(metafile.outputs)
+        .filter(wanted)
+        .map((path) => outputFiles.find((file) => file.path === join(root, path)))
+        .reduce((sum, file) => sum + gzipSync(file?.contents ?? "").length, 0) / 1024;
+    const outside = [...eager].flatMap((path) => metafile.outputs[path].imports.map((one) => one.path));
+    expect(outside.filter((name) => name.startsWith("node:") || builtinModules.includes(name))).toEqual([]);
+    expect(weight((path) => eager.has(path))).toBeLessThan(15);
+    // With the calls, the schemas, the model's loop and the queue.
+    expect(weight(() => true)).toBeLessThan(34);
   });
 });
 
