@@ -11,6 +11,8 @@ const turnSamples = 3200;
 const durationMs = 14_000;
 /** Micro-turns that must have been quiet: rule 6 of docs/session-rules.md. */
 const quietTurns = 3;
+/** He speaks in a micro-turn if at least this much of his first sound is in it. */
+const audibleMs = 20;
 const noises = [Number.POSITIVE_INFINITY, 20, 10];
 const parallel = 8;
 
@@ -149,7 +151,7 @@ function judge(count: Count, result: Delivered, talk: Talk, records: readonly Tu
   if (enteredTurn !== undefined) {
     count.entered++;
     const startMs = enteredTurn * turnMs;
-    if (speaksBetween(talk, startMs, startMs + turnMs)) count.overlapping++;
+    if (speaksBetween(talk, startMs, startMs + turnMs - audibleMs)) count.overlapping++;
     else if (speaksBetween(talk, startMs + turnMs, startMs + turnMs + 1000)) count.brokeIn++;
     if (typeof policy === "object" && ageMs(enteredTurn) > policy.dropIfStaleMs) count.staleEntered++;
   }
