@@ -42,6 +42,8 @@ export interface Tool<Input = any, Output = any> {
    * Does it.
    *
    * @param input - fits `inputSchema`, defaults and conversions of the schema applied
+   * @throws anything: the call has failed, in these words. A DuplexError `TOOL_FAILED` with `details.mayHaveRun` of an irreversible
+   *   tool means that it cannot tell
    * @returns something that JSON can hold, at most `maxResultBytes` of it. Of an iterable the last value is the result, and the
    *   others are signs of life
    */

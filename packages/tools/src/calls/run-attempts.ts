@@ -1,6 +1,6 @@
 // Tries a call as often as its rule allows, each try in the log before it begins.
 
-import type { Clock } from "@microturn/core";
+import { type Clock, DuplexError } from "@microturn/core";
 import { describe } from "../schema/json-value.js";
 import { orAborted, pause, settledWithin } from "./abortable.js";
 import type { JournalCall } from "./call-journal.js";
@@ -84,12 +84,19 @@ function isTriedAgain({ tool, irreversible }: OngoingCall, end: AttemptEnd, n: n
   }
 }
 
+/** Whether a tool that reached out says that it cannot tell: its server was lost in mid-call. */
+function mayHaveRun(error: unknown): boolean {
+  return DuplexError.is(error, "TOOL_FAILED") && error.details.mayHaveRun === true;
+}
+
 function endingOf(call: OngoingCall, end: AttemptEnd): CallEnding {
   switch (end.type) {
     case "returned":
       return { outcome: "done", result: end.value };
     case "threw":
-      return { outcome: "failed", error: describe(end.error) };
+      return call.irreversible && mayHaveRun(end.error)
+        ? unknownEnding(describe(end.error))
+        : { outcome: "failed", error: describe(end.error) };
     case "timed-out":
       return call.irreversible ? unknownEnding(end.error.message) : { outcome: "timed-out", error: end.error.message };
     case "aborted":
