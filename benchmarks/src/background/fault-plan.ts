@@ -232,7 +232,7 @@ class Planner {
       direct,
       steps: isDirect ? [] : Array.from({ length: steps + 1 }, (_, n) => this.#step(n === steps, n === 0)),
       cancelAfter: random.chance(cancelled) ? random.between(0, 20) : undefined,
-      kills: this.#kills(short === "d0"),
+      kills: this.#kills(short === "d0", isDirect),
     };
   }
 
@@ -299,18 +299,19 @@ class Planner {
   }
 
   /** @param certain - at least one */
-  #kills(certain: boolean): readonly KillPoint[] {
+  #kills(certain: boolean, isDirect: boolean): readonly KillPoint[] {
     const random = this.#random;
     if (!this.#has("killed") || !(certain || random.chance(0.3))) return [];
-    return Array.from({ length: random.chance(0.2) ? 2 : 1 }, () => this.#kill());
+    return Array.from({ length: random.chance(0.2) ? 2 : 1 }, () => this.#kill(isDirect));
   }
 
-  #kill(): KillPoint {
+  #kill(isDirect: boolean): KillPoint {
     const random = this.#random;
     if (random.chance(0.35)) return { at: "tool" };
-    if (random.chance(0.3)) return { at: "time", ms: random.between(0, 600) };
-    const event = random.pick(["delta", "step", "call", "result", "end"] as const);
-    return { at: random.pick(["before", "after"]), event, n: event === "end" ? 1 : random.between(1, 4) };
+    if (random.chance(0.3)) return { at: "time", ms: random.between(0, 300) };
+    const event = random.pick(["call", "result", "delta", "end", ...(isDirect ? [] : (["step"] as const))] as const);
+    const once = isDirect || event === "end";
+    return { at: random.pick(["before", "after"]), event, n: once ? 1 : random.between(1, 2) };
   }
 
   /** Sentences that no other answer has. */

@@ -28,6 +28,8 @@ interface Blocks {
   /** One for each block: a single one would count the time between two blocks as a delay. */
   readonly loops: IntervalHistogram[];
   readonly load: BackgroundLoad[];
+  /** Processor time of all threads, ms. */
+  cpuMs: number;
   turns: number;
   late: number;
   entered: number;
@@ -129,7 +131,10 @@ class OverheadBench {
       this.#blocks[kind].timings.push([]);
       delays.enable();
     }
+    const before = process.cpuUsage();
     await this.#pass(turns, speaks, kind === "reading");
+    const { user, system } = process.cpuUsage(before);
+    if (isMeasured) this.#blocks[kind].cpuMs += (user + system) / 1000;
     this.#measured = undefined;
     delays.disable();
     if (isMeasured) this.#blocks[kind].loops.push(delays);
@@ -163,10 +168,11 @@ class OverheadBench {
     const underWay = meanLoad(busy.load);
     const said = step(answering).p99 - step(reading).p99;
     const secondsBusy = (busy.turns * turnMs) / 1000;
+    const cpu = (blocks: Blocks) => blocks.cpuMs / Math.max(1, blocks.turns);
     const count = (of: (load: BackgroundLoad) => number) => countIn(busy.load, blockTurns, of) / secondsBusy;
     const figures = {
-      idle: { step: step(idle), outside: outside(idle), loop: loopOf(idle.loops), late: idle.late },
-      busy: { step: step(busy), outside: outside(busy), loop: loopOf(busy.loops), late: busy.late },
+      idle: { step: step(idle), outside: outside(idle), loop: loopOf(idle.loops), late: idle.late, cpuMs: cpu(idle) },
+      busy: { step: step(busy), outside: outside(busy), loop: loopOf(busy.loops), late: busy.late, cpuMs: cpu(busy) },
       differenceP99Ms: difference,
       idleAgainstIdleP99Ms: noise,
       reading: step(reading),
@@ -195,6 +201,11 @@ class OverheadBench {
         { name: "event loop late, idle", value: loop(idle), note: `timers of ${resolutionMs} ms` },
         { name: "event loop late, busy", value: loop(busy) },
         {
+          name: "processor time of a micro-turn",
+          value: `${cpu(idle).toFixed(1)} ms idle, ${cpu(busy).toFixed(1)} ms busy`,
+          note: "of all threads of the process, the model's among them",
+        },
+        {
           name: "idle against idle, p99",
           value: `${noise.toFixed(2)} ms`,
           note: "what two halves of the idle micro-turns differ by, by chance",
@@ -219,7 +230,7 @@ class OverheadBench {
 }
 
 function noBlocks(): Blocks {
-  return { timings: [], loops: [], load: [], turns: 0, late: 0, entered: 0 };
+  return { timings: [], loops: [], load: [], cpuMs: 0, turns: 0, late: 0, entered: 0 };
 }
 
 function times(timings: readonly TurnTiming[], of: (timing: TurnTiming) => number): Percentiles {
