@@ -74,6 +74,7 @@ const mayEnterAgain = 4;
 /** Progress that could not be said by then is of no interest any more. */
 const progressStaleMs = 4000;
 const tooLate = "The result came too late to be of use.";
+const callCancelled = "The call was cancelled.";
 
 let order = 0;
 
@@ -85,6 +86,7 @@ export class Answer {
   #withSession: Piece | undefined;
   #entered: { readonly piece: Piece; readonly turn: number; readonly session: DuplexSession }[] = [];
   #withdrawn: UndeliveredReason | undefined;
+  #unanswered = false;
   /** Take back the pieces that are with a session, or may still enter again. */
   #takeBack: AbortController[] = [];
   #progress: { waiting: string | undefined } | undefined;
@@ -169,15 +171,21 @@ export class Answer {
     }
   }
 
-  /** Takes back what waits, here and in the session; what comes after it is dropped as well. */
-  withdraw(reason: UndeliveredReason): void {
+  /**
+   * Takes back what waits, here and in the session; what comes after it is dropped as well.
+   *
+   * @param unanswered - whoever called a function has taken the call back, and waits for no result
+   */
+  withdraw(reason: UndeliveredReason, unanswered = false): void {
     if (this.#withdrawn !== undefined) return;
     this.#withdrawn = reason;
+    this.#unanswered = unanswered;
     this.#entered = [];
     for (const controller of this.#takeBack.splice(0)) controller.abort();
-    for (const piece of this.#waiting.splice(0)) if (!piece.notice) this.#host.undelivered(this, piece.text, reason);
     this.#waitingLength = 0;
+    for (const piece of this.#waiting.splice(0)) this.#giveUp(piece, reason);
     if (this.#progress !== undefined) this.#progress.waiting = undefined;
+    this.pump();
     this.#host.changed(this);
   }
 
@@ -204,7 +212,7 @@ export class Answer {
         this.#entered.push({ piece, turn: outcome.turnIndex, session });
       }
     } else if (this.#withdrawn !== undefined) {
-      if (!piece.notice) this.#host.undelivered(this, piece.text, this.#withdrawn);
+      this.#giveUp(piece, this.#withdrawn);
     } else {
       this.#putBack(piece);
       if (outcome.reason !== "session-end") this.#drop(piece, "stale", session, true);
@@ -222,6 +230,16 @@ export class Answer {
   #putBack(piece: Piece): void {
     this.#waiting.unshift(piece);
     this.#waitingLength += piece.text.length;
+  }
+
+  /** Accounts for a piece that was taken back. A service that called a function waits for its result all the same. */
+  #giveUp(piece: Piece, reason: UndeliveredReason): void {
+    if (piece.notice) return;
+    this.#host.undelivered(this, piece.text, reason);
+    const { name, session } = this.to;
+    const isCancelled = reason === "cancelled" || reason === "superseded";
+    if (name === undefined || !isCancelled || this.#unanswered || this.#host.target(this) !== session) return;
+    this.#putBack({ ...piece, text: callCancelled, policy: "silent", notice: true });
   }
 
   #drop(piece: Piece, reason: UndeliveredReason, session: DuplexSession, recorded = false): void {

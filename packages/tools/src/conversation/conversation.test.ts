@@ -320,6 +320,31 @@ describe("work that later work replaces", () => {
     expect(reasons(lost)).toEqual([]);
   });
 
+  it("tells the service that its call was cancelled, also when the result was there and waited", async () => {
+    const { clock, background, lost } = bench({ rome: (run) => answer(run, "Sunny.") });
+    const user = await openScripted(background, clock);
+    await user.turns(1, "hm");
+    await user.delegate({ task: "rome", id: "call-1", name: "weather" });
+    expect(background.running).toEqual([]);
+    expect(await background.cancel("call-1")).toBe(true);
+    await user.turns(8);
+    expect(reasons(lost)).toEqual([["Sunny.", "cancelled"]]);
+    expect(user.entered.map(({ text, silent, delegation }) => [text, silent, delegation])).toEqual([
+      ["The call was cancelled.", true, "call-1"],
+    ]);
+  });
+
+  it("tells it nothing when it took the call back itself", async () => {
+    const { clock, background, lost } = bench({ rome: (run) => answer(run, "Sunny.") });
+    const user = await openScripted(background, clock);
+    await user.turns(1, "hm");
+    await user.delegate({ task: "rome", id: "call-1", name: "weather" });
+    await user.callOff("call-1");
+    await user.turns(8);
+    expect(reasons(lost)).toEqual([["Sunny.", "cancelled"]]);
+    expect(texts(user.entered)).toEqual([]);
+  });
+
   it("is told apart by its conversation or its session where several have the same name", async () => {
     const slow = held("Slow.");
     const { clock, background } = bench({ slow: slow.work });

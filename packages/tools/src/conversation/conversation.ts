@@ -298,7 +298,7 @@ export class Conversation implements WorkHost {
       words: "cancelled",
       unanswered: true,
     });
-    work?.answer.withdraw("cancelled");
+    work?.answer.withdraw("cancelled", true);
   }
 
   #turn(): void {
