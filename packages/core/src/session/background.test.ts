@@ -177,6 +177,21 @@ describe("work that is not wanted any more (rule 6)", () => {
     expect(taken.filter((text) => text !== "")).toEqual(["sunny"]);
     expect(outcomes).toEqual([{ kind: "entered", turnIndex: 3 }]);
   });
+
+  it("does not let what was taken back while it was said enter again", async () => {
+    const taken: string[] = [];
+    const controller = new AbortController();
+    const script: Script = ({ index, text }) => {
+      taken.push(...text.map((piece) => piece.text));
+      if (index === 4) controller.abort();
+      return index === 5 ? { yielded: true, heard: "forget", unsaid: [{ delivery: 1, words: "sunny" }] } : {};
+    };
+    const session = await DuplexSession.open({ engine: scriptedEngine({ script }), pace: "as-fast-as-input" });
+    void session.deliver("sunny", "when-quiet", { signal: controller.signal });
+    await session.writeAudio(new Float32Array(16 * 3200));
+    await session.finish({ tailMs: 0 });
+    expect(taken).toEqual(["sunny"]);
+  });
 });
 
 describe("results that wait for quiet (rule 6)", () => {

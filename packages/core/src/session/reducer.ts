@@ -364,10 +364,13 @@ function converse(before: readonly Stretch[], plan: StepPlan, output: TurnOutput
 
 // --- the background (rule 6) ---
 
-/** Takes back a result that waits, also to enter again. One that has entered stays. */
+/** Takes back a result that waits, also to enter again. One that has entered stays, and does not enter again. */
 function withdraw(state: SessionState, id: number): Reduction {
   const delivery = state.deliveries.find((one) => one.id === id);
-  if (delivery === undefined) return only(state);
+  if (delivery === undefined) {
+    const entered = state.entered.filter((one) => one.delivery.id !== id || !isNew(one.delivery));
+    return only({ ...state, entered });
+  }
   const at = { turnIndex: state.next, timeMs: state.next * state.rules.turnDurationMs };
   const outcome = { kind: "dropped", reason: "withdrawn" } as const;
   return {
