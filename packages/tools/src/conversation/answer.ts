@@ -87,8 +87,8 @@ export class Answer {
   #entered: { readonly piece: Piece; readonly turn: number; readonly session: DuplexSession }[] = [];
   #withdrawn: UndeliveredReason | undefined;
   #unanswered = false;
-  /** Take back the pieces that are with a session, or may still enter again. */
-  #takeBack: AbortController[] = [];
+  /** Take back the pieces that are with a session, and those that may still enter again. */
+  readonly #takeBack = { waiting: new Set<AbortController>(), entered: [] as AbortController[] };
   #progress: { waiting: string | undefined } | undefined;
 
   constructor(to: AnswerTo, host: AnswerHost) {
@@ -181,7 +181,8 @@ export class Answer {
     this.#withdrawn = reason;
     this.#unanswered = unanswered;
     this.#entered = [];
-    for (const controller of this.#takeBack.splice(0)) controller.abort();
+    const { waiting, entered } = this.#takeBack;
+    for (const controller of [...waiting, ...entered.splice(0)]) controller.abort();
     this.#waitingLength = 0;
     for (const piece of this.#waiting.splice(0)) this.#giveUp(piece, reason);
     if (this.#progress !== undefined) this.#progress.waiting = undefined;
@@ -262,8 +263,14 @@ export class Answer {
         delegation: this.#nameIn(session),
         signal: controller.signal,
       });
-      this.#takeBack = [...this.#takeBack.slice(1 - mayEnterAgain), controller];
-      return delivered;
+      const { waiting, entered } = this.#takeBack;
+      waiting.add(controller);
+      return delivered.then((outcome) => {
+        waiting.delete(controller);
+        if (outcome.kind === "entered" && this.#withdrawn === undefined) entered.push(controller);
+        if (entered.length > mayEnterAgain) entered.shift();
+        return outcome;
+      });
     } catch (error) {
       // No room, or the session has just ended: it is tried again.
       return DuplexError.is(error, "INPUT_OVERFLOW") || DuplexError.is(error, "SESSION_CLOSED")

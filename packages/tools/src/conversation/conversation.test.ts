@@ -3,7 +3,7 @@
 import { codeOf, FakeClock, settled } from "@microturn/core/testing";
 import { describe, expect, it } from "vitest";
 import { backgroundModel } from "../background-model.js";
-import type { JobHandler, JobMessage, JobRun } from "../jobs/job.js";
+import type { JobHandler, JobMessage, JobQueue, JobRun } from "../jobs/job.js";
 import { localJobs } from "../jobs/local-jobs.js";
 import type { Undelivered } from "./conversation.js";
 import { answer, bench, openScripted, untilCancelled } from "./scripted-conversation.js";
@@ -120,6 +120,52 @@ describe("a conversation that outlives its sessions (rule 6)", () => {
     expect(background.running).toEqual([]);
     expect(later.messages).toEqual([{ type: "cancel", outcome: "cancelled", reason: "the user has not come back" }]);
     expect(reasons(lost)).toEqual([["About rome.", "expired"]]);
+    const second = await openScripted(user, clock);
+    await second.turns(8);
+    expect([second.entered, second.told]).toEqual([[], []]);
+  });
+
+  it("keeps what is asked for while the end of what it had forgotten is still being told", async () => {
+    const work = held("Never said.");
+    const { clock, jobs } = bench({ first: work.work, second: work.work });
+    // A queue that cannot be reached: workers are told for 2 s, and then not any more.
+    const stuck: JobQueue = {
+      submit: (job) => jobs.submit(job),
+      follow: (id, options) => jobs.follow(id, options),
+      send: () => new Promise(() => {}),
+      close: () => jobs.close(),
+    };
+    const background = backgroundModel({ jobs: stuck, clock, keepMs: 1000 });
+    const user = background.conversation("user-17");
+    const first = await openScripted(user, clock);
+    await first.delegate({ task: "first" });
+    await first.session.close();
+    await clock.advance(1001);
+    const second = await openScripted(user, clock);
+    await second.delegate({ task: "second" });
+    await clock.advance(3000);
+    expect(background.running.map(({ task }) => task)).toEqual(["second"]);
+  });
+
+  it("tells nothing of work that ended after it was forgotten", async () => {
+    const { clock, jobs } = bench();
+    // A queue that is slow to take a job.
+    const slow: JobQueue = {
+      submit: async (job) => {
+        await new Promise<void>((resolve) => clock.setTimer(resolve, clock.now() + 1000));
+        await jobs.submit(job);
+      },
+      follow: (id, options) => jobs.follow(id, options),
+      send: (id, message) => jobs.send(id, message),
+      close: () => jobs.close(),
+    };
+    const background = backgroundModel({ jobs: slow, clock, keepMs: 100 });
+    const user = background.conversation("user-17");
+    const first = await openScripted(user, clock);
+    await first.delegate({ task: "rome" });
+    await first.session.close();
+    await clock.advance(101);
+    await clock.advance(3000);
     const second = await openScripted(user, clock);
     await second.turns(8);
     expect([second.entered, second.told]).toEqual([[], []]);

@@ -347,7 +347,8 @@ export class Conversation implements WorkHost {
     this.#stopTimer = undefined;
     this.#untold = [];
     const ending: Ending = { outcome: "cancelled", reason: reasons[words] ?? words, words };
-    const stopped = Promise.allSettled(Array.from(this.#works, (work) => work.stop(ending)));
+    const works = [...this.#works];
+    const stopped = Promise.allSettled(works.map((work) => work.stop(ending)));
     await new Promise<void>((resolve) => {
       const cancel = this.clock.setTimer(resolve, this.clock.now() + closeMs);
       void stopped.then(() => {
@@ -355,7 +356,9 @@ export class Conversation implements WorkHost {
         resolve();
       });
     });
-    this.#works.clear();
+    // Who has come back meanwhile has asked for new work, which goes on.
+    for (const work of works) this.#works.delete(work);
+    if (this.#links.length === 0) this.#untold = [];
     this.#tidy();
   }
 

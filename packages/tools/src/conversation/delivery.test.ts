@@ -4,7 +4,7 @@ import type { DeliveryPolicy, DuplexSession } from "@microturn/core";
 import { FakeClock } from "@microturn/core/testing";
 import { describe, expect, it } from "vitest";
 import { type BackgroundModelOptions, backgroundModel } from "../background-model.js";
-import type { JobHandler, JobQueue } from "../jobs/job.js";
+import type { JobHandler, JobQueue, JobRun } from "../jobs/job.js";
 import type { Undelivered } from "./conversation.js";
 import { answer, bench, openScripted, untilCancelled } from "./scripted-conversation.js";
 
@@ -315,6 +315,26 @@ describe("what a tool does, told in the session (rule 6)", () => {
     expect(await said({ task: "work" }, 0)).toEqual(["One.", "Three."]);
     expect(await said({ task: "work" }, 30)).toEqual(["Three."]);
     expect(await said({ task: "work", id: "c", name: "work" }, 0)).toEqual([]);
+  });
+
+  it("takes the place of no answer that waits: that can be taken back however much progress was too old to be said", async () => {
+    const runs: JobRun[] = [];
+    const working: JobHandler = async (run) => {
+      runs.push(run);
+      await run.append({ type: "delta", text: "Let me look.\n" });
+      await untilCancelled(run);
+    };
+    const { clock, background, lost } = bench({ work: working });
+    const user = await openScripted(background, clock);
+    await user.delegate({ task: "work" });
+    for (let n = 0; n < 6; n++) {
+      await runs[0].append({ type: "progress", call: "c1", text: `Step ${n}.`, spoken: true });
+      await user.turns(22, "hm");
+    }
+    expect(await background.cancel("delegation-0")).toBe(true);
+    await user.turns(10);
+    expect(texts(user.entered)).toEqual([]);
+    expect(reasons(lost)).toEqual([["Let me look.", "cancelled"]]);
   });
 });
 
