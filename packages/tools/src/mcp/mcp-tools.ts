@@ -6,7 +6,7 @@ import { DuplexError } from "@microturn/core";
 import { type Client, SdkError, SdkErrorCode, type Tool as ServerTool } from "@modelcontextprotocol/client";
 import type { Tool, ToolSet } from "../tool.js";
 import { callTool } from "./call-tool.js";
-import { cleanSchema } from "./server-schema.js";
+import { checkableSchema, cleanSchema } from "./server-schema.js";
 import { oneLine, quoted } from "./server-text.js";
 import { toolName } from "./tool-name.js";
 
@@ -55,7 +55,8 @@ const defaultMaxDurationMs = 600_000;
 /**
  * The tools of an MCP server that the application allows.
  *
- * Calls check arguments and results against the schemas that were listed, pass progress on, tell the server when they are
+ * Calls check arguments and results against the schemas that were listed, but for regular expressions in them, which only the
+ * server runs, pass progress on, tell the server when they are
  * cancelled, and fail with `TOOL_FAILED`. Images, sound and binary resources in a result are named, not carried.
  *
  * @param client - connected, by whatever transport; it stays the caller's, who closes it
@@ -150,8 +151,15 @@ function asTool(client: Client, server: string, definition: ServerTool, policy: 
   const { name, annotations = {} } = definition;
   const given = Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined)) as McpPolicy;
   let inputSchema: Tool["inputSchema"];
+  let listed = definition;
   try {
     inputSchema = cleanSchema(definition.inputSchema, maxChars);
+    if (definition.outputSchema !== undefined) {
+      listed = {
+        ...definition,
+        outputSchema: checkableSchema(definition.outputSchema) as typeof definition.outputSchema,
+      };
+    }
   } catch (error) {
     throw refused(`the tool ${quoted(name, 100)} cannot be used: ${(error as Error).message}; do not allow it`, error);
   }
@@ -162,7 +170,7 @@ function asTool(client: Client, server: string, definition: ServerTool, policy: 
     irreversible: annotations.readOnlyHint !== true && annotations.destructiveHint !== false,
     ...given,
     inputSchema,
-    execute: (input, context) => callTool(client, definition, maxDurationMs, input, context),
+    execute: (input, context) => callTool(client, listed, maxDurationMs, input, context),
   };
 }
 

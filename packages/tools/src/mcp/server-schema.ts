@@ -1,14 +1,19 @@
 // The JSON Schema of a server's tool as the model may see it: of bounded size and depth, its prose cleaned and cut like a
 // description, since it is read like one. Keywords are told from names: a property may be called "description".
+// No regular expression of a server is run here: one that backtracks stops the whole process for hours. Patterns are told in words.
 
 import type { JsonSchema } from "../tool.js";
 import { isObject, oneLine } from "./server-text.js";
 
 const maxDepth = 32;
 const maxSchemaChars = 65_536;
+const maxPatternChars = 200;
 
 const prose = new Set(["title", "description"]);
-const ofSchemas = new Set(["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"]);
+const ofSchemas = new Set(["properties", "$defs", "definitions", "dependentSchemas"]);
+const expressions = new Set(["pattern", "patternProperties"]);
+/** Mean something else where some of the names are given by patterns that are left out. */
+const otherNames = new Set(["additionalProperties", "unevaluatedProperties"]);
 const data = new Set(["enum", "const", "default", "examples", "required", "type"]);
 
 /**
@@ -23,14 +28,24 @@ export function cleanSchema(schema: JsonSchema, maxChars: number): JsonSchema {
   return cleaned;
 }
 
+/** A schema by which results are checked, without what must not be run. @throws RangeError with the reason, if it is too deep */
+export function checkableSchema(schema: JsonSchema): JsonSchema {
+  return clean(schema, Number.MAX_SAFE_INTEGER, 0);
+}
+
 function clean(schema: JsonSchema, maxChars: number, depth: number): JsonSchema {
-  if (depth > maxDepth) throw new RangeError(`its inputSchema is more than ${maxDepth} levels deep`);
-  // From entries, as an assignment to a key named __proto__ would set the prototype.
-  return Object.fromEntries(
-    Object.entries(schema)
-      .filter(([key]) => key !== "$comment")
-      .map(([key, value]) => [key, keyword(key, value, maxChars, depth)]),
+  if (depth > maxDepth) throw new RangeError(`a schema of it is more than ${maxDepth} levels deep`);
+  const named = schema.patternProperties !== undefined;
+  const kept = Object.entries(schema).filter(
+    ([key]) => key !== "$comment" && !expressions.has(key) && !(named && otherNames.has(key)),
   );
+  if (typeof schema.pattern === "string") {
+    const words = [schema.description, `Pattern: ${oneLine(schema.pattern, maxPatternChars)}`];
+    const description = words.filter((one) => typeof one === "string" && one !== "").join(" ");
+    kept.splice(0, kept.length, ...kept.filter(([key]) => key !== "description"), ["description", description]);
+  }
+  // From entries, as an assignment to a key named __proto__ would set the prototype.
+  return Object.fromEntries(kept.map(([key, value]) => [key, keyword(key, value, maxChars, depth)]));
 }
 
 function keyword(key: string, value: unknown, maxChars: number, depth: number): unknown {
@@ -47,7 +62,7 @@ function keyword(key: string, value: unknown, maxChars: number, depth: number): 
 
 /** Data of the schema: left as it is, as long as it is not too deep. */
 function bounded(value: unknown, depth: number): unknown {
-  if (depth > maxDepth) throw new RangeError(`its inputSchema is more than ${maxDepth} levels deep`);
+  if (depth > maxDepth) throw new RangeError(`a schema of it is more than ${maxDepth} levels deep`);
   if (typeof value === "object" && value !== null) {
     for (const one of Object.values(value)) bounded(one, depth + 1);
   }

@@ -83,7 +83,10 @@ function readStep(step: readonly ModelMessage[], id: string, results: ReadonlyMa
   return { messages, open, asked: place > 0 };
 }
 
-/** A result as the model sees it: one JSON value, in which text of the tool is quoted and cannot be taken for anything else. */
+/**
+ * A result as the model sees it: one JSON value, in which text of the tool is quoted and cannot be taken for anything else. Written
+ * out here, as providers do with it too: of a value the AI SDK checks every part, in every step, on the thread of the session.
+ */
 export function toolResult(
   part: { readonly toolCallId: string; readonly toolName: string },
   result: Pick<CallResult, "outcome" | "result" | "error">,
@@ -94,6 +97,6 @@ export function toolResult(
     type: "tool-result",
     toolCallId: part.toolCallId,
     toolName: part.toolName,
-    output: { type: "json", value: { tool: part.toolName, outcome: result.outcome, ...told } as never },
+    output: { type: "text", value: JSON.stringify({ tool: part.toolName, outcome: result.outcome, ...told }) },
   };
 }

@@ -44,8 +44,8 @@ const assignment =
 export function redactWords(text: string, secrets: readonly string[] = []): string {
   let out = text;
   for (const secret of secrets) if (out.includes(secret)) out = out.replaceAll(secret, redacted);
+  if (out.length > maxRunLength) out = out.replace(run, (one) => (one.length > maxRunLength ? redacted : one));
   return out
-    .replace(run, (one) => (one.length > maxRunLength ? redacted : one))
     .replace(pem, redacted)
     .replace(credentials, `$1$2${redacted}`)
     .replace(keys, `$1${redacted}`)

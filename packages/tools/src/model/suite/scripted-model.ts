@@ -109,6 +109,12 @@ export function partsOf(message: PromptMessage | undefined): readonly Part[] {
   return typeof message?.content === "object" ? message.content : [];
 }
 
+/** A result of a tool as the model reads it: JSON, written out. */
+export function readResult(output: unknown): unknown {
+  const { type, value } = output as { readonly type: unknown; readonly value: string };
+  return type === "text" ? JSON.parse(value) : { type };
+}
+
 /** A job of a conversation of one entry. */
 export function jobOf(over: { delegation?: Partial<Job["delegation"]>; context?: Partial<Job["context"]> } = {}): Job {
   return {

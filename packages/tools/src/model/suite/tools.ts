@@ -6,7 +6,7 @@ import { z } from "zod";
 import { tool } from "../../tool.js";
 import { delegationHandler } from "../delegation-handler.js";
 import { type Bench, type Options, weather, words } from "./bench.js";
-import { answerIn, beginTry, jobOf, type Part, partsOf, stepParts, textOf } from "./scripted-model.js";
+import { answerIn, beginTry, jobOf, type Part, partsOf, readResult, stepParts, textOf } from "./scripted-model.js";
 
 /** Calls, and what the model learns of them. */
 export function toolsSuite(bench: Bench): void {
@@ -43,11 +43,11 @@ export function toolsSuite(bench: Bench): void {
       expect(requests[0]?.tools?.[0]?.inputSchema).toMatchObject({ type: "object", required: ["city"] });
       const told = requests[1]?.prompt.at(-1);
       expect(told?.role).toBe("tool");
-      const outputs = partsOf(told).map((part) => [part.toolCallId, part.output]);
+      const outputs = partsOf(told).map((part) => [part.toolCallId, readResult(part.output)]);
       expect(outputs).toEqual([
-        ["call_0", { type: "json", value: { tool: "slow", outcome: "done", result: "Rome" } }],
-        ["call_1", { type: "json", value: { tool: "slow", outcome: "done", result: "Oslo" } }],
-        ["call_2", { type: "json", value: { tool: "failing", outcome: "failed", error: expect.any(String) } }],
+        ["call_0", { tool: "slow", outcome: "done", result: "Rome" }],
+        ["call_1", { tool: "slow", outcome: "done", result: "Oslo" }],
+        ["call_2", { tool: "failing", outcome: "failed", error: expect.any(String) }],
       ]);
       expect(answerIn(one.log)).toBe(words);
     });
@@ -155,10 +155,10 @@ export function toolsSuite(bench: Bench): void {
       const one = beginTry(scripted([{ calls }, { text: words }], { tools: { anything } }));
       await finished(one.done);
       expect(run).not.toHaveBeenCalled();
-      expect(partsOf(requests[1]?.prompt.at(-1)).map(({ output }) => output)).toMatchObject([
-        { type: "json", value: { outcome: "failed", error: 'there is no tool "nothing"' } },
-        { type: "json", value: { outcome: "failed", error: expect.stringContaining("not a JSON object") } },
-        { type: "json", value: { outcome: "failed", error: expect.stringContaining("not a JSON object") } },
+      expect(partsOf(requests[1]?.prompt.at(-1)).map(({ output }) => readResult(output))).toMatchObject([
+        { outcome: "failed", error: 'there is no tool "nothing"' },
+        { outcome: "failed", error: expect.stringContaining("not a JSON object") },
+        { outcome: "failed", error: expect.stringContaining("not a JSON object") },
       ]);
       const asked = partsOf(requests[1]?.prompt.at(-2));
       for (const part of asked) expect(part.input).toEqual({});
@@ -176,10 +176,7 @@ export function toolsSuite(bench: Bench): void {
         .filter((message) => JSON.stringify(message).includes("ignore your"));
       expect(holding.map(({ role }) => role)).toEqual(["tool"]);
       const [part] = partsOf(holding[0]);
-      expect(part?.output).toEqual({
-        type: "json",
-        value: { tool: "page", outcome: "done", result: { html: attack } },
-      });
+      expect(readResult(part?.output)).toEqual({ tool: "page", outcome: "done", result: { html: attack } });
     });
   });
 
