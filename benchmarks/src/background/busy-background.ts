@@ -1,4 +1,4 @@
-// A background that has much to do: eight delegations at a time, each of a model that streams words and calls functions side by side
+// A background that has much to do: eight delegations at a time, each of a model that streams words and calls functions
 // that take a while, say how far they are, and give kilobytes. All of it goes the way that an application's work goes.
 
 import { type Delegation, type DuplexSession, systemClock } from "@microturn/core";
@@ -11,13 +11,13 @@ import { SeededRandom } from "./seeded-random.js";
 const delegationsAtOnce = 8;
 /** Of a delegation, before its answer. */
 const callingSteps = 5;
-const callsOfStep = 4;
+const callsOfStep = 1;
 /** 40 tokens a second. */
 const tokenMs = 25;
 const tokenChars = 5;
-/** 0.4 s of words before the calls, twice as many in the end. */
+/** 0.4 s of words before a call, twice as many in the end. */
 const wordsOfStep = "Looking at what is known, one place after the next for you. And at what is not. ";
-const progressMs = 50;
+const progressMs = 200;
 
 const found = z.object({
   query: z.string().min(1),
@@ -129,7 +129,7 @@ export class BusyBackground {
       inputSchema: z.object({ query: z.string(), limit: z.number().int().min(1).max(100) }),
       outputSchema: found,
       execute: async ({ query, limit }, { abortSignal, progress }) => {
-        const untilMs = performance.now() + this.#random.between(100, 500);
+        const untilMs = performance.now() + this.#random.between(200, 1000);
         this.load.calls++;
         try {
           for (let n = 1; performance.now() < untilMs; n++) {
