@@ -1,7 +1,10 @@
 import { DuplexError } from "@microturn/core";
+import { CfWorkerJsonSchemaValidator } from "@modelcontextprotocol/client/validators/cf-worker";
 import { describe, expect, it } from "vitest";
+import { readSchema } from "../schema/read-schema.js";
 import { mcpTools } from "./mcp-tools.js";
 import { listed, scriptedServer, withTools } from "./testing/scripted-server.js";
+import { toolContext } from "./testing/tool-context.js";
 
 const serverOf = (...tools: unknown[]) => scriptedServer(withTools(tools));
 
@@ -99,6 +102,42 @@ describe("mcpTools", () => {
     });
     expect("$comment" in schema).toBe(false);
     expect(Object.getPrototypeOf(schema.properties)).toBe(Object.prototype);
+  });
+
+  it("tells patterns in words, and checks nothing by them: an expression of a server may stop the process", async () => {
+    const word = { type: "string", description: "A word", pattern: "^(a+)+$" };
+    const { client } = await scriptedServer(
+      withTools(
+        [
+          listed("a", {
+            inputSchema: {
+              type: "object",
+              properties: { word, pattern: { type: "number" }, either: { oneOf: [word, { pattern: "^b" }] } },
+              patternProperties: { "^(x+)+$": word },
+              additionalProperties: false,
+              not: { properties: { word: { pattern: "^(a+)+$" } } },
+            },
+            outputSchema: { type: "object", properties: { word } },
+          }),
+        ],
+        ({ params }) => ({ result: { content: [], structuredContent: params.arguments } }),
+      ),
+      { jsonSchemaValidator: new CfWorkerJsonSchemaValidator() },
+    );
+    const { a } = await mcpTools(client, { allow: "*" });
+    const told = { type: "string", description: "A word Pattern: ^(a+)+$" };
+    expect(a.inputSchema).toEqual({
+      type: "object",
+      properties: {
+        word: told,
+        pattern: { type: "number" },
+        either: { anyOf: [told, { description: "Pattern: ^b" }] },
+      },
+    });
+    // Of so many letters, an engine that backtracks would try a million million ways.
+    const evil = { word: `${"a".repeat(40)}!` };
+    expect(await readSchema(a.inputSchema, { input: true }).validate(evil)).toEqual({ ok: true, value: evil });
+    expect(await a.execute?.(evil, toolContext())).toEqual(evil);
   });
 
   it("keeps the server's instructions from everybody", async () => {

@@ -15,6 +15,8 @@ const expressions = new Set(["pattern", "patternProperties"]);
 /** Mean something else where some of the names are given by patterns that are left out. */
 const otherNames = new Set(["additionalProperties", "unevaluatedProperties"]);
 const data = new Set(["enum", "const", "default", "examples", "required", "type"]);
+/** Would refuse what is right, without the patterns in them. */
+const conditions = new Set(["not", "if", "then", "else"]);
 
 /**
  * @param schema - as the server sent it
@@ -36,9 +38,10 @@ export function checkableSchema(schema: JsonSchema): JsonSchema {
 function clean(schema: JsonSchema, maxChars: number, depth: number): JsonSchema {
   if (depth > maxDepth) throw new RangeError(`a schema of it is more than ${maxDepth} levels deep`);
   const named = schema.patternProperties !== undefined;
-  const kept = Object.entries(schema).filter(
-    ([key]) => key !== "$comment" && !expressions.has(key) && !(named && otherNames.has(key)),
-  );
+  const kept = Object.entries(schema)
+    .filter(([key]) => key !== "$comment" && !expressions.has(key) && !(named && otherNames.has(key)))
+    .filter(([key, value]) => !(conditions.has(key) && hasExpression(value)))
+    .map(([key, value]): [string, unknown] => [key === "oneOf" && hasExpression(value) ? "anyOf" : key, value]);
   if (typeof schema.pattern === "string") {
     const words = [schema.description, `Pattern: ${oneLine(schema.pattern, maxPatternChars)}`];
     const description = words.filter((one) => typeof one === "string" && one !== "").join(" ");
@@ -58,6 +61,10 @@ function keyword(key: string, value: unknown, maxChars: number, depth: number): 
   }
   if (Array.isArray(value)) return value.map((one) => (isObject(one) ? clean(one, maxChars, depth + 1) : one));
   return isObject(value) ? clean(value, maxChars, depth + 1) : value;
+}
+
+function hasExpression(value: unknown): boolean {
+  return /"pattern(?:Properties)?":/.test(JSON.stringify(value) ?? "");
 }
 
 /** Data of the schema: left as it is, as long as it is not too deep. */
