@@ -35,7 +35,7 @@ export interface BackgroundModelOptions extends DelegationHandlerOptions, Redact
   readonly keepMs?: number | undefined;
   /** Decides on calls that need approval. Without it they wait for `approve` and `reject`. */
   readonly approve?: Approve | undefined;
-  /** A call that nobody has approved by then is not made, ms; default 60 000. */
+  /** A call that nobody has approved by then is not made, ms; default 60 000. With `jobs`, the workers have a limit of their own. */
   readonly approvalTimeoutMs?: number | undefined;
   /** What is said when the work has failed; nothing, if it gives undefined. Default "I could not find that out." */
   readonly sayFailure?: string | ((error: string) => string | undefined) | undefined;

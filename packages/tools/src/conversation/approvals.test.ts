@@ -1,7 +1,8 @@
+import { DuplexError } from "@microturn/core";
 import { settled } from "@microturn/core/testing";
 import { describe, expect, it } from "vitest";
-import type { BackgroundModelOptions } from "../background-model.js";
-import type { JobHandler, JobMessage } from "../jobs/job.js";
+import { type BackgroundModelOptions, backgroundModel } from "../background-model.js";
+import type { JobHandler, JobMessage, JobQueue } from "../jobs/job.js";
 import type { ApprovalRequest } from "./approvals.js";
 import { bench, openScripted } from "./scripted-conversation.js";
 
@@ -85,6 +86,30 @@ describe("a call that needs approval", () => {
         throw new Error("oops");
       }),
     ).toEqual(["it was not allowed"]);
+  });
+
+  it("gets its verdict, once, though the queue cannot be reached at first", async () => {
+    const messages: JobMessage[] = [];
+    const { clock, jobs } = bench({ delete: asking(messages) });
+    let away = 2;
+    const queue: JobQueue = {
+      submit: (job) => jobs.submit(job),
+      follow: (id, options) => jobs.follow(id, options),
+      send: async (id, message) => {
+        if (away-- > 0) throw new DuplexError("BACKGROUND_FAILED", "send: the queue is away");
+        await jobs.send(id, message);
+      },
+      close: () => jobs.close(),
+    };
+    const background = backgroundModel({ jobs: queue, clock });
+    const user = await openScripted(background, clock);
+    await user.delegate({ task: "delete" });
+    await settled();
+    const approved = background.approve("call-1");
+    await user.turns(10);
+    expect(await approved).toBe(true);
+    expect(messages).toEqual([{ type: "approve", call: "call-1" }]);
+    await background.close();
   });
 
   it("is told to the function with its session, and that no answer is wanted any more", async () => {

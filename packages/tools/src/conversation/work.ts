@@ -59,6 +59,7 @@ export interface Ending {
 /** Times that a log is reached for, without anything new in it, before the work counts as failed. */
 const maxTries = 4;
 const retryMs = 500;
+const longestRetryMs = 4000;
 /** Words that are looked at at once: a few tenths of a millisecond. */
 const wordsAtOnce = 2048;
 /** Events after which others get a turn. */
@@ -237,13 +238,26 @@ export class Work {
     const { event, id, conversation } = this.order;
     const request = { type: "tool-call" as const, delegation: event.id, conversation, ...state };
     this.#host.approvals.ask(id, request, this.#host.session(), (verdict) =>
-      this.#host.jobs.send(
-        id,
+      this.#sendVerdict(
         verdict === true
           ? { type: "approve", call: state.call }
           : { type: "reject", call: state.call, reason: verdict },
       ),
     );
+  }
+
+  /** A verdict is given once, and the call waits for it: it is sent until it has arrived, or nobody follows the work any more. */
+  async #sendVerdict(message: JobMessage): Promise<void> {
+    const { signal } = this.#controller;
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.#host.jobs.send(this.order.id, message);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        await pause(this.#host.clock, Math.min(retryMs * 2 ** tries, longestRetryMs), signal);
+        if (signal.aborted) throw error;
+      }
+    }
   }
 
   #dropEarlier({ arguments: given }: CallState): void {

@@ -30,6 +30,11 @@ export interface DelegationHandlerOptions {
   readonly images?: "auto" | false | undefined;
   /** Calls that run at once. */
   readonly concurrency?: number | undefined;
+  /**
+   * A call that nobody has decided on by then is not made, ms, 1 … 2^31 - 1. Default in a process of its own 600 000: a session that is gone decides
+   * nothing, so give it longer than the sessions wait for an answer.
+   */
+  readonly approvalTimeoutMs?: number | undefined;
   /** Which calls are allowed. */
   readonly allow?: ConstructorParameters<typeof CallTable>[0]["allow"];
   readonly clock?: Clock | undefined;
@@ -60,15 +65,19 @@ export interface DelegationHandler extends JobHandler {
  * itself: its call and its result are logged like any other, and whoever follows the log ends the delegation that is named
  * in the arguments of the call.
  *
- * @throws RangeError if `maxSteps` or `stallMs` is out of its range
+ * @throws RangeError if `maxSteps`, `stallMs` or `approvalTimeoutMs` is out of its range
  * @throws TypeError if a tool of yours is called `drop_earlier_work`
  */
 export function delegationHandler(options: DelegationHandlerOptions): DelegationHandler {
   const { model, tools = {}, maxSteps = 8, stallMs = 30_000, clock = systemClock, concurrency, allow } = options;
+  const { approvalTimeoutMs = 600_000 } = options;
   if (!(Number.isInteger(maxSteps) && maxSteps >= 1 && maxSteps <= 100)) {
     throw new RangeError(`delegationHandler: maxSteps must be a whole number of 1 to 100, not ${maxSteps}`);
   }
   if (!(stallMs > 0)) throw new RangeError(`delegationHandler: stallMs must be more than 0, not ${stallMs}`);
+  if (!(approvalTimeoutMs >= 1 && approvalTimeoutMs < 2 ** 31)) {
+    throw new RangeError(`delegationHandler: approvalTimeoutMs must be 1 … ${2 ** 31 - 1}, not ${approvalTimeoutMs}`);
+  }
   if (Object.hasOwn(tools, dropToolName)) {
     throw new TypeError(`delegationHandler: ${dropToolName} is the name of a tool of ours; give yours another one`);
   }
@@ -90,6 +99,7 @@ export function delegationHandler(options: DelegationHandlerOptions): Delegation
     settings,
     maxSteps,
     stallMs,
+    approvalTimeoutMs,
     clock,
     showImages: options.images !== false,
   };

@@ -29,6 +29,7 @@ export interface Worker {
   readonly settings: Readonly<Record<string, unknown>>;
   readonly maxSteps: number;
   readonly stallMs: number;
+  readonly approvalTimeoutMs: number;
   readonly clock: Clock;
   /** Until the model refuses one. */
   showImages: boolean;
@@ -56,7 +57,7 @@ export class DelegationWork {
     this.#run = run;
     this.#job = run.job;
     this.#log = [...run.log];
-    this.#inbox = new JobInbox(run);
+    this.#inbox = new JobInbox(run, worker);
     this.#writer = new DeltaWriter((text) => this.#append({ type: "delta", text }), {
       said: this.#work.answer,
       onError: (error) => this.#inbox.stop(error),

@@ -1,6 +1,6 @@
 // What the session's side tells a job while it runs: stop, and what was decided of calls that wait to be approved.
 
-import { DuplexError } from "@microturn/core";
+import { type Clock, DuplexError } from "@microturn/core";
 import type { JobMessage, JobRun } from "../jobs/job.js";
 
 /** Whether a call may run. */
@@ -8,13 +8,18 @@ export type Decision = { readonly approved: true } | { readonly approved: false;
 
 /** The messages of one try at a job. */
 export class JobInbox {
+  readonly #clock: Clock;
+  readonly #approvalTimeoutMs: number;
   readonly #stop = new AbortController();
   readonly #decisions = new Map<string, Decision>();
   readonly #asked = new Map<string, (decision: Decision) => void>();
   readonly #close: (() => void)[] = [];
   #cancelled: Extract<JobMessage, { type: "cancel" }> | undefined;
 
-  constructor(run: JobRun) {
+  /** @param options.approvalTimeoutMs - whoever should decide on a call may be gone for good: after this that is a no */
+  constructor(run: JobRun, options: { readonly clock: Clock; readonly approvalTimeoutMs: number }) {
+    this.#clock = options.clock;
+    this.#approvalTimeoutMs = options.approvalTimeoutMs;
     const stop = () => this.stop(run.signal.reason);
     if (run.signal.aborted) stop();
     else run.signal.addEventListener("abort", stop, { once: true });
@@ -47,7 +52,15 @@ export class JobInbox {
     if (decided !== undefined) return Promise.resolve(decided);
     if (this.signal.aborted)
       return Promise.resolve({ approved: false, reason: "the work was ended before it was decided" });
-    return new Promise((resolve) => this.#asked.set(call, resolve));
+    return new Promise((resolve) => {
+      const cancel = this.#clock.setTimer(() => {
+        this.#receive({ type: "reject", call, reason: "nobody allowed it in time" });
+      }, this.#clock.now() + this.#approvalTimeoutMs);
+      this.#asked.set(call, (decision) => {
+        cancel();
+        resolve(decision);
+      });
+    });
   }
 
   /** Lets go of the run. */

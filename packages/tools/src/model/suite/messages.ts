@@ -104,6 +104,21 @@ export function messagesSuite(bench: Bench): void {
       expect(JSON.stringify(requests.at(-1)?.prompt.at(-1))).toContain("not now");
     });
 
+    it("nothing, as whoever should decide is gone for good: the call is not made, and the work goes on", async () => {
+      const one = beginTry(scripted(askScript, { tools: { ask }, approvalTimeoutMs: 90_000 }));
+      await until(() => one.log.some((event) => event.type === "call" && event.state === "awaiting-approval"));
+      await bench.clock.advance(89_999);
+      expect(one.log.some(({ type }) => type === "result")).toBe(false);
+      await finished(one.done);
+      expect(one.log).toContainEqual(
+        expect.objectContaining({ type: "result", outcome: "rejected", error: "nobody allowed it in time" }),
+      );
+      expect(one.log.at(-1)).toEqual({ type: "end", outcome: "done" });
+      for (const approvalTimeoutMs of [0, 2 ** 31, Number.NaN]) {
+        expect(() => scripted([], { approvalTimeoutMs })).toThrow(RangeError);
+      }
+    });
+
     it("that another worker has it: it stops at once, and logs no end", async () => {
       const one = beginTry(handlerOf(() => new ReadableStream<Part>()));
       await until(() => requests.length === 1);
