@@ -62,7 +62,8 @@ function textOf({ content }: Message): string {
 }
 
 function resultOf(output: unknown): string {
-  const { value } = output as { readonly value: { readonly result?: unknown; readonly error?: string } };
-  if (value.error !== undefined) return `It did not work: ${value.error}`;
-  return typeof value.result === "string" ? value.result : JSON.stringify(value.result);
+  const { value } = output as { readonly value: string };
+  const { result, error } = JSON.parse(value) as { readonly result?: unknown; readonly error?: string };
+  if (error !== undefined) return `It did not work: ${error}`;
+  return typeof result === "string" ? result : JSON.stringify(result);
 }
