@@ -43,7 +43,7 @@ describe("a call that needs approval", () => {
       },
     ]);
     expect(background.running[0].awaitingApproval).toMatchObject([
-      { call: "call-1", arguments: { item: 3, token: "abc" } },
+      { call: "call-1", arguments: { item: 3, token: "abc" }, told: { item: 3, token: "[redacted]" } },
     ]);
     expect(await background.approve("call-2")).toBe(false);
     expect(await background.approve("call-1")).toBe(true);

@@ -5,6 +5,8 @@ import type { Clock, DuplexSession, ToolCallActivity } from "@microturn/core";
 /** A call that waits, with its arguments as the model gave them. */
 export interface ApprovalRequest extends ToolCallActivity {
   readonly conversation: string;
+  /** The arguments as events tell them: without what is secret, and not longer than about 4 KB. For what is shown or said. */
+  readonly told: unknown;
 }
 
 /** What an {@link Approve} gets besides the call. */

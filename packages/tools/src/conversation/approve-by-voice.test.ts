@@ -8,6 +8,7 @@ import { openScripted, type ScriptedSession } from "./scripted-conversation.js";
 const call: ApprovalRequest = {
   ...{ type: "tool-call", conversation: "c", delegation: "d", call: "call-1", name: "delete_item" },
   ...{ arguments: { item_id: 3, reason: "old", deep: {} }, state: "awaiting-approval", irreversible: true, attempt: 1 },
+  told: { item_id: 3, reason: "old", deep: {} },
 };
 const nobody: Background = { attach: () => ({ close: async () => {} }) };
 
@@ -52,6 +53,9 @@ describe("a clear yes", () => {
       "maybe",
       "yes what was that again",
       "yes I think that would be a good idea to do",
+      "yes if it is cheap",
+      "yes dont",
+      "sure the other one",
       "don't do it",
       "don’t",
       "go",
@@ -146,6 +150,27 @@ describe("asking the user for approval", () => {
     expect(verdict).toBe("waiting");
     await user.turns(4);
     expect(user.entered.map(({ delivery }) => delivery)).toEqual([1, 1]);
+  });
+
+  it("says nothing secret, and says that there is more than it reads out", async () => {
+    const questionFor = async (told: unknown) => {
+      const clock = new FakeClock();
+      const user = await openScripted(nobody, clock, { speaks: 1, capabilities: { saysText: true } });
+      const { signal } = new AbortController();
+      void approveByVoice(user.session)({ ...call, told }, { session: user.session, signal });
+      await settled();
+      await user.turns(6);
+      await user.session.close();
+      return user.entered[0].text;
+    };
+    const more = "and more that is not read out? Please say yes or no.";
+    expect(await questionFor({ to: "Ann", pin: "[redacted]" })).toBe(`Shall I delete item, with to: Ann, ${more}`);
+    expect(await questionFor({ to: "Ann", items: [1, 2] })).toBe(`Shall I delete item, with to: Ann, ${more}`);
+    expect(await questionFor({ a: 1, b: 2, c: 3, d: 4, e: 5 })).toBe(
+      `Shall I delete item, with a: 1, b: 2, c: 3, d: 4, ${more}`,
+    );
+    expect(await questionFor({ to: "x".repeat(61) })).toBe(`Shall I delete item, with to: ${"x".repeat(60)}, ${more}`);
+    expect(await questionFor({ empty: {}, none: null })).toBe("Shall I delete item? Please say yes or no.");
   });
 
   it("asks one question at a time", async () => {

@@ -1,11 +1,12 @@
 // Asks the user aloud whether a call may be made, and takes nothing but a clear yes for a yes.
 
 import type { DuplexSession, TurnRecord } from "@microturn/core";
+import { redacted } from "../redaction/secret-text.js";
 import type { ApprovalRequest, Approve } from "./approvals.js";
 
 /** Options of {@link approveByVoice}. */
 export interface ApproveByVoiceOptions {
-  /** What is asked; default made of the name of the function and its arguments. */
+  /** What is asked; default made of the name of the function and what may be told of its arguments. It is part of the record and the trace. */
   readonly question?: string | ((call: ApprovalRequest) => string) | undefined;
   /** An answer that begins with one of these, and has none of `no` in it, allows the call; English by default. Compared without case. */
   readonly yes?: readonly string[] | undefined;
@@ -31,7 +32,8 @@ const defaultNo = [
     "forget",
     "instead",
   ],
-  ...["maybe", "which", "what", "why", "but"],
+  ...["maybe", "which", "what", "why", "but", "if", "unless", "until", "after", "first", "except", "other", "rather"],
+  ...["dont", "can't", "cannot", "won't", "isn't", "wrong"],
 ];
 /** Said before an answer, and no part of it. */
 const fillers = new Set(["uh", "um", "oh", "well", "hm", "mm", "please", "ah"]);
@@ -156,16 +158,20 @@ function hearAnswer(session: DuplexSession, question: Question): Promise<true | 
   });
 }
 
-/** "Shall I delete item? item: 3." */
-function usualQuestion({ name, arguments: given }: ApprovalRequest): string {
+/** "Shall I delete item, with item: 3?" What is secret is not said, and who agrees to more than was said is told so. */
+function usualQuestion({ name, told }: ApprovalRequest): string {
   const action = name
     .replace(/([a-z])([A-Z])/g, "$1 $2")
     .replace(/[_-]+/g, " ")
     .toLowerCase();
-  const facts = Object.entries(typeof given === "object" && given !== null ? given : {})
-    .filter(([, value]) => ["string", "number", "boolean"].includes(typeof value))
-    .slice(0, 4)
-    .map(([key, value]) => `${key.replace(/_/g, " ")}: ${String(value).slice(0, maxArgumentLength)}`);
+  const all = Object.entries(typeof told === "object" && told !== null ? told : {}).filter(
+    ([, value]) => typeof value !== "object" || (value !== null && Object.keys(value).length > 0),
+  );
+  const said = all.filter(([, value]) => typeof value !== "object" && !String(value).includes(redacted)).slice(0, 4);
+  const facts = said.map(([key, value]) => `${key.replace(/_/g, " ")}: ${String(value).slice(0, maxArgumentLength)}`);
+  if (said.length < all.length || said.some(([, value]) => String(value).length > maxArgumentLength)) {
+    facts.push("and more that is not read out");
+  }
   return `Shall I ${action}${facts.length === 0 ? "" : `, with ${facts.join(", ")}`}? Please say yes or no.`;
 }
 

@@ -231,12 +231,12 @@ export class Work {
     this.#tell({ type: "tool-call", delegation: event.id, ...state, arguments: told });
     if (state.name === dropToolName) this.#dropEarlier(state);
     if (state.state !== "awaiting-approval") approvals.over(id, state.call);
-    else if (this.#ending === undefined) this.#askFor(state);
+    else if (this.#ending === undefined) this.#askFor(state, told);
   }
 
-  #askFor(state: CallState): void {
+  #askFor(state: CallState, told: unknown): void {
     const { event, id, conversation } = this.order;
-    const request = { type: "tool-call" as const, delegation: event.id, conversation, ...state };
+    const request = { type: "tool-call" as const, delegation: event.id, conversation, told, ...state };
     this.#host.approvals.ask(id, request, this.#host.session(), (verdict) =>
       this.#sendVerdict(
         verdict === true
