@@ -83,7 +83,7 @@ export class Answer {
   readonly #host: AnswerHost;
   #waiting: Piece[] = [];
   #waitingLength = 0;
-  #withSession: Piece | undefined;
+  #withSession: { readonly piece: Piece; readonly controller: AbortController } | undefined;
   #entered: { readonly piece: Piece; readonly turn: number; readonly session: DuplexSession }[] = [];
   #withdrawn: UndeliveredReason | undefined;
   #unanswered = false;
@@ -159,14 +159,15 @@ export class Answer {
         this.#drop(piece, "unsupported", session);
         continue;
       }
-      const delivered = this.#deliver(session, this.#textIn(session, piece), policy);
+      const controller = new AbortController();
+      const delivered = this.#deliver(session, this.#textIn(session, piece), policy, controller);
       if (delivered === "later") return;
       if (delivered === "unsupported") {
         this.#drop(piece, "unsupported", session);
         continue;
       }
       this.#take(piece);
-      this.#withSession = piece;
+      this.#withSession = { piece, controller };
       void delivered.then((outcome) => this.#settle(piece, session, outcome));
     }
   }
@@ -195,7 +196,9 @@ export class Answer {
     const undone = this.#entered.filter((one) => one.session === session && one.turn >= turn);
     if (undone.length === 0) return;
     this.#entered = this.#entered.filter((one) => !undone.includes(one));
-    for (const { piece } of undone.reverse()) this.#putBack(piece);
+    for (const { piece } of undone) this.#putBack(piece);
+    // What waits in the session comes after them.
+    this.#withSession?.controller.abort();
     this.pump();
   }
 
@@ -216,7 +219,7 @@ export class Answer {
       this.#giveUp(piece, this.#withdrawn);
     } else {
       this.#putBack(piece);
-      if (outcome.reason !== "session-end") this.#drop(piece, "stale", session, true);
+      if (outcome.reason === "stale") this.#drop(piece, "stale", session, true);
     }
     this.pump();
     this.#host.changed(this);
@@ -224,12 +227,13 @@ export class Answer {
 
   /** A piece leaves the line. */
   #take(piece: Piece): void {
-    this.#waiting.shift();
+    this.#waiting = this.#waiting.filter((one) => one !== piece);
     this.#waitingLength -= piece.text.length;
   }
 
+  /** Where it was in the line. */
   #putBack(piece: Piece): void {
-    this.#waiting.unshift(piece);
+    this.#waiting = [piece, ...this.#waiting].sort((a, b) => a.order - b.order);
     this.#waitingLength += piece.text.length;
   }
 
@@ -256,8 +260,8 @@ export class Answer {
     session: DuplexSession,
     text: string,
     policy: DeliveryPolicy,
+    controller = new AbortController(),
   ): Promise<DeliveryOutcome> | "later" | "unsupported" {
-    const controller = new AbortController();
     try {
       const delivered = session.deliver(text, policy, {
         delegation: this.#nameIn(session),

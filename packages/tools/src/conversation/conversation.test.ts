@@ -280,6 +280,22 @@ describe("a rewind (rule 10)", () => {
     await user.turns(10);
     expect(texts(user.entered)).toEqual(["One.", "Two.", "Three."]);
   });
+
+  it("keeps the order, also where the next words wait in the session", async () => {
+    const { clock, background, lost } = bench({ rome: (run) => answer(run, "One. ", "Two. ", "Three.") });
+    const user = await openScripted(background, clock, { rewindMs: 10_000 });
+    await user.delegate({ task: "rome" });
+    await user.turns(3);
+    await user.turns(3, "hm");
+    expect(texts(user.entered)).toEqual(["One.", "Two."]);
+    const rewound = user.session.rewind(3);
+    await clock.advance(0);
+    await rewound;
+    expect(texts(user.entered)).toEqual([]);
+    await user.turns(12);
+    expect(texts(user.entered)).toEqual(["One.", "Two.", "Three."]);
+    expect(lost).toEqual([]);
+  });
 });
 
 describe("work that later work replaces", () => {
