@@ -45,7 +45,8 @@ export function explainFault(cause: unknown): ModelFault {
   const error = asRecord(cause);
   const status = statusOf(error);
   const retryAfterMs = retryAfter(asRecord(error.responseHeaders) ?? {});
-  const images = (status === undefined || (status >= 400 && status < 500)) && namesImages(error);
+  // 401 to 403 are about who asks, and what may be tried again is not about what was asked.
+  const images = (status === undefined || (refusesRequest(status) && !retryStatus(status))) && namesImages(error);
   if (status !== undefined) {
     // 408, 409, 429 and 5xx are worth another try; a provider may know better.
     const retry = typeof error.isRetryable === "boolean" ? error.isRetryable : retryStatus(status);
@@ -77,6 +78,10 @@ function statusOf(error: Readonly<Record<string, unknown>>): number | undefined 
 
 function retryStatus(status: number): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+function refusesRequest(status: number): boolean {
+  return status === 400 || (status > 403 && status < 500);
 }
 
 function wordsOfStatus(status: number): string {

@@ -111,6 +111,21 @@ export function answersSuite(bench: Bench): void {
       expect(requests).toHaveLength(3);
     });
 
+    it("are still shown where a service only limits its use, or does not know the key, and names images in that", async () => {
+      for (const status of [429, 403]) {
+        const at = requests.length;
+        let failed = false;
+        const handler = handlerOf(() => {
+          if (failed) return stepParts({ text: words });
+          failed = true;
+          return apiError(status, { body: "too many images for this key" });
+        });
+        for (let n = 0; n < 2; n++) await finished(beginTry(handler, { job: jobOf({ context: { images } }) }).done);
+        expect(JSON.stringify(requests.at(-1)?.prompt)).toContain("image/png");
+        expect(requests.length).toBe(at + (status === 429 ? 3 : 2));
+      }
+    });
+
     it("shows none if it is told so, and a model that takes them gets them", async () => {
       const takes = beginTry(scripted([{ text: words }]), { job: jobOf({ context: { images } }) });
       await finished(takes.done);
