@@ -18,6 +18,11 @@ export interface Background {
    *   nothing once the session has ended
    */
   attach(session: DuplexSession, tell: (activity: BackgroundActivity) => void): BackgroundAttachment;
+  /**
+   * What a trace may hold of something that was handed over or handed back: the task or the arguments of a delegation, or words of
+   * an answer. Default all of it.
+   */
+  redact?(value: unknown): unknown;
 }
 
 /** A background at work for one session. */

@@ -151,6 +151,8 @@ class ModelInBackground implements BackgroundModel {
     await Promise.all([this.#ownJobs?.load(), warmed?.catch(() => {})]);
   }
 
+  redact = (value: unknown): unknown => this.#settings.redaction.recorded(value);
+
   attach: Background["attach"] = (session, tell) => {
     this.#requireOpen("attach");
     const conversation = new Conversation(undefined, this.#settings, () => this.#single.delete(conversation));
@@ -164,6 +166,7 @@ class ModelInBackground implements BackgroundModel {
     }
     return {
       load: () => this.load(),
+      redact: this.redact,
       attach: (session, tell) => {
         this.#requireOpen("attach");
         let conversation = this.#named.get(name);

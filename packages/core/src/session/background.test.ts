@@ -89,6 +89,26 @@ describe("a session with a background (rule 6)", () => {
     expect(records).toEqual([2]);
   });
 
+  it("keeps out of the trace what the background does not let through, and only there", async () => {
+    const script: Script = ({ index }) =>
+      index === 0 ? { delegation: { task: "log in hush", name: "log_in", arguments: { password: "hush" } } } : {};
+    const background: Background = {
+      ...backgroundOf((session) => void session.deliver("it is hush", "now")),
+      redact: (value) => (typeof value === "string" ? value.replaceAll("hush", "***") : { password: "***" }),
+    };
+    const engine = scriptedEngine({ script });
+    const session = await DuplexSession.open({ engine, background, pace: "as-fast-as-input", trace: true });
+    const records: string[] = [];
+    session.on("turn-end", ({ turn }) => records.push(JSON.stringify([turn.input.text, turn.output.delegation])));
+    session.sendText("hush");
+    await session.writeAudio(new Float32Array(3 * 3200));
+    await session.finish({ tailMs: 0 });
+    const { turns } = session.trace();
+    expect(turns[0].output.delegation).toMatchObject({ task: "log in ***", arguments: { password: "***" } });
+    expect(turns.flatMap(({ input }) => input.text.map(({ text }) => text))).toEqual(["hush", "it is ***"]);
+    expect(records.join().match(/hush/g)).toHaveLength(4);
+  });
+
   it("loads it with the engine, and does not open without it", async () => {
     const engine = scriptedEngine();
     const load = async () => {

@@ -187,7 +187,13 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     });
     this.#history = history;
     const { trace = false, signal, background } = options;
-    if (trace !== false) this.#recorder = recordTrace(this, trace === true ? {} : trace);
+    if (trace !== false) {
+      const redact = background?.redact?.bind(background);
+      this.#recorder = recordTrace(this, {
+        ...(redact === undefined ? {} : { redact }),
+        ...(trace === true ? {} : trace),
+      });
+    }
     this.#attachment = background?.attach(this, (activity) => this.#dispatch({ type: "background", activity }));
     if (signal !== undefined) {
       const abort = () =>

@@ -1,5 +1,7 @@
 // Collects the trace of a session from its micro-turn records, while it runs.
 
+import type { BackgroundActivity } from "../background.js";
+import type { Delegation, TextInput } from "../engine.js";
 import type { DuplexSession } from "./duplex-session.js";
 import {
   fingerprint,
@@ -18,6 +20,11 @@ export interface TraceOptions {
    * resampled input is kept in full).
    */
   readonly maxMs?: number;
+  /**
+   * Gives what is kept of the task and arguments of delegations and of the text of results, for example without secrets; default all of
+   * them, or what the session's background lets through. A text that it changes no longer replays to a model that reads.
+   */
+  readonly redact?: (value: unknown) => unknown;
   /** Keeps images too; default true. Without them a session with a camera does not replay. */
   readonly images?: boolean;
 }
@@ -42,7 +49,7 @@ export interface TraceRecorder {
  * @throws RangeError if `maxMs` is not positive
  */
 export function recordTrace(session: DuplexSession, options: TraceOptions = {}): TraceRecorder {
-  const { maxMs = 3_600_000, images = true } = options;
+  const { maxMs = 3_600_000, images = true, redact = (value: unknown) => value } = options;
   checkTraceOptions("recordTrace", options);
   const { capabilities, settings } = session;
   const maxTurns = Math.ceil(maxMs / capabilities.turnDurationMs);
@@ -61,7 +68,7 @@ export function recordTrace(session: DuplexSession, options: TraceOptions = {}):
     const start = starts.at(-1);
     const sameStep = before !== undefined && start !== undefined && turn.index < start + before.timing.stepTurns;
     starts.push(sameStep ? start : turn.index);
-    turns.push(traceTurn(turn, images));
+    turns.push(traceTurn(turn, images, redact));
   });
   // What a rewind undid did not happen: the trace goes on from the border. If that lies inside a merged step, the engine
   // was stepped again over the micro-turns before it, and they are a step now.
@@ -102,7 +109,22 @@ export function recordTrace(session: DuplexSession, options: TraceOptions = {}):
   };
 }
 
-function traceTurn(turn: TurnRecord, images: boolean): TraceTurn {
+function redactedDelegation(delegation: Delegation, redact: (value: unknown) => unknown): Delegation {
+  const { task, arguments: given } = delegation;
+  return {
+    ...delegation,
+    task: String(redact(task)),
+    ...(given === undefined ? {} : { arguments: redact(given) }),
+  };
+}
+
+function traceTurn(turn: TurnRecord, images: boolean, redact: (value: unknown) => unknown): TraceTurn {
+  const wordsOf = (activity: BackgroundActivity): BackgroundActivity =>
+    activity.type === "background-delta" || activity.type === "background-drop"
+      ? { ...activity, text: String(redact(activity.text)) }
+      : activity;
+  const told = (text: TextInput): TextInput =>
+    text.source === "background" ? { ...text, text: String(redact(text.text)) } : text;
   const { index, startMs, input, output, timing, background, inside } = turn;
   const audio = packExactly(input.audio);
   const speech = packForListening(output.speech);
@@ -115,20 +137,20 @@ function traceTurn(turn: TurnRecord, images: boolean): TraceTurn {
       paddedSamples: input.paddedSamples,
       // The record may be changed or transferred; the trace must not notice.
       images: images ? input.images.map((image) => ({ ...image, data: image.data.slice() })) : [],
-      text: input.text,
-      ...(input.stale === undefined ? {} : { stale: input.stale }),
+      text: input.text.map(told),
+      ...(input.stale === undefined ? {} : { stale: input.stale.map(told) }),
       forceListen: input.forceListen,
       ...(input.played === undefined ? {} : { played: input.played }),
     },
     output: {
       ...{ decision, text, heard, yielded, skipped, fence },
-      ...(delegation === undefined ? {} : { delegation }),
+      ...(delegation === undefined ? {} : { delegation: redactedDelegation(delegation, redact) }),
       ...(cancelled === undefined ? {} : { cancelled }),
       ...(unsaid === undefined ? {} : { unsaid: unsaid.map(({ words }) => words).join(" ") }),
       ...(speech === undefined ? {} : { speech }),
       speechFingerprint: fingerprint(output.speech),
     },
-    ...(background === undefined ? {} : { background }),
+    ...(background === undefined ? {} : { background: background.map(wordsOf) }),
     ...(controls === undefined ? {} : { controls: controls.slice() }),
     ...(dmel === undefined ? {} : { dmel: dmel.slice() }),
     ...(expertLoad === undefined

@@ -367,6 +367,18 @@ describe("work that later work replaces", () => {
     expect(told).toEqual(reasons(lost));
   });
 
+  it("leaves no secret in a trace, whoever called the function", async () => {
+    const { clock, background } = bench({ login: (run) => answer(run, '{"password": "swordfish", "user": "ann"}') });
+    const user = await openScripted(background, clock, { trace: true });
+    const given = { password: "swordfish", user: "ann" };
+    await user.delegate({ task: "login", id: "call-1", name: "login", arguments: given });
+    await user.turns(6);
+    expect(texts(user.entered)).toEqual(['{"password": "swordfish", "user": "ann"}']);
+    const trace = JSON.stringify(user.session.trace().turns);
+    expect(trace).not.toContain("swordfish");
+    expect(trace).toContain("ann");
+  });
+
   it("ends when the service takes its call back, and gives it no result", async () => {
     const slow = held("Never said.");
     const { clock, background, lost } = bench({ slow: slow.work });

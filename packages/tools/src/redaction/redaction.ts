@@ -53,6 +53,12 @@ export class Redaction {
     return typeof given === "string" ? cutText(given, maxTextLength) : redacted;
   }
 
+  /** What a trace may hold: text without what looks secret, whole; anything else as where it is told. */
+  recorded(value: unknown): unknown {
+    if (typeof value === "string") return redactText(value, this.#secrets);
+    return this.value(value, "arguments");
+  }
+
   /** For words that come one after the other. */
   words(): WordRedactor {
     return new WordRedactor(this.#secrets);
