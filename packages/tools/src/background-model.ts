@@ -124,6 +124,12 @@ class ModelInBackground implements BackgroundModel {
     if (contextChars !== undefined) inRange("contextChars", contextChars, 256, 10_000_000);
     const redaction = new Redaction(options);
     let jobs = options.jobs;
+    const workers = (["model", "tools", "allow"] as const).find((name) => options[name] !== undefined);
+    if (jobs !== undefined && workers !== undefined) {
+      throw new TypeError(
+        `backgroundModel: with jobs, ${workers} is the workers' to have: give it to the delegationHandler that they are made with`,
+      );
+    }
     if (jobs === undefined) {
       if (options.model === undefined && Object.keys(options.tools ?? {}).length === 0) {
         throw new TypeError(

@@ -401,6 +401,7 @@ describe("options that cannot be", () => {
     ];
     for (const options of wrong) expect(() => backgroundModel(options), JSON.stringify(options)).toThrow();
     expect(() => backgroundModel({ jobs }).conversation("")).toThrow(TypeError);
+    expect(() => backgroundModel({ jobs, tools: {} })).toThrow(/with jobs, tools is the workers' to have/);
     expect(() => backgroundModel({ jobs }).attach(undefined as unknown as DuplexSession, () => {})).toThrow();
   });
 });
