@@ -226,9 +226,11 @@ describe.skipIf(chromiumPath === undefined)(`the background in the page of a ses
     const labels = await other.locator(".lane-label strong").allTextContents();
     expect(labels).toContain("Delegated");
     expect(labels).not.toContain("Background");
-    expect(await other.locator("#legend, #background-keys").evaluateAll((all) => all.map((one) => one.hidden))).toEqual(
-      [true, true],
-    );
+    expect(
+      await other
+        .locator("#legend, #background-keys")
+        .evaluateAll((all) => all.map((one) => one.hasAttribute("hidden"))),
+    ).toEqual([true, true]);
     expect(await other.locator("#conversation .line.background").count()).toBe(0);
     await other.keyboard.press("b");
     expect(await other.textContent("#inspector h3")).toBe("Micro-turn 0");
