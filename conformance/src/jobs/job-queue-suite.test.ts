@@ -130,8 +130,9 @@ const defects: readonly Defect[] = [
         ...run,
         async append(event) {
           waiting.push(event);
-          if (event.type !== "end" && waiting.length < 7) return;
-          for (const one of waiting.splice(0)) await run.append(one);
+          // Whenever it crashes, some have not been kept yet.
+          const late = event.type === "end" ? 0 : 3;
+          for (const one of waiting.splice(0, waiting.length - late)) await run.append(one);
         },
       };
     },
