@@ -23,13 +23,17 @@ export class LevelMeter {
    */
   push(samples: Float32Array): readonly number[] {
     const levels: number[] = [];
-    for (let i = 0; i < samples.length; i++) {
-      this.#sum += samples[i] * samples[i];
-      this.#at++;
-      const complete = this.#at === this.#turnSamples;
-      if (!complete && this.#at % this.#blockSamples !== 0) continue;
-      this.#endBlock();
-      if (complete) levels.push(this.#next());
+    for (let from = 0; from < samples.length; ) {
+      const blockEnd = this.#at - (this.#at % this.#blockSamples) + this.#blockSamples;
+      const left = Math.min(blockEnd, this.#turnSamples) - this.#at;
+      const until = Math.min(samples.length, from + left);
+      let sum = this.#sum;
+      for (let i = from; i < until; i++) sum += samples[i] * samples[i];
+      this.#sum = sum;
+      this.#at += until - from;
+      if (until - from === left) this.#endBlock();
+      if (this.#at === this.#turnSamples) levels.push(this.#next());
+      from = until;
     }
     return levels;
   }

@@ -146,7 +146,7 @@ function traceTurn(turn: TurnRecord, images: boolean, redact: (value: unknown) =
       ...{ decision, text, heard, yielded, skipped, fence },
       ...(delegation === undefined ? {} : { delegation: redactedDelegation(delegation, redact) }),
       ...(cancelled === undefined ? {} : { cancelled }),
-      ...(unsaid === undefined ? {} : { unsaid: unsaid.map(({ words }) => words).join(" ") }),
+      ...(unsaid === undefined ? {} : { unsaid: String(redact(unsaid.map(({ words }) => words).join(" "))) }),
       ...(speech === undefined ? {} : { speech }),
       speechFingerprint: fingerprint(output.speech),
     },
