@@ -95,8 +95,10 @@ export class BusyBackground {
   }
 
   #model(): MockLanguageModelV3 {
-    return new MockLanguageModelV3({
+    const model = new MockLanguageModelV3({
       doStream: async ({ prompt, abortSignal: signal }) => {
+        // No provider keeps all that it was ever asked, as this one does.
+        model.doStreamCalls.length = 0;
         const step = prompt.filter(({ role }) => role === "tool").length;
         const isLast = step >= callingSteps;
         const calls = Array.from({ length: isLast ? 0 : callsOfStep }, (_, n) => ({
@@ -121,6 +123,7 @@ export class BusyBackground {
         return { stream: stream.pipeThrough(watched) };
       },
     });
+    return model;
   }
 
   #search() {

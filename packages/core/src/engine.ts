@@ -37,6 +37,11 @@ export interface EngineCapabilities {
    * scale before sending and lose nothing.
    */
   readonly image?: { readonly width: number; readonly height: number };
+  /**
+   * Whether a step keeps processors of this machine busy, so that work that can wait for its end should
+   * ({@link DuplexSession.computing}). Default false: it is computed elsewhere.
+   */
+  readonly computesHere?: boolean;
   /** Sessions that can be open at once. */
   readonly maxSessions: number;
   /** What runs, in words and hashes: for traces, logs and reports, never for decisions. */

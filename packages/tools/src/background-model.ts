@@ -137,7 +137,9 @@ class ModelInBackground implements BackgroundModel {
         );
       }
       // Most of the code does the work, and is brought in with the first session.
-      this.#ownJobs = new LazyJobs(async () => (await import("./worker/in-process.js")).inProcessJobs(options));
+      this.#ownJobs = new LazyJobs(async () =>
+        (await import("./worker/in-process.js")).inProcessJobs(options, this.#giveWay),
+      );
       jobs = this.#ownJobs;
     }
     this.#approvals = new Approvals(clock, { timeoutMs: approvalTimeoutMs, approve });
@@ -175,6 +177,7 @@ class ModelInBackground implements BackgroundModel {
       redact: this.redact,
       attach: (session, tell) => {
         this.#requireOpen("attach");
+        for (const [left, { expired }] of this.#named) if (expired) this.#named.delete(left);
         let conversation = this.#named.get(name);
         if (conversation === undefined) {
           const made = new Conversation(name, this.#settings, () => {
@@ -226,8 +229,15 @@ class ModelInBackground implements BackgroundModel {
 
   async #close(): Promise<void> {
     await Promise.all(this.#conversations.map((conversation) => conversation.close("closed")));
+    this.#named.clear();
     await this.#ownJobs?.close().catch(() => {});
   }
+
+  /** Work that is done in this process waits for the micro-turn of one of its sessions. */
+  #giveWay = (): Promise<void> | undefined => {
+    for (const { computing } of this.#conversations) if (computing !== undefined) return computing;
+    return undefined;
+  };
 
   get #conversations(): readonly Conversation[] {
     return [...this.#named.values(), ...this.#single];

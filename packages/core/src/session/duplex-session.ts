@@ -10,7 +10,7 @@ import { callListener } from "./call-listener.js";
 import { checkImageFrame, checkPlaybackPosition } from "./check-turn-input.js";
 import { heardConversation } from "./conversation.js";
 import { checkDeliveryPolicy, type DeliveryPolicy } from "./delivery.js";
-import type { DeliveryOutcome, SessionEndReason, SessionEvent, SessionHandlers } from "./events.js";
+import type { ConversationEntry, DeliveryOutcome, SessionEndReason, SessionEvent, SessionHandlers } from "./events.js";
 import { LevelMeter } from "./level-meter.js";
 import { closeQuietly, openEngine } from "./open-engine.js";
 import { reduce } from "./reducer.js";
@@ -86,6 +86,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   #nextDelivery = 1;
   #wake: { readonly atMs: number; readonly cancel: () => void } | undefined;
   #idle: (() => void)[] = [];
+  /** Made when somebody waits for the end of a step. */
+  #computing: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #exclusive: Promise<unknown> = Promise.resolve();
   #finishing: Promise<void> | undefined;
   #error: DuplexError | undefined;
@@ -221,9 +223,24 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     return (1000 * this.#input.held) / this.capabilities.inputSampleRate;
   }
 
+  /** The last words of both sides as far as they were heard, as {@link DelegationEvent.conversation}; also after the end. */
+  get conversation(): readonly ConversationEntry[] {
+    return heardConversation(this.#state);
+  }
+
   /** Whether the session has ended. */
   get closed(): boolean {
     return this.#state.phase === "ended";
+  }
+
+  /**
+   * The end of the step that this machine computes now; undefined if it computes none, or another machine does. Never rejects.
+   * Whoever has work on the same processors that can wait awaits this before it, and so holds up no micro-turn.
+   */
+  get computing(): Promise<void> | undefined {
+    if (this.closed || this.#state.running === undefined || this.capabilities.computesHere !== true) return undefined;
+    this.#computing ??= deferred();
+    return this.#computing.promise;
   }
 
   // --- listening ---
@@ -620,6 +637,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     } catch (error) {
       this.#fail(asDuplexError("step", error));
     }
+    this.#computing?.resolve();
+    this.#computing = undefined;
     this.#pump();
   }
 
@@ -684,6 +703,7 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     this.#endStream(closed);
     for (const queue of this.#queues) queue.end(error);
     this.#queues.clear();
+    this.#computing?.resolve();
     this.#released = Promise.all([this.#closeInTime(this.#engine), this.#closeInTime(this.#attachment)]);
     this.#resolveEnded(reason);
   }
@@ -796,4 +816,12 @@ function asDuplexError(operation: string, error: unknown): DuplexError {
   if (DuplexError.is(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new DuplexError("BACKEND_FAILED", `${operation}: the engine failed: ${message}`, { cause: error });
+}
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
 }

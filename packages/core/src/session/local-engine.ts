@@ -319,6 +319,7 @@ function engineCapabilities(
     snapshots: canCloneState,
     deterministic,
     truncates: false,
+    computesHere: true,
     dmel: codecs.input,
     maxSessions,
     ...(sees && codecs.image !== undefined ? { image: codecs.image } : {}),

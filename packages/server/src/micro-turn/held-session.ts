@@ -165,7 +165,7 @@ export class HeldSession {
     const token = randomBytes(24).toString("base64url");
     this.#tokens = [...(resume === undefined ? [] : [Buffer.from(resume.token)]), Buffer.from(token)];
     const { graceMs, idleTimeoutMs, maxSessionMs } = this.#context.limits;
-    const { identity, ...capabilities } = this.capabilities;
+    const { identity, computesHere: _, ...capabilities } = this.capabilities;
     const welcome = {
       ...({ kind: "welcome", version: protocolVersion, session: this.id, token, graceMs, idleTimeoutMs } as const),
       maxSessionMs: Math.max(1, Math.round(maxSessionMs - (performance.now() - this.#startedMs))),

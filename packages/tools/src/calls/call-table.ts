@@ -2,6 +2,7 @@
 
 import { type Clock, systemClock } from "@microturn/core";
 import type { CallResult } from "../jobs/job.js";
+import type { GiveWay } from "../model/give-way.js";
 import { describe } from "../schema/json-value.js";
 import type { ToolSet } from "../tool.js";
 import { orAborted, settledWithin } from "./abortable.js";
@@ -23,6 +24,8 @@ export interface CallTableOptions {
   readonly concurrency?: number | undefined;
   /** Default {@link systemClock}. */
   readonly clock?: Clock | undefined;
+  /** Waited for before a tool runs and before its result is looked at; default never. */
+  readonly giveWay?: GiveWay | undefined;
   /** Asked for every call whose arguments fit; one that is not allowed is `rejected`. Default: all are. */
   readonly allow?: AllowCall | undefined;
 }
@@ -47,6 +50,7 @@ const closeMs = 5000;
 export class CallTable {
   readonly #tools: ReadonlyMap<string, ReadTool>;
   readonly #clock: Clock;
+  readonly #giveWay: GiveWay;
   readonly #allow: AllowCall | undefined;
   readonly #slots: CallSlots;
   readonly #underWay = new CallsUnderWay();
@@ -60,12 +64,13 @@ export class CallTable {
    * @throws TypeError if a tool's name or schema cannot be used
    * @throws RangeError if a limit is out of its range
    */
-  constructor({ tools, concurrency = 8, clock = systemClock, allow }: CallTableOptions) {
+  constructor({ tools, concurrency = 8, clock = systemClock, giveWay, allow }: CallTableOptions) {
     if (!(concurrency >= 1)) throw new RangeError(`CallTable: expected concurrency of at least 1, got ${concurrency}`);
     // Tools that have no `execute` run elsewhere: at the provider of the model.
     const own = Object.entries(tools).filter(([, tool]) => tool.execute !== undefined);
     this.#tools = new Map(own.map(([name, tool]) => [name, readTool(name, tool)]));
     this.#clock = clock;
+    this.#giveWay = giveWay ?? (() => undefined);
     this.#allow = allow;
     this.#slots = new CallSlots(concurrency, (name) => this.#tools.get(name)?.limits.concurrency ?? 1);
   }
@@ -166,6 +171,7 @@ export class CallTable {
       return failed(`there is no tool ${JSON.stringify(request.name).slice(0, 80)} that can be run here`);
     const { tool } = read;
 
+    await this.#giveWay();
     const given = readArguments(request.arguments);
     if (!given.ok) return failed(`its arguments cannot be used: ${given.problem}`);
     const input = await orAborted(read.input.validate(given.value), signal);
@@ -193,7 +199,13 @@ export class CallTable {
 
     const slot = await this.#slot(call, journalCall);
     try {
-      return await runAttempts(call, { read, input: input.value, journalCall, clock: this.#clock });
+      return await runAttempts(call, {
+        read,
+        input: input.value,
+        journalCall,
+        clock: this.#clock,
+        giveWay: this.#giveWay,
+      });
     } finally {
       this.#freeWhenSettled(slot, call.settled);
     }

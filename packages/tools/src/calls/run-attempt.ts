@@ -2,6 +2,7 @@
 // tool does after that is swallowed.
 
 import { type Clock, DuplexError } from "@microturn/core";
+import type { GiveWay } from "../model/give-way.js";
 import { fitResult } from "../schema/fit-result.js";
 import type { ReadSchema } from "../schema/read-schema.js";
 import type { Tool, ToolContext } from "../tool.js";
@@ -32,6 +33,7 @@ export interface AttemptOptions {
   readonly maxResultBytes: number;
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  readonly giveWay: GiveWay;
   readonly timeoutMs: number;
   /** When the call as a whole must be over, on the clock. */
   readonly untilMs: number;
@@ -92,6 +94,7 @@ async function runTool(options: AttemptOptions, context: ToolContext, signOfLife
   const { tool, input, name, outputSchema, maxResultBytes } = options;
   const given: unknown = await tool.execute?.(input, context);
   const value = isAsyncIterable(given) ? await lastOf(given, context.abortSignal, signOfLife) : given;
+  await options.giveWay();
   if (context.abortSignal.aborted) return undefined; // nobody looks at it
   const result = await fitResult(value, { schema: outputSchema, maxBytes: maxResultBytes });
   if (result.ok) return result.value;

@@ -1,6 +1,7 @@
 // Tries a call as often as its rule allows, each try in the log before it begins.
 
 import { type Clock, DuplexError } from "@microturn/core";
+import type { GiveWay } from "../model/give-way.js";
 import { describe } from "../schema/json-value.js";
 import { orAborted, pause, settledWithin } from "./abortable.js";
 import type { JournalCall } from "./call-journal.js";
@@ -29,9 +30,10 @@ export async function runAttempts(
     readonly input: unknown;
     readonly journalCall: JournalCall;
     readonly clock: Clock;
+    readonly giveWay: GiveWay;
   },
 ): Promise<CallEnding> {
-  const { read, input, journalCall, clock } = options;
+  const { read, input, journalCall, clock, giveWay } = options;
   const { tool, limits } = read;
   const { request, journal, signal } = call;
   const untilMs = clock.now() + limits.maxDurationMs;
@@ -53,6 +55,7 @@ export async function runAttempts(
       maxResultBytes: limits.maxResultBytes,
       signal,
       clock,
+      giveWay,
       timeoutMs: limits.timeoutMs,
       untilMs,
       name: request.name,

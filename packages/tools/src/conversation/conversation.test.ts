@@ -1,7 +1,8 @@
 // Tests cite the rules of docs/session-rules.md.
 
+import type { EngineCapabilities } from "@microturn/core";
 import { codeOf, FakeClock, settled } from "@microturn/core/testing";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { backgroundModel } from "../background-model.js";
 import type { JobHandler, JobMessage, JobQueue, JobRun } from "../jobs/job.js";
 import { localJobs } from "../jobs/local-jobs.js";
@@ -191,6 +192,78 @@ describe("a conversation that outlives its sessions (rule 6)", () => {
     await slow.go();
     await first.turns(5);
     expect(texts(first.entered)).toEqual(["Called.", "Slow."]);
+  });
+
+  it("gives work what was said and seen in the sessions before, on one clock, each word once", async () => {
+    const { clock, background, seen } = bench();
+    const user = background.conversation("user-17");
+    const sees: Partial<EngineCapabilities> = { inputs: ["audio", "text", "video"] };
+    const pixel = { data: new Uint8Array(3), width: 1, height: 1 };
+    const first = await openScripted(user, clock, { capabilities: sees });
+    first.session.writeImage(pixel);
+    await first.turns(2, "where was I born");
+    await first.delegate({ task: "rome" });
+    // An image is written in the time of the machine.
+    await vi.waitFor(() => expect(seen).toHaveLength(1));
+    await first.turns(8);
+    const snapshot = await first.session.snapshot();
+    await first.session.close();
+    await clock.advance(60_000);
+    const second = await openScripted(user, clock, { capabilities: sees });
+    await second.turns(1, "and when");
+    second.session.writeImage(pixel);
+    await second.delegate({ task: "rome" });
+    await vi.waitFor(() => expect(seen).toHaveLength(2));
+    const said = [
+      { speaker: "user", text: "where was I born where was I born", timeMs: 0 },
+      { speaker: "background", text: "About rome.", timeMs: 200 * (first.entered[0]?.turn ?? 0) },
+    ];
+    const context = seen[1].context;
+    expect(context.entries).toEqual([...said, { speaker: "user", text: "and when", timeMs: 62_200 }]);
+    expect(context.leftOut).toBe(0);
+    expect(context.images.map(({ timeMs }) => timeMs)).toEqual([0, 62_400]);
+    await second.session.close();
+    // One that goes on from where the first had got knows its words, and does not tell them again.
+    const third = await openScripted(user, clock, { capabilities: sees, from: snapshot });
+    await third.turns(1, "who knows");
+    await third.delegate({ task: "rome" });
+    await vi.waitFor(() => expect(seen).toHaveLength(3));
+    expect(seen[2].context.entries.map(({ text }) => text)).toEqual([
+      ...said.map(({ text }) => text),
+      ...["and when", "who knows"],
+    ]);
+  });
+
+  it("has one bound for all sessions, and counts what is left out of each", async () => {
+    const { clock, background, seen } = bench({}, { contextChars: 256 });
+    const user = background.conversation("user-17");
+    for (let n = 0; n < 4; n++) {
+      const { session, turns, delegate } = await openScripted(user, clock);
+      await turns(1, `what was said in session ${n}, some sixty characters of it, no more`);
+      await delegate({ task: `task ${n}` });
+      await turns(8);
+      await session.close();
+    }
+    const { entries, leftOut } = seen[3].context;
+    expect(entries.map(({ text }) => text.slice(0, 26))).toEqual([
+      ...["what was said in session 0", "About task 0.", "About task 2.", "what was said in session 3"],
+    ]);
+    expect(leftOut).toBe(3);
+  });
+
+  it("forgets what was said when nobody comes back in time, without a timer", async () => {
+    const { clock, background, seen } = bench({}, { keepMs: 5000 });
+    for (const user of ["user-17", "user-18"]) {
+      const { session, turns } = await openScripted(background.conversation(user), clock);
+      await turns(1, "hello");
+      await session.close();
+    }
+    expect(clock.pending).toBe(0);
+    await clock.advance(5000);
+    const { turns, delegate } = await openScripted(background.conversation("user-17"), clock);
+    await turns(1, "who am I");
+    await delegate({ task: "rome" });
+    expect(seen[0].context.entries).toEqual([{ speaker: "user", text: "who am I", timeMs: 0 }]);
   });
 
   it("ends with its session where it has no name", async () => {

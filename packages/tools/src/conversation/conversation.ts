@@ -10,11 +10,11 @@ import type {
   DeliveryPolicy,
   DuplexSession,
 } from "@microturn/core";
-import { compactContext } from "../context/compact-context.js";
 import type { Job, JobQueue } from "../jobs/job.js";
 import type { Redaction } from "../redaction/redaction.js";
 import type { Answer, UndeliveredReason } from "./answer.js";
 import type { Approvals } from "./approvals.js";
+import { type Part, PastTalk } from "./past-talk.js";
 import { SeenImages } from "./seen-images.js";
 import { type Ending, type SayFailure, Work, type WorkHost, type WorkOrder } from "./work.js";
 
@@ -43,10 +43,8 @@ export interface ConversationSettings {
 }
 
 /** A session that is there. */
-interface Link {
-  readonly session: DuplexSession;
+interface Link extends Part {
   readonly tell: (activity: BackgroundActivity) => void;
-  readonly images: SeenImages;
   readonly stops: (() => void)[];
   /** Whether it has begun: what is told before its first event would be heard by nobody. */
   begun: boolean;
@@ -78,6 +76,9 @@ export class Conversation implements WorkHost {
   /** The last one takes the results. */
   readonly #links: Link[] = [];
   readonly #works = new Set<Work>();
+  readonly #past: PastTalk;
+  /** When the last session ended. */
+  #leftMs = 0;
   #untold: { readonly work: Work; readonly activity: BackgroundActivity }[] = [];
   #count = 0;
   #stopTimer: (() => void) | undefined;
@@ -91,6 +92,7 @@ export class Conversation implements WorkHost {
     this.#kept = name !== undefined;
     this.#forget = forget;
     this.#settings = settings;
+    this.#past = new PastTalk(settings.clock, settings);
     this.jobs = settings.jobs;
     this.clock = settings.clock;
     this.redaction = settings.redaction;
@@ -104,16 +106,33 @@ export class Conversation implements WorkHost {
     return [...this.#works].filter((work) => !work.over);
   }
 
+  /** Whether nothing is left of it but what was said, for too long. It is not told by a timer, which would keep a process alive. */
+  get expired(): boolean {
+    return this.#links.length + this.#works.size === 0 && this.clock.now() >= this.#leftMs + this.#settings.keepMs;
+  }
+
   /** Whether a session is part of it. */
   has(session: DuplexSession): boolean {
     return this.#links.some((link) => link.session === session);
+  }
+
+  /** The end of the micro-turn that one of its sessions computes in this process, if one does. */
+  get computing(): Promise<void> | undefined {
+    for (const { session } of this.#links) {
+      const { computing } = session;
+      if (computing !== undefined) return computing;
+    }
+    return undefined;
   }
 
   /** A session begins, and takes the results from now on. */
   attach(session: DuplexSession, tell: (activity: BackgroundActivity) => void): BackgroundAttachment {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    const link: Link = { session, tell, images: new SeenImages(this.#settings.maxImages), stops: [], begun: false };
+    const link: Link = {
+      ...{ session, tell, images: new SeenImages(this.#settings.maxImages), offsetMs: this.#past.offsetOf(session) },
+      ...{ stops: [], begun: false },
+    };
     this.#links.push(link);
     link.stops.push(
       // After this event, which is the first for everybody.
@@ -245,17 +264,12 @@ export class Conversation implements WorkHost {
       .map(({ order: { name, event } }) => ({ delegation: name, task: event.task.slice(0, maxTaskLength) }));
     const work = new Work(order, this);
     this.#works.add(work);
-    work.start(() => this.#jobOf(order, link, underWay));
+    work.start(() => this.#jobOf(order, underWay));
   }
 
-  async #jobOf(order: WorkOrder, link: Link, underWay: Job["context"]["underWay"]): Promise<Job> {
-    const { event, session } = order;
-    const { turnDurationMs } = session.capabilities;
-    const { contextChars } = this.#settings;
-    const said = event.conversation.map(({ speaker, text, turnIndex }) => ({
-      ...{ speaker, text, timeMs: turnIndex * turnDurationMs },
-    }));
-    const context = compactContext(said, contextChars === undefined ? {} : { maxChars: contextChars });
+  async #jobOf(order: WorkOrder, underWay: Job["context"]["underWay"]): Promise<Job> {
+    const { event } = order;
+    const context = await this.#past.context(this.#links);
     return {
       id: order.id,
       conversation: order.conversation,
@@ -264,8 +278,7 @@ export class Conversation implements WorkHost {
         ...(event.name === undefined ? {} : { name: event.name }),
         ...(event.arguments === undefined ? {} : { arguments: event.arguments }),
       },
-      // An image that cannot be written is not worth the work.
-      context: { ...context, images: await link.images.encode().catch(() => []), underWay },
+      context: { ...context, underWay },
     };
   }
 
@@ -328,6 +341,8 @@ export class Conversation implements WorkHost {
     if (at < 0) return;
     this.#links.splice(at, 1);
     for (const stop of link.stops.splice(0)) stop();
+    if (this.#kept) this.#past.keep(link);
+    this.#leftMs = this.clock.now();
     if (this.#links.length > 0) {
       this.#pump();
     } else if (this.#kept) {
@@ -367,7 +382,7 @@ export class Conversation implements WorkHost {
     if (this.#links.length > 0 || this.#works.size > 0 || this.#untold.length > 0) return;
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    this.#forget();
+    if (this.#past.empty || this.expired) this.#forget();
   }
 
   /** The latest work of a name. */

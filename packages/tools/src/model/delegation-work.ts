@@ -12,6 +12,7 @@ import type { ToolSet } from "../tool.js";
 import type { DelegationHandlerOptions } from "./delegation-handler.js";
 import { DeltaWriter } from "./delta-writer.js";
 import { ModelFault } from "./faults.js";
+import type { GiveWay } from "./give-way.js";
 import { JobInbox } from "./inbox.js";
 import { type AiSdk, type LanguageModel, shownTool } from "./language-model.js";
 import { streamStep } from "./model-step.js";
@@ -24,6 +25,8 @@ const longestPauseMs = 60_000;
 /** What all jobs of a handler share. */
 export interface Worker {
   readonly options: DelegationHandlerOptions;
+  readonly model: LanguageModel | undefined;
+  readonly giveWay: GiveWay;
   readonly tools: ToolSet;
   readonly table: CallTable;
   readonly settings: Readonly<Record<string, unknown>>;
@@ -145,13 +148,14 @@ export class DelegationWork {
     const { instructions } = options;
     const told = typeof instructions === "function" ? await instructions(this.#job) : instructions;
     for (let attempt = 1; ; attempt++) {
+      await this.#worker.giveWay();
       const work = this.#work;
       const images = this.#worker.showImages;
       const { system, messages } = delegationMessages(this.#job, { instructions: told, images });
       try {
         const added = await streamStep({
           sdk,
-          model: options.model as LanguageModel,
+          model: this.#worker.model as LanguageModel,
           system,
           messages: [...(messages as never), ...work.messages],
           tools: this.#withDropTool(sdk, tools),

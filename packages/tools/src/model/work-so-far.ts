@@ -89,14 +89,22 @@ function readStep(step: readonly ModelMessage[], id: string, results: ReadonlyMa
  */
 export function toolResult(
   part: { readonly toolCallId: string; readonly toolName: string },
-  result: Pick<CallResult, "outcome" | "result" | "error">,
+  result: EndedCall,
 ): ToolResult {
-  const told =
-    result.outcome === "done" ? { result: result.result ?? null } : { error: result.error ?? result.outcome };
-  return {
-    type: "tool-result",
-    toolCallId: part.toolCallId,
-    toolName: part.toolName,
-    output: { type: "text", value: JSON.stringify({ tool: part.toolName, outcome: result.outcome, ...told }) },
-  };
+  const { toolCallId, toolName } = part;
+  return { type: "tool-result", toolCallId, toolName, output: { type: "text", value: quoted(toolName, result) } };
+}
+
+type EndedCall = Pick<CallResult, "outcome" | "result" | "error">;
+
+/** By result: it is the same in every step that comes after it, and may be long. */
+const quotes = new WeakMap<EndedCall, { readonly tool: string; readonly text: string }>();
+
+function quoted(tool: string, ended: EndedCall): string {
+  const { outcome, result = null, error = outcome } = ended;
+  const known = quotes.get(ended);
+  if (known?.tool === tool) return known.text;
+  const text = JSON.stringify({ tool, outcome, ...(outcome === "done" ? { result } : { error }) });
+  quotes.set(ended, { tool, text });
+  return text;
 }
