@@ -210,8 +210,8 @@ describe("a conversation that outlives its sessions (rule 6)", () => {
     await first.session.close();
     await clock.advance(60_000);
     const second = await openScripted(user, clock, { capabilities: sees });
-    await second.turns(1, "and when");
     second.session.writeImage(pixel);
+    await second.turns(1, "and when");
     await second.delegate({ task: "rome" });
     await vi.waitFor(() => expect(seen).toHaveLength(2));
     const said = [
@@ -221,7 +221,7 @@ describe("a conversation that outlives its sessions (rule 6)", () => {
     const context = seen[1].context;
     expect(context.entries).toEqual([...said, { speaker: "user", text: "and when", timeMs: 62_200 }]);
     expect(context.leftOut).toBe(0);
-    expect(context.images.map(({ timeMs }) => timeMs)).toEqual([0, 62_400]);
+    expect(context.images.map(({ timeMs }) => timeMs)).toEqual([0, 62_200]);
     await second.session.close();
     // One that goes on from where the first had got knows its words, and does not tell them again.
     const third = await openScripted(user, clock, { capabilities: sees, from: snapshot });
