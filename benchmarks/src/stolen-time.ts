@@ -3,14 +3,24 @@
 
 import { readFileSync } from "node:fs";
 
-const tickMs = 10;
+/** Tells of each stretch of time whether the host took processor time in it, to within the 10 ms in which Linux counts. */
+export class StolenTime {
+  #ticks = stolenTicks();
 
-/** Processor time that the host has taken since the machine started, over all processors, ms in steps of 10; 0 where that is not told. */
-export function stolenMs(): number {
+  /** Whether it has since this was asked last, or since this was made; false where that is not told. */
+  tookSome(): boolean {
+    const before = this.#ticks;
+    this.#ticks = stolenTicks();
+    return this.#ticks > before;
+  }
+}
+
+/** Over all processors, since the machine started. */
+function stolenTicks(): number {
   try {
     // cpu user nice system idle iowait irq softirq steal …
     const [first = ""] = readFileSync("/proc/stat", "latin1").split("\n", 1);
-    return tickMs * Number(first.trim().split(/\s+/)[8] ?? 0);
+    return Number(first.trim().split(/\s+/)[8] ?? 0);
   } catch {
     return 0;
   }

@@ -6,6 +6,7 @@ import { DuplexSession, type TurnTiming } from "@microturn/core";
 import { type BenchContext, benchEngine } from "./model.js";
 import { type BenchSection, inWords, percentiles } from "./report.js";
 import { speechLike } from "./speech-like.js";
+import { StolenTime } from "./stolen-time.js";
 
 /** Not measured at all: the first run allocates. */
 const firstTurns = 20;
@@ -32,11 +33,13 @@ async function stages(context: BenchContext, where: string): Promise<BenchSectio
   // What runs once a micro-turn is compiled later still, the last of it after some 1,900 turns.
   const compiledTurns = context.quick ? 200 : 2_000;
   const engine = benchEngine(context);
-  const all = await runTurns(engine, firstTurns + compiledTurns + turns);
+  const ran = await runTurns(engine, firstTurns + compiledTurns + turns);
   await engine.close();
-  const warmUp = all.slice(firstTurns, firstTurns + warmUpTurns);
-  const timings = all.slice(firstTurns + warmUpTurns, firstTurns + warmUpTurns + turns);
-  const compiled = all.slice(firstTurns + compiledTurns);
+  const between = (from: number, to?: number) => ran.slice(from, to).map(({ timing }) => timing);
+  const warmUp = between(firstTurns, firstTurns + warmUpTurns);
+  const timings = between(firstTurns + warmUpTurns, firstTurns + warmUpTurns + turns);
+  const compiled = between(firstTurns + compiledTurns);
+  const own = ran.slice(firstTurns + warmUpTurns, firstTurns + warmUpTurns + turns).filter(({ stolen }) => !stolen);
   const outsideModel = (timing: TurnTiming) => timing.stepMs - timing.runMs;
   const ownCode = (timing: TurnTiming) => timing.encodeMs + timing.decodeMs + timing.sessionMs;
   const of = (stage: (timing: TurnTiming) => number) => percentiles(timings.map(stage));
@@ -51,6 +54,7 @@ async function stages(context: BenchContext, where: string): Promise<BenchSectio
     decode: of((timing) => timing.decodeMs),
     session: of((timing) => timing.sessionMs),
     outsideModel: of(outsideModel),
+    outsideModelOwn: percentiles(own.length === 0 ? [Number.NaN] : own.map(({ timing }) => outsideModel(timing))),
     outsideModelUndisturbed: percentiles(undisturbed.map(outsideModel)),
     ownCode: of(ownCode),
     outsideModelCompiled: percentiles(compiled.map(outsideModel)),
@@ -80,6 +84,11 @@ async function stages(context: BenchContext, where: string): Promise<BenchSectio
         name: "  our own code",
         value: inWords(figures.ownCode, 2),
         note: "encode, decode and session; the rest is wait",
+      },
+      {
+        name: "  with the machine to itself",
+        value: inWords(figures.outsideModelOwn, 2),
+        note: `without the ${timings.length - own.length} turns in which the host took processor time from this virtual machine`,
       },
       {
         name: "  beside usual runs",
@@ -125,17 +134,21 @@ async function stages(context: BenchContext, where: string): Promise<BenchSectio
   };
 }
 
-async function runTurns(engine: ReturnType<typeof benchEngine>, turns: number): Promise<TurnTiming[]> {
+/** A micro-turn, and whether the host of this machine took processor time from it. */
+interface RanTurn {
+  readonly timing: TurnTiming;
+  readonly stolen: boolean;
+}
+
+async function runTurns(engine: ReturnType<typeof benchEngine>, turns: number): Promise<RanTurn[]> {
   const session = await DuplexSession.open({ engine, pace: "as-fast-as-input", tailMs: 0 });
   const sound = speechLike((session.capabilities.inputSampleRate * session.capabilities.turnDurationMs) / 1000);
-  const timings: TurnTiming[] = [];
-  const reading = (async () => {
-    for await (const turn of session) timings.push(turn.timing);
-  })();
+  const ran: RanTurn[] = [];
+  const host = new StolenTime();
+  session.on("turn-end", ({ turn: { timing } }) => ran.push({ timing, stolen: host.tookSome() }));
   for (let turn = 0; turn < turns; turn++) await session.writeAudio(sound(turn));
   await session.finish();
-  await reading;
-  return timings;
+  return ran;
 }
 
 /** Milliseconds of one computation, again and again: with nothing else running, all that varies is the machine. */

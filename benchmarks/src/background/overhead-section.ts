@@ -5,7 +5,7 @@ import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { DuplexSession, type TurnTiming } from "@microturn/core";
 import { type BenchContext, benchEngine } from "../model.js";
 import { type BenchSection, inWords, type Percentiles, percentiles } from "../report.js";
-import { stolenMs } from "../stolen-time.js";
+import { StolenTime } from "../stolen-time.js";
 import { type BackgroundLoad, BusyBackground } from "./busy-background.js";
 import { delegatingEngine } from "./delegating-engine.js";
 import { utterances } from "./simulated-talk.js";
@@ -59,7 +59,7 @@ class OverheadBench {
   };
   #measured: BlockKind | undefined;
   #turns = 0;
-  #stolenMs = stolenMs();
+  readonly #stolen = new StolenTime();
 
   private constructor(
     context: BenchContext,
@@ -94,7 +94,7 @@ class OverheadBench {
       blocks.entered += turn.input.deliveries.length;
       if (turn.timing.late) blocks.late++;
       blocks.load.push({ ...busy.load });
-      const isDisturbed = bench.#isDisturbed();
+      const isDisturbed = bench.#stolen.tookSome();
       // What is skipped was no step of its own. Reading out costs by itself: it is compared with reading out.
       const isCompared = kind === "idle" || kind === "busy" || turn.output.decision === "speak";
       if (turn.output.skipped || !isCompared) return;
@@ -127,13 +127,6 @@ class OverheadBench {
     return this.#report(blockTurns);
   }
 
-  /** Whether the host has taken processor time since this was asked last. */
-  #isDisturbed(): boolean {
-    const before = this.#stolenMs;
-    this.#stolenMs = stolenMs();
-    return this.#stolenMs > before;
-  }
-
   async #block(kind: BlockKind, turns: number, isMeasured: boolean): Promise<void> {
     const speaks = kind === "idle" || kind === "busy";
     const works = kind === "busy" || kind === "answering";
@@ -143,7 +136,7 @@ class OverheadBench {
     if (isMeasured) {
       this.#measured = kind;
       this.#blocks[kind].timings.push([]);
-      this.#isDisturbed();
+      this.#stolen.tookSome();
       delays.enable();
     }
     const before = process.cpuUsage();
