@@ -402,6 +402,37 @@ describe("slots", () => {
 });
 
 describe("time", () => {
+  it("is not late when its tool was done in time, and a micro-turn had to end before its result was looked at", async () => {
+    let end = () => {};
+    let computing: Promise<void> | undefined;
+    const pay = heldTool({ timeoutMs: 1000, maxDurationMs: 1500, irreversible: true, needsApproval: false });
+    const bench = new CallBench({ pay: pay.tool }, { giveWay: () => computing });
+    const asked = await bench.ask("pay");
+    await bench.clock.advance(900);
+    computing = new Promise((resolve) => {
+      end = resolve;
+    });
+    pay.calls[0]?.give("paid");
+    await bench.clock.advance(800);
+    expect(asked.outcome).toBe("none yet");
+    end();
+    await settled();
+    expect(asked.result).toMatchObject({ outcome: "done", result: "paid" });
+    expect(bench.clock.pending).toBe(0);
+  });
+
+  it("ends at once while it waits for a micro-turn", async () => {
+    const weather = heldTool();
+    const bench = new CallBench({ weather: weather.tool }, { giveWay: () => new Promise(() => {}) });
+    const stop = new AbortController();
+    const asked = await bench.ask("weather", {}, { signal: stop.signal });
+    expect(asked.outcome).toBe("none yet");
+    stop.abort("enough");
+    await settled();
+    expect(asked.result).toMatchObject({ outcome: "cancelled", error: "enough" });
+    expect(weather.calls).toEqual([]);
+  });
+
   it("ends a call without a sign of life, and what it does then is swallowed", async () => {
     const slow = heldTool({ timeoutMs: 1000 });
     const bench = new CallBench({ slow: slow.tool });

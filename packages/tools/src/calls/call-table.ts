@@ -171,7 +171,7 @@ export class CallTable {
       return failed(`there is no tool ${JSON.stringify(request.name).slice(0, 80)} that can be run here`);
     const { tool } = read;
 
-    await this.#giveWay();
+    await orAborted(this.#giveWay(), signal);
     const given = readArguments(request.arguments);
     if (!given.ok) return failed(`its arguments cannot be used: ${given.problem}`);
     const input = await orAborted(read.input.validate(given.value), signal);

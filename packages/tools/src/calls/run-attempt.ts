@@ -6,7 +6,7 @@ import type { GiveWay } from "../model/give-way.js";
 import { fitResult } from "../schema/fit-result.js";
 import type { ReadSchema } from "../schema/read-schema.js";
 import type { Tool, ToolContext } from "../tool.js";
-import { TimeLimit } from "./time-limit.js";
+import { TimeLimit, type TimeLimitReached } from "./time-limit.js";
 
 /** How one try ended. */
 export type AttemptEnd =
@@ -43,7 +43,7 @@ export interface AttemptOptions {
 
 /** Begins a try. The signal must not have fired. */
 export function startAttempt(options: AttemptOptions): Attempt {
-  const { signal, name, timeoutMs } = options;
+  const { signal, name, timeoutMs, clock } = options;
   const abort = new AbortController();
   let over = false;
   let tell: (end: AttemptEnd) => void = () => {};
@@ -59,19 +59,15 @@ export function startAttempt(options: AttemptOptions): Attempt {
     if (how.type === "aborted" || how.type === "timed-out") abort.abort(reason);
   };
   const onAbort = () => finish({ type: "aborted" }, signal.reason);
-  const limit = new TimeLimit({
-    clock: options.clock,
-    timeoutMs,
-    untilMs: options.untilMs,
-    onReached(reached) {
-      const final = reached === "duration";
-      const what = final
-        ? "was not done in the longest time that it may take"
-        : `gave no sign of life for ${timeoutMs} ms`;
-      const error = new DuplexError("TOOL_FAILED", `${name}: the call ${what}`, { details: { timedOut: true } });
-      finish({ type: "timed-out", error, final }, error);
-    },
-  });
+  const onReached = (reached: TimeLimitReached) => {
+    const final = reached === "duration";
+    const what = final
+      ? "was not done in the longest time that it may take"
+      : `gave no sign of life for ${timeoutMs} ms`;
+    const error = new DuplexError("TOOL_FAILED", `${name}: the call ${what}`, { details: { timedOut: true } });
+    finish({ type: "timed-out", error, final }, error);
+  };
+  let limit = new TimeLimit({ clock, timeoutMs, untilMs: options.untilMs, onReached });
   signal.addEventListener("abort", onAbort, { once: true });
   const context: ToolContext = {
     ...options.context,
@@ -83,18 +79,32 @@ export function startAttempt(options: AttemptOptions): Attempt {
       options.onProgress(String(text));
     },
   };
-  const settled = runTool(options, context, () => limit.signOfLife()).then(
+  /** The tool is done: that its result waits is none of its time. */
+  const giveWay = async () => {
+    const way = options.giveWay();
+    if (way === undefined) return;
+    limit.stop();
+    const sinceMs = clock.now();
+    await way;
+    if (over) return;
+    limit = new TimeLimit({ clock, timeoutMs, untilMs: options.untilMs + clock.now() - sinceMs, onReached });
+  };
+  const settled = runTool(options, context, { signOfLife: () => limit.signOfLife(), giveWay }).then(
     (value) => finish({ type: "returned", value }),
     (error: unknown) => finish({ type: "threw", error }),
   );
   return { end, settled };
 }
 
-async function runTool(options: AttemptOptions, context: ToolContext, signOfLife: () => void): Promise<unknown> {
+async function runTool(
+  options: AttemptOptions,
+  context: ToolContext,
+  { signOfLife, giveWay }: { readonly signOfLife: () => void; readonly giveWay: () => Promise<void> },
+): Promise<unknown> {
   const { tool, input, name, outputSchema, maxResultBytes } = options;
   const given: unknown = await tool.execute?.(input, context);
   const value = isAsyncIterable(given) ? await lastOf(given, context.abortSignal, signOfLife) : given;
-  await options.giveWay();
+  await giveWay();
   if (context.abortSignal.aborted) return undefined; // nobody looks at it
   const result = await fitResult(value, { schema: outputSchema, maxBytes: maxResultBytes });
   if (result.ok) return result.value;

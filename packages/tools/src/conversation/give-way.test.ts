@@ -125,4 +125,45 @@ describe("a background beside an engine that computes in its process", () => {
     expect(session.computing).toBeUndefined();
     expect(told).toEqual([]);
   });
+
+  it("waits no longer than a second for an engine that hangs, and holds up nobody else's work", async () => {
+    const clock = new FakeClock();
+    const model = new MockLanguageModelV3({
+      doStream: async () => ({
+        stream: new ReadableStream<Part>({
+          start(controller) {
+            controller.enqueue({ type: "text-start", id: "1" });
+            controller.enqueue({ type: "text-delta", id: "1", delta: "It is sunny. " });
+            controller.enqueue({ type: "text-end", id: "1" });
+            controller.enqueue({ type: "finish", finishReason: { unified: "stop", raw: "stop" }, usage });
+            controller.close();
+          },
+        }),
+      }),
+    });
+    const background = backgroundModel({ model, clock });
+    const open = async (stepMs: number) => {
+      const script: Script = () => ({ delegation: { task: "weather" } });
+      const engine = scriptedEngine({ script, capabilities: { computesHere: true }, clock, stepMs });
+      const session = await DuplexSession.open({ engine, background, clock });
+      onTestFinished(() => session.close());
+      return session;
+    };
+    onTestFinished(() => background.close());
+    const hung = await open(1_000_000_000);
+    const fine = await open(50);
+    const told: string[] = [];
+    fine.on("background-delta", ({ text }) => void told.push(text));
+    await clock.advance(200);
+    for (const session of [hung, fine]) void session.writeAudio(new Float32Array(3200));
+    const pass = async (ms: number) => {
+      await clock.advance(ms);
+      for (let turn = 0; turn < 30; turn++) await settled();
+    };
+    await pass(60);
+    expect(hung.computing).toBeInstanceOf(Promise);
+    expect(told).toEqual([]);
+    await pass(1000);
+    expect(told).toEqual(["It is sunny."]);
+  });
 });

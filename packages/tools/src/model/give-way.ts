@@ -1,10 +1,28 @@
 // The interaction model goes first: where it computes in the process of the background, the background waits for the end of the
 // micro-turn, at every place where it has a choice. Else both would want the same cores, and the conversation would pay.
 
+import type { Clock } from "@microturn/core";
+import { settledWithin } from "../jobs/job-try.js";
 import type { LanguageModel } from "./language-model.js";
 
 /** The end of the micro-turn that is being computed; undefined if none is. Waited for once, so that nobody waits for good. */
 export type GiveWay = () => Promise<void> | undefined;
+
+/** Longest wait for one micro-turn, ms: an engine that hangs must not hold up the work for other sessions. */
+const longestWaitMs = 1000;
+
+/** Waits for no micro-turn longer than a second. */
+export function givingWayInTime(giveWay: GiveWay, clock: Clock): GiveWay {
+  /** By micro-turn: all who wait for it share a timer. */
+  const waits = new WeakMap<Promise<void>, Promise<void>>();
+  return () => {
+    const computing = giveWay();
+    if (computing === undefined) return undefined;
+    const wait = waits.get(computing) ?? settledWithin(computing, longestWaitMs, clock);
+    waits.set(computing, wait);
+    return wait;
+  };
+}
 
 /** What is used of a language model of the AI SDK, of any version: parts as they come. */
 interface StreamingModel {
@@ -37,18 +55,45 @@ export function givingWay(model: LanguageModel, giveWay: GiveWay): LanguageModel
   } as StreamingModel;
 }
 
+/** Parts that pass at the end of one micro-turn at most: more than a model says in one. */
+const partsAtOnce = 64;
+
 function slowed(stream: ReadableStream<unknown>, giveWay: GiveWay): ReadableStream<unknown> {
   const reader = stream.getReader();
+  type Read = Awaited<ReturnType<typeof reader.read>>;
+  /** A part that is being read, for whoever reads next. */
+  let reading: Promise<Read> | undefined;
   return new ReadableStream<unknown>(
     {
       async pull(controller) {
-        const { done, value } = await reader.read();
-        await giveWay();
-        if (done) controller.close();
-        else controller.enqueue(value);
+        const pass = ({ done, value }: Read) => {
+          reading = undefined;
+          if (done) controller.close();
+          else controller.enqueue(value);
+          return !done;
+        };
+        reading ??= reader.read();
+        const first = await reading;
+        const way = giveWay();
+        await way;
+        if (!pass(first) || way === undefined) return;
+        // What came meanwhile goes on with it, also where the next micro-turn has begun: else an answer beside an engine without
+        // time to spare would come at the pace of one part a micro-turn.
+        const passed = othersTurn();
+        for (let n = 1; n < partsAtOnce; n++) {
+          reading = reader.read();
+          // An error is for the next pull, as it comes after these parts.
+          const part = await Promise.race([reading, passed]).catch(() => undefined);
+          if (part === undefined || !pass(part)) return;
+        }
       },
       cancel: (reason) => reader.cancel(reason),
     },
     { highWaterMark: 0 },
   );
+}
+
+/** Once the event loop has gone round. */
+function othersTurn(): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), 0));
 }
