@@ -11,6 +11,7 @@ import {
 } from "@microturn/core";
 import { type ApprovalRequest, Approvals, type Approve } from "./conversation/approvals.js";
 import { Conversation, type ConversationSettings, type Undelivered } from "./conversation/conversation.js";
+import { PastRoom } from "./conversation/past-room.js";
 import { encodePng } from "./conversation/png.js";
 import type { SayFailure } from "./conversation/work.js";
 import type { JobQueue } from "./jobs/job.js";
@@ -148,6 +149,7 @@ class ModelInBackground implements BackgroundModel {
       deliver: typeof deliver === "function" ? (event) => policyOf(deliver, event) : () => deliver,
       sayFailure: typeof sayFailure === "string" ? () => sayFailure : (sayFailure satisfies SayFailure | undefined),
       maxImages: options.images === false ? 0 : maxImages,
+      ...{ room: new PastRoom(), sessions: new Set() },
     };
   }
 
@@ -177,7 +179,7 @@ class ModelInBackground implements BackgroundModel {
       redact: this.redact,
       attach: (session, tell) => {
         this.#requireOpen("attach");
-        for (const [left, { expired }] of this.#named) if (expired) this.#named.delete(left);
+        for (const left of [...this.#named.values()]) if (left.expired) left.forget();
         let conversation = this.#named.get(name);
         if (conversation === undefined) {
           const made = new Conversation(name, this.#settings, () => {
@@ -235,7 +237,7 @@ class ModelInBackground implements BackgroundModel {
 
   /** Work that is done in this process waits for the micro-turn of one of its sessions. */
   #giveWay = (): Promise<void> | undefined => {
-    for (const { computing } of this.#conversations) if (computing !== undefined) return computing;
+    for (const { computing } of this.#settings.sessions) if (computing !== undefined) return computing;
     return undefined;
   };
 

@@ -234,6 +234,34 @@ describe("a conversation that outlives its sessions (rule 6)", () => {
     ]);
   });
 
+  it("tells what was said in two sessions at once in the order of its time, whichever ends first", async () => {
+    const { clock, background, seen } = bench();
+    const user = background.conversation("user-17");
+    const first = await openScripted(user, clock);
+    await first.turns(1, "one");
+    const second = await openScripted(user, clock);
+    await second.turns(1, "two");
+    await second.session.close();
+    await first.delegate({ task: "rome" });
+    await first.turns(8);
+    expect(seen[0].context.entries.map(({ text }) => text)).toEqual(["one", "two"]);
+    await first.session.close();
+    const third = await openScripted(user, clock);
+    await third.delegate({ task: "rome" });
+    expect(seen[1].context.entries.map(({ text }) => text)).toEqual(["one", "two", "About rome."]);
+  });
+
+  it("tells what a session and its fork have in common once", async () => {
+    const { clock, background, seen } = bench();
+    const first = await openScripted(background.conversation("user-17"), clock);
+    await first.turns(1, "one");
+    const fork = await first.session.fork();
+    await first.turns(1, "two");
+    await first.delegate({ task: "rome" });
+    expect(seen[0].context.entries.map(({ text }) => text)).toEqual(["one two"]);
+    await fork.close();
+  });
+
   it("has one bound for all sessions, and counts what is left out of each", async () => {
     const { clock, background, seen } = bench({}, { contextChars: 256 });
     const user = background.conversation("user-17");

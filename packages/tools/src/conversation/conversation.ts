@@ -14,6 +14,7 @@ import type { Job, JobQueue } from "../jobs/job.js";
 import type { Redaction } from "../redaction/redaction.js";
 import type { Answer, UndeliveredReason } from "./answer.js";
 import type { Approvals } from "./approvals.js";
+import type { PastRoom } from "./past-room.js";
 import { type Part, PastTalk } from "./past-talk.js";
 import { SeenImages } from "./seen-images.js";
 import { type Ending, type SayFailure, Work, type WorkHost, type WorkOrder } from "./work.js";
@@ -40,6 +41,9 @@ export interface ConversationSettings {
   readonly contextChars: number | undefined;
   readonly maxImages: number;
   readonly onUndelivered: ((lost: Undelivered) => void) | undefined;
+  readonly room: PastRoom;
+  /** Those that are there, of all conversations. */
+  readonly sessions: Set<DuplexSession>;
 }
 
 /** A session that is there. */
@@ -92,7 +96,7 @@ export class Conversation implements WorkHost {
     this.#kept = name !== undefined;
     this.#forget = forget;
     this.#settings = settings;
-    this.#past = new PastTalk(settings.clock, settings);
+    this.#past = new PastTalk(settings.clock, settings.room, settings);
     this.jobs = settings.jobs;
     this.clock = settings.clock;
     this.redaction = settings.redaction;
@@ -111,29 +115,28 @@ export class Conversation implements WorkHost {
     return this.#links.length + this.#works.size === 0 && this.clock.now() >= this.#leftMs + this.#settings.keepMs;
   }
 
+  /** Forgets what was said. */
+  forget(): void {
+    this.#past.clear();
+    this.#forget();
+  }
+
   /** Whether a session is part of it. */
   has(session: DuplexSession): boolean {
     return this.#links.some((link) => link.session === session);
-  }
-
-  /** The end of the micro-turn that one of its sessions computes in this process, if one does. */
-  get computing(): Promise<void> | undefined {
-    for (const { session } of this.#links) {
-      const { computing } = session;
-      if (computing !== undefined) return computing;
-    }
-    return undefined;
   }
 
   /** A session begins, and takes the results from now on. */
   attach(session: DuplexSession, tell: (activity: BackgroundActivity) => void): BackgroundAttachment {
     this.#stopTimer?.();
     this.#stopTimer = undefined;
+    const isFirst = this.#links.length === 0 && this.#past.empty;
     const link: Link = {
       ...{ session, tell, images: new SeenImages(this.#settings.maxImages), offsetMs: this.#past.offsetOf(session) },
-      ...{ stops: [], begun: false },
+      ...{ fromTurn: isFirst ? 0 : session.firstTurn, stops: [], begun: false },
     };
     this.#links.push(link);
+    this.#settings.sessions.add(session);
     link.stops.push(
       // After this event, which is the first for everybody.
       session.on("session-start", () => queueMicrotask(() => this.#begin(link))),
@@ -173,8 +176,7 @@ export class Conversation implements WorkHost {
   /** Ends it all; resolves once the workers have been told, or after 2 s. */
   async close(words: UndeliveredReason): Promise<void> {
     this.#stopTimer?.();
-    for (const link of [...this.#links]) for (const stop of link.stops.splice(0)) stop();
-    this.#links.length = 0;
+    for (const link of this.#links.splice(0)) this.#letGo(link);
     await this.#endAll(words);
   }
 
@@ -340,7 +342,7 @@ export class Conversation implements WorkHost {
     const at = this.#links.indexOf(link);
     if (at < 0) return;
     this.#links.splice(at, 1);
-    for (const stop of link.stops.splice(0)) stop();
+    this.#letGo(link);
     if (this.#kept) this.#past.keep(link);
     this.#leftMs = this.clock.now();
     if (this.#links.length > 0) {
@@ -352,6 +354,11 @@ export class Conversation implements WorkHost {
     } else {
       this.#ending = this.#endAll("session-end");
     }
+  }
+
+  #letGo({ session, stops }: Link): void {
+    this.#settings.sessions.delete(session);
+    for (const stop of stops.splice(0)) stop();
   }
 
   // --- the end ---
@@ -382,7 +389,7 @@ export class Conversation implements WorkHost {
     if (this.#links.length > 0 || this.#works.size > 0 || this.#untold.length > 0) return;
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    if (this.#past.empty || this.expired) this.#forget();
+    if (this.#past.empty || this.expired) this.forget();
   }
 
   /** The latest work of a name. */

@@ -4,6 +4,7 @@
 import type { Clock, DuplexSession } from "@microturn/core";
 import { compactContext } from "../context/compact-context.js";
 import type { ContextEntry, ContextImage, DelegationContext } from "../jobs/job.js";
+import type { Kept, PastRoom } from "./past-room.js";
 import type { SeenImages } from "./seen-images.js";
 
 /** What a delegation carries of the conversation. */
@@ -15,30 +16,38 @@ export interface Part {
   readonly images: SeenImages;
   /** From the clock of the session to that of the conversation, ms. */
   readonly offsetMs: number;
+  /** Its own words begin here: what was said before, when it went on from a snapshot, is known from other sessions. */
+  readonly fromTurn: number;
 }
 
-export class PastTalk {
+const noImages: Promise<readonly ContextImage[]> = Promise.resolve([]);
+
+export class PastTalk implements Kept {
   readonly #clock: Clock;
+  readonly #room: PastRoom;
   readonly #bound: { readonly maxChars?: number };
   readonly #maxImages: number;
   /** On the clock of the machine; undefined before the first session. */
   #begunMs: number | undefined;
   #entries: readonly ContextEntry[] = [];
   #leftOut = 0;
-  #images: Promise<readonly ContextImage[]> = Promise.resolve([]);
+  #images = noImages;
+  #seen = false;
 
   constructor(
     clock: Clock,
+    room: PastRoom,
     { contextChars, maxImages }: { readonly contextChars: number | undefined; readonly maxImages: number },
   ) {
     this.#clock = clock;
+    this.#room = room;
     this.#bound = contextChars === undefined ? {} : { maxChars: contextChars };
     this.#maxImages = maxImages;
   }
 
-  /** Whether nothing was said. */
+  /** Whether nothing was said or seen. */
   get empty(): boolean {
-    return this.#entries.length === 0;
+    return this.#entries.length === 0 && !this.#seen;
   }
 
   /** Where a session that begins now stands: after all that was said, also if its clock runs faster than the machine's. */
@@ -54,22 +63,46 @@ export class PastTalk {
     const { entries, leftOut } = compactContext(this.#talk([part]), this.#bound);
     this.#entries = entries;
     this.#leftOut += leftOut;
-    const before = this.#images;
-    this.#images = imagesOf(part).then(async (images) => this.#last([...(await before), ...images]));
+    this.#hold([]);
+    if (part.images.empty) return;
+    this.#seen = true;
+    const images = Promise.all([this.#images, imagesOf(part)]).then((seen) => {
+      const last = this.#last(seen.flat());
+      if (this.#images === images) this.#hold(last);
+      return last;
+    });
+    this.#images = images;
+  }
+
+  clear(): void {
+    this.#leftOut += this.#entries.length;
+    this.#entries = [];
+    this.#images = noImages;
+    this.#seen = false;
+    this.#hold([]);
   }
 
   /** All that was said, and the last that was seen. @param parts - the sessions that are there */
   async context(parts: readonly Part[]): Promise<TalkContext> {
     const { entries, leftOut } = compactContext(this.#talk(parts), this.#bound);
-    const past = this.#images;
-    const images = await Promise.all(parts.map(imagesOf));
-    return { entries, leftOut: this.#leftOut + leftOut, images: this.#last([...(await past), ...images.flat()]) };
+    const context = { entries, leftOut: this.#leftOut + leftOut };
+    const images = await Promise.all([this.#images, ...parts.map(imagesOf)]);
+    return { ...context, images: this.#last(images.flat()) };
   }
 
+  /** @param images - those that are kept, once they are written */
+  #hold(images: readonly ContextImage[]): void {
+    const lengths = [...this.#entries.map(({ text }) => text.length), ...images.map(({ png }) => png.length)];
+    this.#room.hold(
+      this,
+      lengths.reduce((sum, length) => sum + length, 0),
+    );
+  }
+
+  /** In the order of time: of sessions at once, the one that ends first has not said all of it first. */
   #talk(parts: readonly Part[]): readonly ContextEntry[] {
-    const said = parts.flatMap((part) => entriesOf(part, this.empty));
-    if (said.length === 0) return this.#entries;
-    return parts.length === 1 ? [...this.#entries, ...said] : [...this.#entries, ...said].sort(byTime);
+    const said = parts.flatMap(entriesOf);
+    return said.length === 0 ? this.#entries : [...this.#entries, ...said].sort(byTime);
   }
 
   #last(images: readonly ContextImage[]): readonly ContextImage[] {
@@ -77,15 +110,11 @@ export class PastTalk {
   }
 }
 
-/** @param isFirst - whether nothing was said before: else what the session began with, when it went on from a snapshot, is known */
-function entriesOf({ session, offsetMs }: Part, isFirst: boolean): readonly ContextEntry[] {
+function entriesOf({ session, offsetMs, fromTurn }: Part): readonly ContextEntry[] {
   const { turnDurationMs } = session.capabilities;
-  const said = isFirst
-    ? session.conversation
-    : session.conversation.filter(({ turnIndex }) => turnIndex >= session.firstTurn);
-  return said.map(({ speaker, text, turnIndex }) => ({
-    ...{ speaker, text, timeMs: turnIndex * turnDurationMs + offsetMs },
-  }));
+  return session.conversation
+    .filter(({ turnIndex }) => turnIndex >= fromTurn)
+    .map(({ speaker, text, turnIndex }) => ({ speaker, text, timeMs: turnIndex * turnDurationMs + offsetMs }));
 }
 
 /** An image that cannot be written is not worth the work. */

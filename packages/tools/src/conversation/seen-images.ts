@@ -17,6 +17,10 @@ export class SeenImages {
     this.#most = most;
   }
 
+  get empty(): boolean {
+    return this.#images.length === 0;
+  }
+
   /** Takes the images of a micro-turn. The last is always kept: it is what is seen now. */
   see(images: readonly ImageFrame[], turnIndex: number): void {
     if (this.#most === 0) return;

@@ -27,7 +27,7 @@ export interface JobDelegation {
 
 /** The conversation as the background sees it: whole, unless it is longer than its bound. */
 export interface DelegationContext {
-  /** Oldest first, times on the session clock. */
+  /** Oldest first, times on the clock of the conversation, which begins with its first session. */
   readonly entries: readonly ContextEntry[];
   /** Entries that were left out in the middle, by the rule of `compactContext`. */
   readonly leftOut: number;
