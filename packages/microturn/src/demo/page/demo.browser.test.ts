@@ -23,6 +23,8 @@ const patienceMs = 150_000;
 /** So late may a micro-turn be here, ms: one that is merged with the next would cut the words that the tests wait for. */
 const budgetMs = 8000;
 
+/** The audio of a page, once it sounds. */
+declare const audioOfPage: AudioContext;
 /** What the recorder of a page offers. */
 declare const recorded: () => Promise<{ readonly base64: string; readonly sampleRate: number }>;
 
@@ -152,6 +154,28 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     await page.reload();
     await start(page);
     await answers(page, "what is four plus four", /four plus four is eight/);
+  });
+
+  it("answers those who type while the page's sound does not run, and listens again once it does", async () => {
+    const { page, problems } = await visit([...fakeDevices]);
+    await start(page);
+    const microphone = () => page.textContent("#microphone");
+    await expect.poll(microphone, { timeout: 30_000 }).toBe("on");
+    // As on a machine without a loudspeaker: a browser may open the microphone there, and its sound never starts.
+    await page.evaluate(() => {
+      const { prototype } = AudioContext;
+      const { resume } = prototype;
+      prototype.resume = () => new Promise(() => {});
+      Object.assign(window, { soundWorks: () => Object.assign(prototype, { resume }) });
+      return audioOfPage.suspend();
+    });
+    await expect.poll(microphone).toMatch(/press a key; typing works/);
+    await answers(page, "what is two plus three", /two plus three is five/);
+    expect(await microphone()).toMatch(/typing works/);
+    await page.evaluate(() => (window as unknown as { soundWorks(): void }).soundWorks());
+    await page.keyboard.press("Shift");
+    await expect.poll(microphone).toBe("on");
+    expect(problems).toEqual([]);
   });
 
   it("sees what the camera shows, and tells when it changes", async () => {
@@ -364,6 +388,7 @@ const recorder = `{
   AudioNode.prototype.connect = function (to, ...more) {
     if (to instanceof AudioDestinationNode && this instanceof GainNode) {
       const { context } = this;
+      window.audioOfPage = context;
       const ready = context.audioWorklet.addModule("/recorder-worklet.js").then(() => {
         const node = new AudioWorkletNode(context, "recorder", { channelCount: 1, channelCountMode: "explicit" });
         connect.call(node, context.destination);

@@ -216,7 +216,7 @@ function microphoneWords(): string {
     live: "on",
     held: "held by the system: mini hears silence",
     lost: "unplugged: mini hears silence",
-    suspended: "waits for the page's sound to start: press a key",
+    suspended: "waits for the page's sound to start: press a key; typing works",
     interrupted: "interrupted by a call",
     closed: "off",
   };

@@ -2,7 +2,14 @@
 
 import { type DeviceChange, type DeviceChoice, type WebEngine, webEngine } from "@microturn/backend-web";
 import { DuplexSession, type FlushEvent, type LoadProgress, type SessionTrace, type TurnRecord } from "@microturn/core";
-import { attachCamera, attachMicrophone, attachSpeaker, type Camera, type Microphone } from "@microturn/media";
+import {
+  attachCamera,
+  attachMicrophone,
+  attachSpeaker,
+  type Camera,
+  type Microphone,
+  type MicrophoneState,
+} from "@microturn/media";
 import { modelPicture } from "./model-picture.js";
 import { keepTime } from "./silence.js";
 
@@ -138,14 +145,17 @@ export class Talk {
       const microphone = await attachMicrophone(session, {
         audioContext: this.#audio,
         workletUrl: "/media/capture-worklet.js",
-        onStateChange: () => this.#events.onChange(),
+        onStateChange: (state) => {
+          this.#keepTimeWhile(waitsForAudio(state), session);
+          this.#events.onChange();
+        },
       });
-      this.#stopSilence();
+      this.#keepTimeWhile(waitsForAudio(microphone.state), session);
       this.#microphone = microphone;
       void microphone.ended.then(() => {
         if (this.#microphone === microphone) this.#microphone = undefined;
         if (session.closed) return;
-        this.#stopSilence = keepTime(session);
+        this.#keepTimeWhile(true, session);
         this.#events.onChange();
       });
     } catch (error) {
@@ -210,7 +220,7 @@ export class Talk {
       this.#events.onDelegation(task);
       if (session.capabilities.saysText) void session.deliver(noBackground).catch(() => {});
     });
-    this.#stopSilence = keepTime(session);
+    this.#keepTimeWhile(true, session);
     const speaker = attachSpeaker(session, { audioContext: audio, workletUrl: "/media/player-worklet.js" });
     speaker.ready.catch((error: unknown) => {
       if (!session.closed) this.#events.onNotice(error);
@@ -237,6 +247,12 @@ export class Talk {
     return engine;
   }
 
+  /** Where no samples come, silence does: who types is answered on a machine without sound, too. */
+  #keepTimeWhile(silent: boolean, session: DuplexSession): void {
+    this.#stopSilence();
+    this.#stopSilence = silent ? keepTime(session) : () => {};
+  }
+
   #openSession(): DuplexSession | undefined {
     return this.#phase === "open" ? this.#session : undefined;
   }
@@ -245,6 +261,11 @@ export class Talk {
     this.#phase = phase;
     this.#events.onPhase(phase);
   }
+}
+
+/** The page's audio does not run: its microphone gives nothing, not even silence. */
+function waitsForAudio(state: MicrophoneState): boolean {
+  return state === "suspended" || state === "interrupted";
 }
 
 /** Longest wait for a service worker; without one the page works, but not without its server, ms. */
