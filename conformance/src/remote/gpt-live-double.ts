@@ -170,7 +170,8 @@ export class GptLiveDouble implements ServiceDouble {
       },
       end: (type) => {
         talk.running--;
-        // LiveKit: the service discards the calls of a response that failed, and refuses their outputs.
+        // LiveKit: the service discards the calls of a response that failed, and refuses their outputs. Stricter than the service: it
+        // takes outputs, and response.create after the last, before the response is complete, too (seen in a recording).
         if (type === "response.completed") for (const id of calls) talk.openCalls.add(id);
         nested({ type, response: { id: response, status: type.slice("response.".length) } });
       },

@@ -168,7 +168,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
     const part = { response_id: response.id, item_id: item.id, output_index: 0, content_index: 0 };
     const words: string[] = [];
     const prefix = this.#beta ? "response." : "response.output_";
-    const shown = { id: item.id, object: "realtime.item", type: "message", role: "assistant" };
+    const shown = { ...this.#shape, id: item.id, type: "message", role: "assistant" };
     const content = { type: this.#beta ? "audio" : "output_audio" };
     emit("response.output_item.added", {
       ...{ response_id: response.id, output_index: 0 },
@@ -251,18 +251,21 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
     for (const [output_index, call] of calls.entries()) {
       const call_id = ids[output_index];
       const text = JSON.stringify(call.arguments);
-      const item = { id: this.#name("item"), object: "realtime.item", type: "function_call", call_id, name: call.name };
+      const item = { ...this.#shape, id: this.#name("item"), type: "function_call", call_id, name: call.name };
       connection.items.set(item.id, { ...item, soundMs: 0 });
       connection.open.add(call_id);
       const at = { response_id: response.id, output_index };
-      this.#emit(connection, "response.output_item.added", {
-        ...at,
-        item: { ...item, status: "in_progress", arguments: "" },
+      const begun = { ...item, status: "in_progress", arguments: "" };
+      this.#emit(connection, "response.output_item.added", { ...at, item: begun });
+      const before = { previous_item_id: null };
+      this.#emit(connection, this.#beta ? "conversation.item.created" : "conversation.item.added", {
+        ...{ ...before, item: begun },
       });
       const of = { ...at, item_id: item.id, call_id };
       this.#emit(connection, "response.function_call_arguments.delta", { ...of, delta: text });
       this.#emit(connection, "response.function_call_arguments.done", { ...of, name: call.name, arguments: text });
       const done = { ...item, status: "completed", arguments: text };
+      if (!this.#beta) this.#emit(connection, "conversation.item.done", { ...before, item: done });
       this.#emit(connection, "response.output_item.done", { ...at, item: done });
       response.output.push(done);
     }
@@ -496,7 +499,7 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
         if (item === undefined)
           return refuse("item_retrieve_invalid_item_id", `Item '${event.item_id}' does not exist.`);
         const { soundMs: _, ...shown } = item;
-        return this.#emit(connection, "conversation.item.retrieved", { item: { object: "realtime.item", ...shown } });
+        return this.#emit(connection, "conversation.item.retrieved", { item: { ...this.#shape, ...shown } });
       }
       case "conversation.item.delete": {
         if (!items.delete(String(event.item_id))) {
@@ -601,7 +604,8 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
       if (content.length === 0) return refuse("missing_required_parameter", "Missing 'item.content'.", "item.content");
     } else return refuse("invalid_value", `Invalid value: '${item.type}'.`, "item.type");
     connection.items.set(id, { ...item, id, type: item.type, soundMs: 0 });
-    this.#emitItem(connection, { ...item, id, object: "realtime.item", status: "completed" });
+    const status = item.type === "message" ? { status: "completed" } : {};
+    this.#emitItem(connection, { ...item, ...this.#shape, id, ...status });
   }
 
   #truncate(connection: Connection, event: ClientEvent): undefined {
@@ -647,6 +651,11 @@ export class OpenAIRealtimeDouble implements ServiceDouble {
     const shown = { object: "realtime.response", id: response.id, status, output: response.output };
     this.#emit(connection, "response.done", { response: { ...shown, status_details: details ?? null, usage: null } });
     this.#emit(connection, "rate_limits.updated", { rate_limits: [] });
+  }
+
+  /** What the beta says of every item, and GA of none (seen in recordings). */
+  get #shape(): Fields {
+    return this.#beta ? { object: "realtime.item" } : {};
   }
 
   #emitItem(connection: Connection, item: Fields): undefined {

@@ -66,7 +66,7 @@ describe("the double of OpenAI Realtime", () => {
     const [call_id] = double.call([{ name: "weather", arguments: { city: "Rome" } }]);
     await come("response.done", 2);
     socket.send({ type: "conversation.item.create", item: { type: "function_call_output", call_id, output: "rain" } });
-    await come("conversation.item.done", 3);
+    await come("conversation.item.done", 4);
     expect(double.answers).toEqual([{ id: call_id, result: "rain" }]);
     expect(double.receivedSamples).toBe(24_000);
     expect(double.violations).toEqual([]);

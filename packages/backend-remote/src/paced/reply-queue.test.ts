@@ -150,6 +150,21 @@ describe("the reply queue", () => {
     expect(words[4]).toBe("");
   });
 
+  test("keeps the last word of one reply and the first of the next apart", () => {
+    const replies = queue();
+    for (const [id, text] of [
+      ["a", "it is done"],
+      ["b", "shall we"],
+      ["b", " go on"],
+    ]) {
+      replies.addAudio(sound(50), id);
+      replies.addText(text, id);
+    }
+    replies.end("a");
+    replies.end("b");
+    expect(takes(replies, 1)[0].text).toBe("it is done shall we go on");
+  });
+
   test("gives words at their times, and those that are left at the end", () => {
     const replies = queue();
     replies.addText("late", "a", 390);

@@ -63,6 +63,8 @@ export class ReplyQueue {
   /** Where the sound of the last micro-turns came from. */
   readonly #places: Place[] = [];
   #held = 0;
+  /** Whose words were given last. */
+  #speaker: string | undefined;
 
   /**
    * @param options - all in samples at `sampleRate`
@@ -160,7 +162,13 @@ export class ReplyQueue {
       this.#held -= samples;
       if (samples > 0) this.#note({ turn, reply: reply.id, end: reply.given, samples, told: 0 });
       const over = last && reply.given === reply.received;
-      text += takeText(reply, over, this.#sampleRate);
+      const words = takeText(reply, over, this.#sampleRate);
+      // The last word of one reply and the first of the next are two, whatever the service puts between them.
+      if (words !== "") {
+        if (this.#speaker !== undefined && this.#speaker !== reply.id) text += " ";
+        this.#speaker = reply.id;
+        text += words;
+      }
       if (over) {
         this.#replies.shift();
         this.#remember(reply);

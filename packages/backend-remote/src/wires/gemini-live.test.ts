@@ -146,6 +146,31 @@ describe("a session", () => {
     ]);
   });
 
+  test("gives words before a reply's sound to that reply, and words that no sound follows to the one before", () => {
+    const words = (text: string) => content({ outputTranscription: { text } });
+    const bench = new Bench().ready();
+    bench.receive(words("First."), sound, content({ turnComplete: true })).unit();
+    bench.receive(words("Sec"), words("ond."), sound, content({ turnComplete: true })).unit();
+    expect(bench.told.splice(0).slice(1)).toEqual([
+      ...[
+        ["text", "First.", "reply-1"],
+        ["audio", 3, "reply-1"],
+        ["end", "reply-1"],
+      ],
+      ...[
+        ["text", "Second.", "reply-2"],
+        ["audio", 3, "reply-2"],
+        ["end", "reply-2"],
+      ],
+    ]);
+    bench.receive(words(" Late.")).unit().unit();
+    expect(bench.told).toEqual([]);
+    expect(bench.unit().told).toEqual([
+      ["text", " Late.", "reply-2"],
+      ["end", "reply-2"],
+    ]);
+  });
+
   test("drops what comes of a reply that it was told to end, until its turn is over", () => {
     const bench = new Bench().ready().receive(sound);
     bench.wire.interrupt();

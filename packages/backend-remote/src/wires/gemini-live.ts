@@ -19,8 +19,11 @@ const outputRate = 24_000;
 const imageMs = 1000;
 /** Sound of a reply that was cut is dropped until `turnComplete`; a service that forgets to send it is heard again after this. */
 const longestCutMs = 2000;
-/** Words that come so soon after the end of a reply are still of it. */
+/** Words that come so soon after the end of a reply may still be of it ... */
 const lateWordsMs = 1000;
+/** ... unless sound follows within this: words come before the sound of their reply (seen in recordings of 2.5 and 3.1). */
+const earlyWordsMs = 600;
+const maxEarlyLength = 4096;
 /** A connection that is about to end is left so long before. */
 const leaveAheadMs = 3000;
 
@@ -70,6 +73,8 @@ export class GeminiLiveWire implements Wire {
   #reply: string | undefined;
   /** The reply before, and when it was over: its last words may come later. */
   #last: { readonly reply: string; readonly overMs: number } | undefined;
+  /** Words of the reply before or of the next, and when they are taken for those of the one before. */
+  #early: { words: string; readonly untilMs: number } | undefined;
   /** Sound of a reply has come, and the service has not said that its turn is over. */
   #speaking = false;
   /** What comes of the reply is dropped until its end, or until this time. */
@@ -106,6 +111,7 @@ export class GeminiLiveWire implements Wire {
     this.#leaveAtMs = undefined;
     // What the last connection had begun does not go on.
     this.#endReply();
+    this.#tellLate();
     this.#speaking = false;
     this.#cutUntilMs = undefined;
     if (this.#connections++ > 0) {
@@ -189,17 +195,32 @@ export class GeminiLiveWire implements Wire {
   #words(text: string): void {
     if (this.#isCut()) return;
     const last = this.#last;
-    const late = last !== undefined && (this.#speaking || this.#nowMs - last.overMs <= lateWordsMs);
-    if (this.#reply === undefined && late) {
+    if (this.#reply !== undefined || last === undefined) this.#events?.text(text, this.#begin());
+    else if (this.#speaking) {
       this.#events?.text(text, last.reply);
       this.#events?.replyEnd(last.reply);
+    } else if (this.#early !== undefined) this.#early.words = (this.#early.words + text).slice(0, maxEarlyLength);
+    else if (this.#nowMs - last.overMs <= lateWordsMs) {
+      this.#early = { words: text, untilMs: this.#nowMs + earlyWordsMs };
     } else this.#events?.text(text, this.#begin());
+  }
+
+  /** No sound has followed: the words were of the reply before. */
+  #tellLate(): void {
+    const [early, last] = [this.#early, this.#last];
+    this.#early = undefined;
+    if (early === undefined || last === undefined) return;
+    this.#events?.text(early.words, last.reply);
+    this.#events?.replyEnd(last.reply);
   }
 
   #begin(): string {
     if (this.#reply === undefined) {
       this.#reply = `reply-${++this.#replies}`;
       this.#pcm.reset();
+      const early = this.#early;
+      this.#early = undefined;
+      if (early !== undefined) this.#events?.text(early.words, this.#reply);
     }
     return this.#reply;
   }
@@ -212,6 +233,7 @@ export class GeminiLiveWire implements Wire {
   }
 
   #endTurn(): void {
+    this.#tellLate();
     this.#endReply();
     if (this.#last !== undefined) this.#last = { ...this.#last, overMs: this.#nowMs };
     this.#speaking = false;
@@ -228,6 +250,7 @@ export class GeminiLiveWire implements Wire {
     this.#cutUntilMs = untilMs;
     this.#reply = undefined;
     this.#last = undefined;
+    this.#early = undefined;
   }
 
   #isCut(): boolean {
@@ -284,6 +307,7 @@ export class GeminiLiveWire implements Wire {
 
   sendUnit(unit: WireUnit): void {
     this.#nowMs = (unit.index + 1) * turnMs;
+    if (this.#early !== undefined && this.#nowMs >= this.#early.untilMs) this.#tellLate();
     for (const text of unit.text) this.#sendText(text);
     const image = unit.images.at(-1);
     // Kept until its second has come; whoever gave it may use its memory again.
