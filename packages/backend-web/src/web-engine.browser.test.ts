@@ -165,7 +165,27 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
       ["webgpu", "webgpu"],
       ["webgpu", "wasm"],
     ]);
-    for (const { reason } of changes) expect(reason).toContain("the device was lost");
+    for (const { reason, gapMs } of changes) {
+      expect(reason).toContain("the device was lost");
+      expect(gapMs).toBeGreaterThan(0);
+    }
+    console.info(`a GPU that is lost: gaps of ${changes.map(({ gapMs }) => gapMs.toFixed(0)).join(" and ")} ms`);
+  });
+
+  it("holds no more memory of the GPU the longer a session lasts", { timeout: 240_000 }, async () => {
+    const tab = await visit(withGpu, { isolated: true });
+    const readings = await tab.evaluate(async () => {
+      const engine = page.makeEngine({ devices: ["webgpu"], allowSoftware: true, acceptSlow: true });
+      // In each part is a checkpoint, which reads the state back.
+      const readings = await page.gpuMemory(engine, 26, 2);
+      await engine.close();
+      return readings;
+    });
+    console.info(
+      `GPU buffers after 26 and 52 micro-turns: ${readings.map(({ buffers, bytes }) => `${buffers} (${bytes})`)}`,
+    );
+    expect(readings[0].buffers).toBeGreaterThan(20);
+    expect(readings[1]).toEqual(readings[0]);
   });
 
   it("passes over what is not there, and says why and how to get it", async () => {
@@ -214,6 +234,31 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
       [true, true],
     ]);
     expect(reports[0].reason).toContain("computes on the processor");
+  });
+
+  it("passes over an adapter that binds too few buffers for the shaders", async () => {
+    const tab = await visit(withGpu);
+    const [reports, choice] = await tab.evaluate(async () => {
+      const worker = () => new Worker("/fragile-worker.js?buffers=6", { type: "module" });
+      const { prototype } = GPUSupportedLimits;
+      Object.defineProperty(prototype, "maxStorageBuffersPerShaderStage", { get: () => 6 });
+      const reports = await page.probeDevices({ allowSoftware: true });
+      const engine = page.makeEngine({ allowSoftware: true, acceptSlow: true, worker });
+      await engine.load();
+      const { choice } = engine;
+      await engine.close();
+      return [reports, choice] as const;
+    });
+    const reason = "the adapter binds 6 buffers in a shader, 8 are needed";
+    expect(reports.map(({ device, works }) => [device, works])).toEqual([
+      ["webgpu", false],
+      ["wasm", true],
+    ]);
+    expect(reports[0]).toMatchObject({ reason, shaderF16: expect.any(Boolean), maxBufferBytes: expect.any(Number) });
+    expect(choice).toMatchObject({
+      device: "wasm",
+      passedOver: [{ device: "webgpu", reason, fix: expect.stringMatching(/WASM/) }],
+    });
   });
 
   it("says which file is missing: the worker, the runtime, the model", async () => {

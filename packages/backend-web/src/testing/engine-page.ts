@@ -21,6 +21,12 @@ export interface EnginePage {
     turns: number,
     breaks?: Readonly<Record<number, "gpu" | "worker" | "memory">>,
   ): Promise<string[]>;
+  /**
+   * Talks to an engine on a GPU, one worker of which is there.
+   *
+   * @returns GPU buffers that the worker holds after each of the `parts` of the talk, and their bytes
+   */
+  gpuMemory(engine: WebEngine, turns: number, parts: number): Promise<{ buffers: number; bytes: number }[]>;
   /** Talks in real time until it has had a number of micro-turns. @returns micro-turns, and the longest time between two */
   talkLive(engine: WebEngine, turns: number): Promise<{ turns: number; longestGapMs: number }>;
   /** Talks in real time until it is stopped: a timer writes as much as time has passed, but for what is more than a second. */
@@ -98,6 +104,29 @@ const page: EnginePage = {
       [decision, text, heard, speech.reduce((sum, sample, i) => sum + sample * ((i % 7) + 1), 0)].join(" "),
     );
     return ended === undefined ? said : [...said, ended];
+  },
+  async gpuMemory(engine, turns, parts) {
+    const session = await DuplexSession.open({ engine, pace: "as-fast-as-input", openTimeoutMs: 120_000 });
+    const channel = new BroadcastChannel("break");
+    const readings: { buffers: number; bytes: number }[] = [];
+    let had = 0;
+    let all: () => void = () => {};
+    session.on("turn-end", () => ++had % turns === 0 && all());
+    for (let part = 0; part < parts; part++) {
+      const done = new Promise<void>((resolve) => {
+        all = resolve;
+      });
+      for (let turn = 0; turn < turns; turn++) {
+        await session.writeAudio(Float32Array.from({ length: 3200 }, (_, i) => 0.3 * Math.sin((i * (turn + 3)) / 40)));
+      }
+      await Promise.race([done, session.ended]);
+      const told = new Promise<MessageEvent>((resolve) => channel.addEventListener("message", resolve, { once: true }));
+      channel.postMessage("held");
+      readings.push((await told).data);
+    }
+    channel.close();
+    await session.close();
+    return readings;
   },
   async talkLive(engine, turns) {
     const session = await DuplexSession.open({ engine });

@@ -1,10 +1,12 @@
-// The worker of `webEngine`, with ways to break it: tests tell it by a channel, or by its address, whose `memory` limits that of
-// WebAssembly (MB).
+// The worker of `webEngine`, with ways to break it and to look into it: tests tell it by a channel, or by its address, whose `memory` limits
+// that of WebAssembly (MB), and whose `buffers` those that a shader binds.
 
 import { experimental_writeModel as writeModel } from "@microturn/core/model";
 
 /** GPU devices of this thread. */
 const devices: GPUDevice[] = [];
+/** Buffers of theirs that were not let go, and their bytes. */
+const held = { buffers: 0, bytes: 0 };
 if (globalThis.GPUAdapter !== undefined) {
   const { requestDevice } = GPUAdapter.prototype;
   GPUAdapter.prototype.requestDevice = async function (...options) {
@@ -12,9 +14,31 @@ if (globalThis.GPUAdapter !== undefined) {
     devices.push(device);
     return device;
   };
+  const { createBuffer } = GPUDevice.prototype;
+  const { destroy } = GPUBuffer.prototype;
+  const alive = new WeakSet<GPUBuffer>();
+  GPUDevice.prototype.createBuffer = function (...options) {
+    const buffer = createBuffer.apply(this, options);
+    alive.add(buffer);
+    held.buffers++;
+    held.bytes += buffer.size;
+    return buffer;
+  };
+  GPUBuffer.prototype.destroy = function () {
+    if (alive.delete(this)) {
+      held.buffers--;
+      held.bytes -= this.size;
+    }
+    return destroy.call(this);
+  };
 }
 
-const limit = new URL(location.href).searchParams.get("memory");
+const { searchParams } = new URL(location.href);
+const bound = searchParams.get("buffers");
+if (bound !== null) {
+  Object.defineProperty(GPUSupportedLimits.prototype, "maxStorageBuffersPerShaderStage", { get: () => Number(bound) });
+}
+const limit = searchParams.get("memory");
 let mostBytes = limit === null ? Number.POSITIVE_INFINITY : Number(limit) * 2 ** 20;
 const pageBytes = 65_536;
 WebAssembly.Memory = class extends WebAssembly.Memory {
@@ -68,7 +92,7 @@ void navigator.locks?.request(`worker ${Math.random()}`, () => new Promise(() =>
 const channel = new BroadcastChannel("break");
 channel.addEventListener("message", async ({ data }) => {
   if (data === "memory") await fillMemory();
-  channel.postMessage("breaking");
+  channel.postMessage(data === "held" ? { ...held } : "breaking");
   if (data === "gpu") for (const device of devices.splice(0)) device.destroy();
   if (data === "worker") {
     setTimeout(() => {
