@@ -9,7 +9,7 @@ import {
   DuplexError,
   type DuplexSession,
 } from "@microturn/core";
-import { dropToolName } from "../context/prompt.js";
+import { dropToolName } from "../context/drop-tool.js";
 import type { CallState, Job, JobEvent, JobMessage, JobOutcome, JobQueue, LoggedEvent } from "../jobs/job.js";
 import type { Redaction } from "../redaction/redaction.js";
 import { Answer, type AnswerHost, takes, type UndeliveredReason } from "./answer.js";

@@ -2,7 +2,7 @@
 
 import { type Clock, systemClock } from "@microturn/core";
 import { CallTable } from "../calls/call-table.js";
-import { dropToolName } from "../context/prompt.js";
+import { dropToolName } from "../context/drop-tool.js";
 import type { Job, JobHandler } from "../jobs/job.js";
 import { readSchema } from "../schema/read-schema.js";
 import type { Tool, ToolSet } from "../tool.js";

@@ -6,7 +6,7 @@ import { type Clock, DuplexError } from "@microturn/core";
 import type { ToolSet as AiToolSet } from "ai";
 import type { CallTable } from "../calls/call-table.js";
 import { delegationMessages } from "../context/delegation-messages.js";
-import { dropToolDescription, dropToolName } from "../context/prompt.js";
+import { dropToolDescription, dropToolName } from "../context/drop-tool.js";
 import type { CallResult, Job, JobEvent, JobOutcome, JobRun } from "../jobs/job.js";
 import type { ToolSet } from "../tool.js";
 import type { DelegationHandlerOptions } from "./delegation-handler.js";
