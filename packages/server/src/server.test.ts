@@ -357,7 +357,11 @@ describe("bad clients", () => {
     expect([1006, 1009]).toContain((await large.closed).code);
     const fast = await client(port);
     fast.socket.send(hello);
-    for (let id = 0; id < 500; id++) fast.socket.send(encoder.client({ kind: "ping", id }));
+    // On a machine that is busy 500 may come within the allowance.
+    for (let id = 0; fast.socket.readyState === WebSocket.OPEN; id++) {
+      fast.socket.send(encoder.client({ kind: "ping", id }));
+      if (id % 100 === 99) await new Promise((resolve) => setImmediate(resolve));
+    }
     expect(await fast.closed).toEqual({ code: 1008, reason: "more than 200 messages a second" });
   });
 

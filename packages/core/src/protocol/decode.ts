@@ -21,6 +21,7 @@ import {
   messageCodes,
   outputFlags,
   protocolLimits,
+  protocolVersion,
   type ServerMessage,
   speechCodings,
   stepFlags,
@@ -122,11 +123,19 @@ function ended<Message>(reader: ByteReader, message: Message): Message {
   return message;
 }
 
+/** It comes first and in every version alike, so that a stranger can be told which one is spoken here, whatever follows it. */
+function readVersion(reader: ByteReader): number {
+  const version = reader.u8("a version");
+  if (version === protocolVersion) return version;
+  throw violation(
+    `this side speaks version ${protocolVersion} of the wire, the other ${version}; update the older of the two`,
+  );
+}
+
 // --- of the client ---
 
 function readHello(reader: ByteReader): HelloMessage {
-  // The version comes first and in every version alike, so that a stranger can be told which one is spoken here.
-  const version = reader.u8("a version");
+  const version = readVersion(reader);
   const { seed, temperature, speech, resume } = reader.json("a hello", protocolLimits.jsonBytes);
   if (!isWhole(seed, 0, 0xffffffff)) throw violation("expected a hello with a seed of 0 to 4294967295");
   if (typeof temperature !== "number" || !(temperature >= 0 && temperature <= 2)) {
@@ -234,7 +243,7 @@ function readTexts(reader: ByteReader): TextInput[] {
 // --- of the server ---
 
 function readWelcome(reader: ByteReader): WelcomeMessage {
-  const version = reader.u8("a version");
+  const version = readVersion(reader);
   const fields = reader.json("a welcome", protocolLimits.jsonBytes);
   const { session, token, graceMs, idleTimeoutMs, maxSessionMs, lastStep } = fields;
   if (!isName(session) || !isName(token)) throw violation("expected a welcome with session and token");

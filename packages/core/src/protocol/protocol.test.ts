@@ -80,6 +80,13 @@ describe("the micro-turn wire", () => {
     }
   });
 
+  it("tells either side of another version, whatever that version sends after it", () => {
+    const strange = (kind: number) => new Uint8Array([kind, 2, ...new TextEncoder().encode("of the future")]);
+    const told = /speaks version 1 of the wire, the other 2; update the older/;
+    expect(() => decodeClientMessage(strange(0x01))).toThrow(told);
+    expect(() => decodeServerMessage(strange(0x41))).toThrow(told);
+  });
+
   it("takes no memory for what a message only announces", () => {
     const step = (turns: number, count: number) => {
       const bytes = new Uint8Array(17);

@@ -7,7 +7,6 @@ import {
   decodeClientMessage,
   type HelloMessage,
   MessageEncoder,
-  protocolVersion,
 } from "@microturn/core/protocol";
 import type { Principal } from "../access/access.js";
 import { errorFields } from "../log.js";
@@ -115,11 +114,6 @@ export class MicroTurnConnection {
   }
 
   async #hello(hello: HelloMessage): Promise<void> {
-    if (hello.version !== protocolVersion) {
-      throw violation(
-        `this server speaks version ${protocolVersion} of the wire, the client ${hello.version}; update the older of the two`,
-      );
-    }
     if (hello.resume !== undefined) {
       const { session: id, token, lastAnswer } = hello.resume;
       const session = this.#sessions.get(id);
