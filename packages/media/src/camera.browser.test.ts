@@ -231,3 +231,29 @@ describe.skipIf(chromiumPath === undefined)(`the camera in a browser${withoutChr
     });
   });
 });
+
+describe.skipIf(chromiumPath === undefined)(`a camera that cannot be had${withoutChromium}`, () => {
+  it.each([
+    ["permission was denied", ["--use-fake-device-for-media-stream"], "permission-denied", "address bar"],
+    ["there is no camera", ["--use-fake-ui-for-media-stream"], "no-device", "camera"],
+  ] as const)("tells that %s, and leaves the session as it was", async (_, flags, reason, words) => {
+    const pages = await openMediaPages({ devices: false, flags });
+    try {
+      const page = await pages.open({ context: await pages.browser.newContext({ permissions: [] }) });
+      const result = await page.evaluate(async () => {
+        const session = await kit.core.DuplexSession.open({ engine: kit.scriptedEngine() });
+        const failure = await kit.attachCamera(session).then(
+          () => undefined,
+          ({ code, details, message }) => ({ code, ...details, message }),
+        );
+        const { closed } = session;
+        await session.close();
+        return { ...failure, closed };
+      });
+      expect(result).toMatchObject({ code: "MEDIA_UNAVAILABLE", reason, closed: false });
+      expect(result.message).toContain(words);
+    } finally {
+      await pages.close();
+    }
+  });
+});
