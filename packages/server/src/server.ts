@@ -286,21 +286,23 @@ class EngineServer implements MicroturnServer {
       corked = false;
       stream.uncork();
     };
+    const send = (message: Uint8Array | string, binary: boolean) => {
+      sent.inc(message.length);
+      // The events of a micro-turn come together, and go in one write: a good part of what a session costs is the system's.
+      if (!corked) {
+        corked = true;
+        stream.cork();
+        process.nextTick(uncork);
+      }
+      socket.send(message, { binary }, () => {});
+      if (stream.writableLength > largestWrite) uncork();
+    };
     const connection: ServedConnection = {
       get queuedBytes() {
         return socket.bufferedAmount;
       },
-      send(message) {
-        sent.inc(message.length);
-        // The events of a micro-turn come together, and go in one write: a good part of what a session costs is the system's.
-        if (!corked) {
-          corked = true;
-          stream.cork();
-          process.nextTick(uncork);
-        }
-        socket.send(message, () => {});
-        if (stream.writableLength > largestWrite) uncork();
-      },
+      send: (message) => send(message, typeof message !== "string"),
+      sendText: (message) => send(message, false),
       close: (code, reason) => {
         socket.close(code, reason.slice(0, 120));
         // A client that does not say goodbye is not waited for.

@@ -45,6 +45,9 @@ function place(engineOptions: ScriptedEngineOptions = {}) {
         return state.queuedBytes;
       },
       send: (message) => messages.push(decodeServerMessage(message as Uint8Array)),
+      sendText: () => {
+        throw new Error("this wire has no text");
+      },
       close: (code) => {
         state.closed ??= code;
       },

@@ -47,6 +47,10 @@ export class BenchClient implements ServedConnection {
     this.told.push(JSON.parse(String(message)));
   }
 
+  sendText(message: Uint8Array): void {
+    this.send(Buffer.from(message).toString());
+  }
+
   close(code: number, reason: string): void {
     this.closed ??= { code, reason };
   }

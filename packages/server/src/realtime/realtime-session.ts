@@ -12,7 +12,7 @@ import { countAt, type Fields, missing, readEvent } from "./fields.js";
 import { RealtimeConversation } from "./realtime-conversation.js";
 import { asRealtimeError, errorEnvelope, RealtimeError } from "./realtime-error.js";
 import type { SessionSettings } from "./session-settings.js";
-import { type EventText, nameOf, type Tell, textOf } from "./tell.js";
+import { messageOf, nameOf, type Tell } from "./tell.js";
 
 /** Events that are kept for a client that comes back: about the sound of three quarters of a minute. */
 const journalBounds = { maxBytes: 2.25 * 1024 * 1024, maxEvents: 8192 };
@@ -162,9 +162,9 @@ export class RealtimeSession {
         ...{ replayed_events: missed.length, session: this.#shown() },
       }),
     );
-    for (const text of missed) {
-      this.#replaying += text.length;
-      connection.send(text);
+    for (const message of missed) {
+      this.#replaying += message.length;
+      connection.sendText(message);
     }
     this.#context.metrics.resumed.inc();
     return true;
@@ -362,12 +362,11 @@ export class RealtimeSession {
     if (this.#ended) return;
     const sequence = this.#journal.last + 1;
     const json = JSON.stringify({ type, event_id: `event_${sequence}`, server_event_seq: sequence, ...fields });
-    const event: EventText = { json, delta };
-    this.#journal.add(sequence, event, this.#clock.now());
-    if (this.#connection !== undefined) this.#send(this.#connection, textOf(event));
+    const event = this.#journal.add(json, delta, this.#clock.now());
+    if (this.#connection !== undefined) this.#send(this.#connection, messageOf(event));
   }
 
-  #send(connection: ServedConnection, text: string): void {
+  #send(connection: ServedConnection, message: Uint8Array): void {
     const { maxQueuedBytes } = this.#context.limits;
     if (connection.queuedBytes < maxQueuedBytes) this.#replaying = 0;
     if (connection.queuedBytes > maxQueuedBytes + this.#replaying) {
@@ -375,7 +374,7 @@ export class RealtimeSession {
       connection.destroy();
       return;
     }
-    connection.send(text);
+    connection.sendText(message);
   }
 }
 

@@ -74,7 +74,10 @@ export interface ServerContext {
 export interface ServedConnection {
   /** Bytes that wait for the client. */
   readonly queuedBytes: number;
+  /** Sends bytes as a binary message, a string as text. */
   send(message: Uint8Array | string): void;
+  /** Sends text that is UTF-8 already; it must not change any more. */
+  sendText(message: Uint8Array): void;
   close(code: number, reason: string): void;
   /** Ends it without a word. */
   destroy(): void;
