@@ -110,9 +110,10 @@ export class Conversation implements WorkHost {
     return [...this.#works].filter((work) => !work.over);
   }
 
-  /** Whether nothing is left of it but what was said, for too long. It is not told by a timer, which would keep a process alive. */
+  /** Whether nothing is left of it, or what was said for too long. It is not told by a timer, which would keep a process alive. */
   get expired(): boolean {
-    return this.#links.length + this.#works.size === 0 && this.clock.now() >= this.#leftMs + this.#settings.keepMs;
+    if (this.#links.length + this.#works.size + this.#untold.length > 0) return false;
+    return this.#past.empty || this.clock.now() >= this.#leftMs + this.#settings.keepMs;
   }
 
   /** Forgets what was said. */
@@ -389,7 +390,7 @@ export class Conversation implements WorkHost {
     if (this.#links.length > 0 || this.#works.size > 0 || this.#untold.length > 0) return;
     this.#stopTimer?.();
     this.#stopTimer = undefined;
-    if (this.#past.empty || this.expired) this.forget();
+    if (this.expired) this.forget();
   }
 
   /** The latest work of a name. */
