@@ -9,7 +9,7 @@ import { readTrace, resample, type SessionTrace, traceAudio } from "@microturn/c
 import { mini } from "@microturn/mini";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { chromiumPath, openChromium, withoutChromium } from "../../../../../scripts/browser-testing.js";
+import { chromiumPath, openChromium, webgpuFlags, withoutChromium } from "../../../../../scripts/browser-testing.js";
 import { bestMatch, type Listening, listen } from "../../../../media/src/testing/recordings.js";
 import { demoHeaders, demoPlaces } from "../demo-files.js";
 import { type FileServer, type Served, startFileServer } from "../file-server.js";
@@ -57,7 +57,11 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
 
   async function visit(
     flags: readonly string[],
-    { isolated = true, ...contextOptions }: Parameters<Browser["newContext"]>[0] & { readonly isolated?: boolean } = {},
+    {
+      isolated = true,
+      address = `?budget=${budgetMs}`,
+      ...contextOptions
+    }: Parameters<Browser["newContext"]>[0] & { readonly isolated?: boolean; readonly address?: string } = {},
   ): Promise<Visit> {
     const server = await startFileServer({ places, headers: demoHeaders(isolated), port: 0 });
     open.push(server);
@@ -71,7 +75,7 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     page.on("console", (message) => {
       if (message.type() === "error") problems.push(message.text());
     });
-    await page.goto(`${server.url}?budget=${budgetMs}`);
+    await page.goto(`${server.url}${address}`);
     await page.waitForFunction(() => document.body.dataset.phase === "idle");
     return { page, context, server, problems };
   }
@@ -111,6 +115,22 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     await page.waitForFunction(() => document.body.dataset.phase === "ended");
     expect(await page.textContent("#state")).toBe("ended");
     expect(problems).toEqual([]);
+  });
+
+  it("answers on WebGPU where the address asks for it", { timeout: 400_000 }, async ({ skip }) => {
+    // An adapter that computes on the processor takes more time than there is: what was said waits, up to a minute.
+    const { page, problems } = await visit(webgpuFlags, { address: "?device=webgpu&budget=60000" });
+    await page.click("#start");
+    await opened(page, 250_000);
+    const device = (await page.textContent("#device")) ?? "";
+    expect(device).toMatch(/^WebGPU, .*\d+ ms per micro-turn/);
+    await expect.poll(() => paintedLane(page, "experts"), { timeout: 100_000 }).toBe(true);
+    expect(problems).toEqual([]);
+    const turnMs = Number(/(\d+) ms per micro-turn/.exec(device)?.[1]);
+    skip(turnMs > 2000, `this machine's software adapter takes ${turnMs} ms for a micro-turn now: no answer in time`);
+    await page.fill("#text", "what is two plus three");
+    await page.press("#text", "Enter");
+    await said(page, /two plus three is five/, 180_000);
   });
 
   it("gives up what it says when it is interrupted, and turns to what is asked", async () => {
@@ -272,9 +292,9 @@ async function start(page: Page): Promise<void> {
   await opened(page);
 }
 
-async function opened(page: Page): Promise<void> {
+async function opened(page: Page, longestMs = patienceMs): Promise<void> {
   const phase = () => page.evaluate(() => document.body.dataset.phase);
-  await page.waitForFunction(() => document.body.dataset.phase !== "loading", null, { timeout: patienceMs });
+  await page.waitForFunction(() => document.body.dataset.phase !== "loading", null, { timeout: longestMs });
   expect([await phase(), await page.textContent("#problem")]).toEqual(["open", ""]);
 }
 

@@ -28,7 +28,9 @@ const history = new LiveHistory();
 const timeline = new LiveTimeline(element("lanes", HTMLCanvasElement), element("labels", HTMLElement), history);
 const log = new ConversationLog(element("conversation", HTMLElement));
 
-const budgetMs = Number(new URLSearchParams(location.search).get("budget"));
+const asked = new URLSearchParams(location.search);
+const budgetMs = Number(asked.get("budget"));
+const device = (["webgpu", "wasm"] as const).find((name) => name === asked.get("device"));
 const events: TalkEvents = {
   onPhase: showPhase,
   onProgress: showProgress,
@@ -52,7 +54,7 @@ const events: TalkEvents = {
     problem.textContent = textOf(error);
   },
 };
-const talk = new Talk(events, budgetMs >= 1 && budgetMs <= 60_000 ? budgetMs : undefined);
+const talk = new Talk(events, { budgetMs: budgetMs >= 1 && budgetMs <= 60_000 ? budgetMs : undefined, device });
 
 // --- what the user does ---
 

@@ -1,6 +1,12 @@
 // One conversation at a time: engine, session, microphone, loudspeaker and camera, from the press of a button to its end.
 
-import { type DeviceChange, type DeviceChoice, type WebEngine, webEngine } from "@microturn/backend-web";
+import {
+  type DeviceChange,
+  type DeviceChoice,
+  type WebDevice,
+  type WebEngine,
+  webEngine,
+} from "@microturn/backend-web";
 import { DuplexSession, type FlushEvent, type LoadProgress, type SessionTrace, type TurnRecord } from "@microturn/core";
 import {
   attachCamera,
@@ -39,13 +45,21 @@ export interface TalkEvents {
 const recordedMs = 15 * 60_000;
 /** A model may have to come over a slow line first. */
 const openTimeoutMs = 30 * 60_000;
+/** What the address of the page may ask for. */
+export interface TalkOptions {
+  /** How late a micro-turn may be before it is merged with the next, ms; default a micro-turn (rule 3). */
+  readonly budgetMs?: number | undefined;
+  /** No other device than this one, however slow it is; default the first that keeps up. */
+  readonly device?: WebDevice | undefined;
+}
+
 /** What mini says when it has handed over a question that nobody here can answer. */
 const noBackground = "There is nobody in this page who could look that up.";
 
 /** The page's conversation. */
 export class Talk {
   readonly #events: TalkEvents;
-  readonly #budgetMs: number | undefined;
+  readonly #options: TalkOptions;
   #engine: WebEngine | undefined;
   #abort: AbortController | undefined;
   #session: DuplexSession | undefined;
@@ -57,10 +71,9 @@ export class Talk {
   readonly #asked = new Set<"microphone" | "camera">();
   #phase: Phase = "idle";
 
-  /** @param budgetMs - how late a micro-turn may be before it is merged with the next; default a micro-turn (rule 3) */
-  constructor(events: TalkEvents, budgetMs?: number) {
+  constructor(events: TalkEvents, options: TalkOptions = {}) {
     this.#events = events;
-    this.#budgetMs = budgetMs;
+    this.#options = options;
   }
 
   get phase(): Phase {
@@ -200,12 +213,13 @@ export class Talk {
   }
 
   async #live(audio: AudioContext, signal: AbortSignal): Promise<void> {
+    const { budgetMs } = this.#options;
     const session = await DuplexSession.open({
       engine: await this.#loadEngine(signal),
       signal,
       openTimeoutMs,
       trace: { maxMs: recordedMs },
-      ...(this.#budgetMs === undefined ? {} : { budgetMs: this.#budgetMs }),
+      ...(budgetMs === undefined ? {} : { budgetMs }),
     });
     this.#session = session;
     let failure: unknown;
@@ -235,8 +249,10 @@ export class Talk {
   async #loadEngine(signal: AbortSignal): Promise<WebEngine> {
     // What the engine loads from now on, the service worker keeps.
     await whenOfflineReady();
+    const { device } = this.#options;
     this.#engine ??= webEngine({
       model: "/model/",
+      ...(device === undefined ? {} : { devices: [device], allowSoftware: true, acceptSlow: true }),
       runtimeFolder: "/runtime/",
       worker: () => new Worker("/engine/worker.js", { type: "module", name: "microturn" }),
       onDeviceChange: (change) => this.#events.onDevice(change.to, change),
