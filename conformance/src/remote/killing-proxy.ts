@@ -1,4 +1,4 @@
-// A proxy whose connections can be cut, without a word to either side.
+// A proxy whose connections can be cut, or let nothing through any more, without a word to either side.
 
 import { createConnection, createServer, type Socket } from "node:net";
 
@@ -38,6 +38,11 @@ export class KillingProxy {
 
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Lets nothing through any more on the connections that there are, and tells neither side. */
+  freeze(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
   }
 
   refuse(value: boolean): void {
