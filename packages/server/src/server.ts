@@ -286,7 +286,7 @@ class EngineServer implements MicroturnServer {
       corked = false;
       stream.uncork();
     };
-    const send = (message: Uint8Array | string, binary: boolean) => {
+    const send = (message: Uint8Array | string, binary: boolean, onSent = () => {}) => {
       sent.inc(message.length);
       // The events of a micro-turn come together, and go in one write: a good part of what a session costs is the system's.
       if (!corked) {
@@ -294,7 +294,7 @@ class EngineServer implements MicroturnServer {
         stream.cork();
         process.nextTick(uncork);
       }
-      socket.send(message, { binary }, () => {});
+      socket.send(message, { binary }, onSent);
       if (stream.writableLength > largestWrite) uncork();
     };
     const connection: ServedConnection = {
@@ -302,7 +302,7 @@ class EngineServer implements MicroturnServer {
         return socket.bufferedAmount;
       },
       send: (message) => send(message, typeof message !== "string"),
-      sendText: (message) => send(message, false),
+      sendText: (message, onSent) => send(message, false, onSent),
       close: (code, reason) => {
         socket.close(code, reason.slice(0, 120));
         // A client that does not say goodbye is not waited for.

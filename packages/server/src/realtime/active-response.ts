@@ -6,7 +6,10 @@ import { type AudioFormat, encodeAudio, speechQuality } from "./audio-format.js"
 import { type ConversationItem, type ConversationItems, shownItem } from "./conversation-items.js";
 import type { Fields } from "./fields.js";
 import { ItemSound } from "./item-sound.js";
+import { Scratch } from "./scratch.js";
 import { nameOf, type Tell } from "./tell.js";
+
+const resampled = new Scratch();
 
 /** How a response is told. */
 export interface ResponseOptions {
@@ -186,7 +189,7 @@ export class ActiveResponse {
   #resample(speech: Float32Array): Float32Array {
     const resampler = this.#resampler;
     if (resampler === undefined) return speech;
-    const out = new Float32Array(resampler.outputsAfter(speech.length));
+    const out = resampled.floats(resampler.outputsAfter(speech.length));
     return out.subarray(0, resampler.push(speech, out));
   }
 

@@ -4,6 +4,7 @@ import { endianness } from "node:os";
 import { floatToInt16, int16ToFloat } from "@microturn/core";
 import { type Fields, fieldsOf, invalidType, invalidValue } from "./fields.js";
 import { decodeALaw, decodeMuLaw, encodeALaw, encodeMuLaw } from "./g711.js";
+import { Scratch } from "./scratch.js";
 
 /** How one direction of a session is coded. */
 export interface AudioFormat {
@@ -18,6 +19,8 @@ export interface AudioFormat {
  */
 export const speechQuality = { zeroCrossings: 16, beta: 7, cutoff: 0.95 } as const;
 const littleEndian = endianness() === "LE";
+const decoded = new Scratch();
+const encoded = new Scratch();
 
 export const defaultFormat: AudioFormat = { type: "audio/pcm", rate: 24_000 };
 const phoneRate = 8000;
@@ -57,16 +60,16 @@ export class AudioDecoder {
     return type === "audio/pcm" ? (bytes + (this.#odd === undefined ? 0 : 1)) >> 1 : bytes;
   }
 
-  /** @returns the samples that are whole by now, in [-1, 1] */
+  /** @returns the samples that are whole by now, in [-1, 1]; valid until the next call, of any decoder */
   push(bytes: Uint8Array, type: AudioFormat["type"]): Float32Array {
+    const samples = decoded.floats(this.samplesOf(bytes.length, type));
     if (type !== "audio/pcm") {
       this.reset();
-      return type === "audio/pcmu" ? decodeMuLaw(bytes) : decodeALaw(bytes);
+      return type === "audio/pcmu" ? decodeMuLaw(bytes, samples) : decodeALaw(bytes, samples);
     }
     if (littleEndian && this.#odd === undefined && bytes.length % 2 === 0 && bytes.byteOffset % 2 === 0) {
-      return int16ToFloat(new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2));
+      return int16ToFloat(new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2), samples);
     }
-    const samples = new Float32Array(this.samplesOf(bytes.length, type));
     const offset = this.#odd === undefined ? 0 : 1;
     for (let i = 0; i < samples.length; i++) {
       const at = 2 * i - offset;
@@ -84,11 +87,11 @@ export class AudioDecoder {
   }
 }
 
-/** Samples as new bytes in a format; what is outside [-1, 1] is clipped. */
+/** Samples as bytes in a format, valid until the next call; what is outside [-1, 1] is clipped. */
 export function encodeAudio(samples: Float32Array, type: AudioFormat["type"]): Uint8Array {
   if (type === "audio/pcmu") return encodeMuLaw(samples);
   if (type === "audio/pcma") return encodeALaw(samples);
-  const { buffer, byteOffset, byteLength } = floatToInt16(samples);
+  const { buffer, byteOffset, byteLength } = floatToInt16(samples, encoded.int16s(samples.length));
   const bytes = Buffer.from(buffer, byteOffset, byteLength);
   return littleEndian ? bytes : bytes.swap16();
 }

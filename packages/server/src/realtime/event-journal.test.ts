@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EventJournal } from "./event-journal.js";
+import { type EventBytes, messageLength, writeMessage } from "./tell.js";
 
 const bounds = { maxBytes: 100, maxEvents: 10, maxAgeMs: 1000, maxArrivedAgeMs: 200 };
 const filled = (count: number, text = "x", everyMs = 1) => {
@@ -7,8 +8,8 @@ const filled = (count: number, text = "x", everyMs = 1) => {
   for (let i = 1; i <= count; i++) journal.add(`${text}${i}`, undefined, i * everyMs);
   return journal;
 };
-const textsAfter = (journal: EventJournal, sequence: number) =>
-  journal.after(sequence)?.map((message) => Buffer.from(message).toString());
+const textOf = (event: EventBytes) => writeMessage(event, Buffer.alloc(messageLength(event))).toString();
+const textsAfter = (journal: EventJournal, sequence: number) => journal.after(sequence)?.map(textOf);
 
 describe("the journal of events", () => {
   it("gives what comes after an event, and says when some of it is gone or has not come", () => {
@@ -63,7 +64,7 @@ describe("the journal of events", () => {
       journal.add(`{"n":${i + 1}}`, new Uint8Array(length).fill(i), 0);
     });
     journal.acknowledge(17);
-    const events = journal.after(20)?.map((message) => JSON.parse(Buffer.from(message).toString())) ?? [];
+    const events = textsAfter(journal, 20)?.map((text) => JSON.parse(text)) ?? [];
     expect(events.map(({ n }) => n)).toEqual(lengths.map((_, i) => i + 1).slice(20));
     for (const { n, delta } of events) {
       expect(Buffer.from(delta, "base64").equals(Buffer.alloc(lengths[n - 1], n - 1))).toBe(true);

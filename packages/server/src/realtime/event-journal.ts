@@ -1,7 +1,7 @@
 // Events that a client may have missed: kept by their numbers until it says that it has them, it is too late to ask, or there
 // are too many. They lie one after the other in blocks of memory: as objects, the events of many sessions are work for the collector.
 
-import { type EventBytes, messageOf } from "./tell.js";
+import type { EventBytes } from "./tell.js";
 
 /** Bounds of an {@link EventJournal}. */
 export interface JournalBounds {
@@ -85,8 +85,8 @@ export class EventJournal {
     this.#arrived = Math.max(this.#arrived, sequence);
   }
 
-  /** The events after one as they go on the wire, oldest first; undefined if some of them are gone, or it has not come yet. */
-  after(sequence: number): readonly Uint8Array[] | undefined {
+  /** The events after one, oldest first; undefined if some of them are gone, or it has not come yet. */
+  after(sequence: number): readonly EventBytes[] | undefined {
     if (sequence > this.#last || sequence < this.#first - 1) return undefined;
     const events: EventBytes[] = [];
     let start = this.#start;
@@ -98,7 +98,7 @@ export class EventJournal {
       }
       start = 0;
     }
-    return events.slice(sequence + 1 - this.#first).map(messageOf);
+    return events.slice(sequence + 1 - this.#first);
   }
 
   clear(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeBase64 } from "./fields.js";
+import { decodeBase64, passingBase64At } from "./fields.js";
 
 describe("base64", () => {
   it.each([
@@ -11,6 +11,7 @@ describe("base64", () => {
     ["-_-_", [251, 255, 191]],
   ])("is read with padding, without it and in the spelling of addresses: %j", (text, bytes) => {
     expect([...decodeBase64(text, "audio")]).toEqual(bytes);
+    expect([...passingBase64At({ audio: text }, "audio")]).toEqual(bytes);
   });
 
   it.each([
@@ -26,5 +27,6 @@ describe("base64", () => {
     "AQID\u0141\u0141\u0141\u0141",
   ])("is refused where something else is among it: %j", (text) => {
     expect(() => decodeBase64(text, "audio")).toThrow(/'audio': expected base64/);
+    expect(() => passingBase64At({ audio: text }, "audio")).toThrow(/'audio': expected base64/);
   });
 });

@@ -3,14 +3,16 @@
 const muTable = Float32Array.from({ length: 256 }, (_, code) => decodeMu(code) / 32768);
 const aTable = Float32Array.from({ length: 256 }, (_, code) => decodeA(code) / 32768);
 
-/** @returns samples in [-1, 1] */
-export function decodeMuLaw(bytes: Uint8Array): Float32Array {
-  return Float32Array.from(bytes, (code) => muTable[code]);
+/** @param output - receives samples in [-1, 1]; made when left out */
+export function decodeMuLaw(bytes: Uint8Array, output = new Float32Array(bytes.length)): Float32Array {
+  for (let i = 0; i < bytes.length; i++) output[i] = muTable[bytes[i]];
+  return output;
 }
 
-/** @returns samples in [-1, 1] */
-export function decodeALaw(bytes: Uint8Array): Float32Array {
-  return Float32Array.from(bytes, (code) => aTable[code]);
+/** @param output - receives samples in [-1, 1]; made when left out */
+export function decodeALaw(bytes: Uint8Array, output = new Float32Array(bytes.length)): Float32Array {
+  for (let i = 0; i < bytes.length; i++) output[i] = aTable[bytes[i]];
+  return output;
 }
 
 /** @param samples - in [-1, 1]; what is outside is clipped */

@@ -47,9 +47,10 @@ export class BenchClient implements ServedConnection {
     this.told.push(JSON.parse(String(message)));
   }
 
-  sendText(message: Uint8Array): void {
+  readonly sendText = (message: Uint8Array, onSent?: () => void): void => {
     this.send(Buffer.from(message).toString());
-  }
+    onSent?.();
+  };
 
   close(code: number, reason: string): void {
     this.closed ??= { code, reason };

@@ -9,7 +9,6 @@ import { ActiveResponse } from "./active-response.js";
 import { readRate } from "./audio-format.js";
 import { ConversationItems, type Place, shownItem } from "./conversation-items.js";
 import {
-  base64At,
   countAt,
   decodeBase64,
   type Fields,
@@ -19,6 +18,7 @@ import {
   invalidValue,
   jsonLength,
   objectAt,
+  passingBase64At,
   stringAt,
 } from "./fields.js";
 import { argumentsFor, chooseTool, OpenCalls, spokenOutput } from "./function-tools.js";
@@ -189,7 +189,7 @@ export class RealtimeConversation {
   };
 
   #append(event: Fields): void {
-    const bytes = base64At(event, "audio");
+    const bytes = passingBase64At(event, "audio");
     const frames = event.video_frames ?? [];
     if (!Array.isArray(frames)) throw invalidType("video_frames", "an array");
     if (frames.length > imageBurst) throw invalidValue("video_frames", `expected at most ${imageBurst}`);

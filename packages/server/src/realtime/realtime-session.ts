@@ -9,13 +9,16 @@ import type { EndReason } from "../micro-turn/held-session.js";
 import { closeCodes, type ServedConnection, type ServerContext } from "../sessions/server-context.js";
 import { EventJournal } from "./event-journal.js";
 import { countAt, type Fields, missing, readEvent } from "./fields.js";
+import { MessageBuffers } from "./message-buffers.js";
 import { RealtimeConversation } from "./realtime-conversation.js";
 import { asRealtimeError, errorEnvelope, RealtimeError } from "./realtime-error.js";
 import type { SessionSettings } from "./session-settings.js";
-import { messageOf, nameOf, type Tell } from "./tell.js";
+import { type EventBytes, messageLength, nameOf, type Tell } from "./tell.js";
 
 /** Events that are kept for a client that comes back: about the sound of three quarters of a minute. */
 const journalBounds = { maxBytes: 2.25 * 1024 * 1024, maxEvents: 8192 };
+
+const buffers = new MessageBuffers();
 
 export interface RealtimeSessionOptions {
   readonly id: string;
@@ -162,9 +165,9 @@ export class RealtimeSession {
         ...{ replayed_events: missed.length, session: this.#shown() },
       }),
     );
-    for (const message of missed) {
-      this.#replaying += message.length;
-      connection.sendText(message);
+    for (const event of missed) {
+      this.#replaying += messageLength(event);
+      buffers.send(event, connection.sendText);
     }
     this.#context.metrics.resumed.inc();
     return true;
@@ -363,10 +366,10 @@ export class RealtimeSession {
     const sequence = this.#journal.last + 1;
     const json = JSON.stringify({ type, event_id: `event_${sequence}`, server_event_seq: sequence, ...fields });
     const event = this.#journal.add(json, delta, this.#clock.now());
-    if (this.#connection !== undefined) this.#send(this.#connection, messageOf(event));
+    if (this.#connection !== undefined) this.#send(this.#connection, event);
   }
 
-  #send(connection: ServedConnection, message: Uint8Array): void {
+  #send(connection: ServedConnection, event: EventBytes): void {
     const { maxQueuedBytes } = this.#context.limits;
     if (connection.queuedBytes < maxQueuedBytes) this.#replaying = 0;
     if (connection.queuedBytes > maxQueuedBytes + this.#replaying) {
@@ -374,7 +377,7 @@ export class RealtimeSession {
       connection.destroy();
       return;
     }
-    connection.sendText(message);
+    buffers.send(event, connection.sendText);
   }
 }
 

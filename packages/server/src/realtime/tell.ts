@@ -14,17 +14,23 @@ export interface EventBytes {
 const beforeDelta = ',"delta":"';
 const afterDelta = '"}';
 
-/** The whole event, in UTF-8. To look for what has to be escaped takes longer than all else, and base64 has nothing of it. */
-export function messageOf({ json, delta }: EventBytes): Uint8Array {
-  if (delta === undefined) return json;
-  const base64 = delta.toString("base64");
-  const open = json.length - 1;
-  const message = Buffer.allocUnsafe(open + beforeDelta.length + base64.length + afterDelta.length);
-  json.copy(message, 0, 0, open);
-  message.write(beforeDelta, open, "latin1");
-  message.write(base64, open + beforeDelta.length, "latin1");
-  message.write(afterDelta, message.length - afterDelta.length, "latin1");
-  return message;
+/** Bytes of the whole event. */
+export function messageLength({ json, delta }: EventBytes): number {
+  if (delta === undefined) return json.length;
+  return json.length - 1 + beforeDelta.length + 4 * Math.ceil(delta.length / 3) + afterDelta.length;
+}
+
+/**
+ * Writes the whole event in UTF-8. To look for what has to be escaped takes longer than all else, and base64 has nothing of it.
+ *
+ * @param into - has room for it
+ * @returns the part of `into` that was written
+ */
+export function writeMessage({ json, delta }: EventBytes, into: Buffer): Buffer {
+  if (delta === undefined) return into.subarray(0, json.copy(into));
+  let end = json.copy(into, 0, 0, json.length - 1);
+  for (const text of [beforeDelta, delta.toString("base64"), afterDelta]) end += into.write(text, end, "latin1");
+  return into.subarray(0, end);
 }
 
 /** A name that no other thing of any session has. */

@@ -76,8 +76,8 @@ export interface ServedConnection {
   readonly queuedBytes: number;
   /** Sends bytes as a binary message, a string as text. */
   send(message: Uint8Array | string): void;
-  /** Sends text that is UTF-8 already; it must not change any more. */
-  sendText(message: Uint8Array): void;
+  /** Sends text that is UTF-8 already; it must not change before `onSent` is called. */
+  readonly sendText: (message: Uint8Array, onSent?: () => void) => void;
   close(code: number, reason: string): void;
   /** Ends it without a word. */
   destroy(): void;
