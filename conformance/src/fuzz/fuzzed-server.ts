@@ -73,6 +73,10 @@ export class FuzzedServer {
         if (typeof message === "string") this.onText(message);
         else this.#hear(message);
       },
+      sendText: (message: Uint8Array, onSent?: () => void) => {
+        this.onText(Buffer.from(message).toString("utf8"));
+        onSent?.();
+      },
       close: (code) => {
         this.#closed = true;
         this.#told ??= `closed ${code}`;

@@ -93,6 +93,7 @@ class RealtimeSubject implements FuzzSubject {
       {
         queuedBytes: 0,
         send: (message) => connection.send(message),
+        sendText: connection.sendText,
         close: (code, reason) => {
           if (served === this.#connection) this.#ended = true;
           connection.close(code, reason);
