@@ -249,6 +249,26 @@ describe("on the JSON wire", () => {
     socket.close();
   });
 
+  test("a client that does not read: its connection is cut, and its session waits for another", async () => {
+    const slow = await json();
+    const text = "x".repeat(60_000);
+    const item = { id: "item_long", type: "message", role: "user", content: [{ type: "input_text", text }] };
+    slow.say({ type: "conversation.item.create", item });
+    await until("the item", () => slow.of("conversation.item.done").length === 1);
+    slow.socket.pause();
+    const lost = async () => (await server.metrics()).includes("microturn_connections_lost_total 1");
+    // What the operating system holds for it is some megabytes; what the server holds is bounded.
+    for (let count = 0; count < 300 && !(await lost()); count++) {
+      slow.say({ type: "conversation.item.retrieve", item_id: "item_long" });
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(await lost()).toBe(true);
+    expect(server.openSessions).toBe(3);
+    slow.socket.resume();
+    await until("it sees that, too", () => slow.end.code === 1006);
+    expect(slow.of("conversation.item.retrieved").every((event) => event.item.content[0].text === text)).toBe(true);
+  });
+
   test("a server that starts anew: the client is told what is lost, and its session goes on in another conversation", async () => {
     const scriptedToo = scriptedEngine({ script: () => ({ decision: "speak", speech: 0.25, text: "again" }) });
     const start = () => createServer({ engine: scriptedToo, auth: { apiKeys: [key] }, limits });
