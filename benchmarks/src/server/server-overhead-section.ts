@@ -13,17 +13,26 @@ export async function serverOverheadSection({ quick, say }: BenchContext): Promi
   const seconds = quick ? 10 : 60;
   const binary = await held({ name: "micro-turn wire", sessions: quick ? 200 : 1000, open: rawClient }, seconds, say);
   const json = [];
+  const bare = [];
   for (const sampleRate of [24_000, 16_000]) {
     const open: Open = (port, phaseMs, turns) => rawRealtimeClient(port, phaseMs, turns, { sampleRate });
     const name = `JSON wire, ${sampleRate / 1000} kHz`;
-    json.push(await held({ name, sessions: quick ? 50 : 300, open }, seconds, say));
+    const sessions = quick ? 50 : 300;
+    const wire = await held({ name, sessions, open }, seconds, say);
+    const floor = await bareCost({ name: `${name}, bare`, sessions, open }, seconds, say);
+    json.push({ ...wire, rows: [...wire.rows, floorRow(wire.figures.perUnitMs, floor)] });
+    bare.push(floor);
   }
   const [json24, json16] = json;
   return {
     title: `Sessions without a model, ${seconds} s (the engine is a stand-in that costs nothing)`,
     rows: [binary, ...json].flatMap(({ rows }) => rows),
     goals: [binary, ...json].flatMap(({ goals }) => goals),
-    figures: { binary: binary.figures, json: json24.figures, json16: json16.figures },
+    figures: {
+      binary: binary.figures,
+      json: { ...json24.figures, bareMs: bare[0] },
+      json16: { ...json16.figures, bareMs: bare[1] },
+    },
   };
 }
 
@@ -42,6 +51,37 @@ interface Held {
   readonly figures: Readonly<Record<string, number>>;
 }
 
+/** What sockets and system take of it, and how many times as long all of it takes: the same on a fast machine and a slow one. */
+function floorRow(perUnitMs: number, floorMs: number): BenchRow {
+  return {
+    name: "  sockets and system",
+    value: `${floorMs.toFixed(3)} ms, all of it ${(perUnitMs / floorMs).toFixed(1)} times that`,
+    note: "a bare server of the same WebSocket library that reads and writes as many messages of these lengths, and does nothing",
+  };
+}
+
+/** Processor time of a server that only reads and writes, per micro-turn. */
+async function bareCost({ name, sessions, open }: Sessions, seconds: number, say: (text: string) => void) {
+  const server = await startServer({ kind: "bare", maxSessions: sessions });
+  const warmMs = 1000 * Math.min(5, seconds / 4);
+  const measuredMs = 1000 * Math.min(15, seconds * 0.6);
+  try {
+    say(`${name}: ${sessions} connections`);
+    const turns = Math.ceil((warmMs + measuredMs) / turnMs) + 10;
+    const clients = await Promise.all(
+      Array.from({ length: sessions }, (_, i) => open(server.port, (turnMs * i) / sessions, turns)),
+    );
+    await new Promise((resolve) => setTimeout(resolve, warmMs));
+    const before = await server.use(false);
+    await new Promise((resolve) => setTimeout(resolve, measuredMs));
+    const after = await server.use(false);
+    for (const client of clients) client.close();
+    return (after.cpuMs - before.cpuMs) / (after.steps - before.steps);
+  } finally {
+    await server.stop();
+  }
+}
+
 async function held({ name, sessions, open }: Sessions, seconds: number, say: (text: string) => void): Promise<Held> {
   const turns = (1000 * seconds) / turnMs;
   const onlySound = open !== rawClient;
@@ -55,7 +95,7 @@ async function held({ name, sessions, open }: Sessions, seconds: number, say: (t
     const refused = clients.filter((client) => client.failure() !== undefined).length;
     // Compilation and the first collections are over after a few seconds.
     await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(10, seconds / 4)));
-    const before = { use: await server.use(), atMs: performance.now() };
+    const before = { use: await server.use(false), atMs: performance.now() };
     say(`${name}: ${sessions} sessions, ${seconds} s`);
     await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * 0.6));
     const after = { use: await server.use(), atMs: performance.now() };

@@ -9,11 +9,15 @@ import { localEngine } from "@microturn/core/local";
 import { scriptedEngine } from "@microturn/core/testing";
 import { mini } from "@microturn/mini";
 import { createServer } from "@microturn/server";
+import { bareServer } from "./bare-server.js";
 
 /** What is served. */
 export interface ServedModel {
-  /** `model`: mini, or a folder; `idle`: no model at all, speech that costs nothing, every other second. */
-  readonly kind: "model" | "idle";
+  /**
+   * `model`: mini, or a folder; `idle`: no model at all, speech that costs nothing, every other second; `bare`: no sessions either,
+   * but the reads and writes of a session of the JSON wire.
+   */
+  readonly kind: "model" | "idle" | "bare";
   readonly folder?: string | undefined;
   readonly threads?: number | undefined;
   readonly maxSessions: number | "auto";
@@ -38,7 +42,8 @@ export interface ServerUse {
 export interface ServerProcess {
   readonly port: number;
   readonly maxSessions: number;
-  use(): Promise<ServerUse>;
+  /** @param collect - collects garbage, after the processor time was taken; default true */
+  use(collect?: boolean): Promise<ServerUse>;
   metrics(): Promise<string>;
   stop(): Promise<void>;
 }
@@ -55,8 +60,8 @@ export async function startServer(model: ServedModel): Promise<ServerProcess> {
   return {
     port,
     maxSessions,
-    async use() {
-      child.send("use");
+    async use(collect = true) {
+      child.send(collect ? "use after collection" : "use");
       return (await told()) as ServerUse;
     },
     metrics: async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
@@ -68,7 +73,9 @@ export async function startServer(model: ServedModel): Promise<ServerProcess> {
   };
 }
 
-async function serve({ kind, folder, threads, maxSessions }: ServedModel): Promise<void> {
+async function serve(served: ServedModel): Promise<void> {
+  if (served.kind === "bare") return serveBare();
+  const { kind, folder, threads, maxSessions } = served;
   const backend = kind === "idle" ? undefined : await nodeBackend({ ...(threads === undefined ? {} : { threads }) });
   const engine: Engine =
     backend === undefined
@@ -81,31 +88,49 @@ async function serve({ kind, folder, threads, maxSessions }: ServedModel): Promi
   const server = createServer({ engine, maxSessions, auth: "none", limits: { maxSessionMs: 7_200_000 } });
   const { port } = await server.listen({ port: 0 });
   await server.ready;
-  const use = async (): Promise<ServerUse> => {
+  tellUse({
+    steps: async () => Number(/^microturn_steps_total (\d+)$/m.exec(await server.metrics())?.[1] ?? 0),
+    openSessions: () => server.openSessions,
+    async close() {
+      await server.close();
+      await engine.close();
+      await backend?.close();
+    },
+  });
+  process.send?.({ port, maxSessions: server.maxSessions });
+}
+
+async function serveBare(): Promise<void> {
+  const server = await bareServer();
+  tellUse({
+    steps: async () => server.reads(),
+    openSessions: () => server.connections(),
+    close: () => server.close(),
+  });
+  process.send?.({ port: server.port, maxSessions: Number.MAX_SAFE_INTEGER });
+}
+
+/** Answers the bench's questions. */
+function tellUse(server: { steps(): Promise<number>; openSessions(): number; close(): Promise<void> }): void {
+  const use = async (collect: boolean): Promise<ServerUse> => {
     const { user, system } = process.cpuUsage();
+    const steps = await server.steps();
     // Memory of buffers is given back a while after the collection that found them unused.
-    for (let i = 0; i < 2; i++) {
+    for (let i = 0; collect && i < 2; i++) {
       (globalThis as { gc?: () => void }).gc?.();
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
     const mb = 1024 * 1024;
-    const steps = Number(/^microturn_steps_total (\d+)$/m.exec(await server.metrics())?.[1] ?? 0);
     return {
       ...{ cpuMs: (user + system) / 1000, residentMb: rss / mb, heapMb: heapUsed / mb, buffersMb: arrayBuffers / mb },
-      ...{ openSessions: server.openSessions, steps },
+      ...{ openSessions: server.openSessions(), steps },
     };
   };
   process.on("message", (what) => {
-    if (what === "use") void use().then((told) => process.send?.(told));
-    else
-      void server
-        .close()
-        .then(() => engine.close())
-        .then(() => backend?.close())
-        .then(() => process.exit(0));
+    if (what === "stop") void server.close().then(() => process.exit(0));
+    else void use(what === "use after collection").then((told) => process.send?.(told));
   });
-  process.send?.({ port, maxSessions: server.maxSessions });
 }
 
 /** Says a tone every other second, and in words how many steps the session has made. */

@@ -11,12 +11,12 @@ export class Scratch {
   }
 
   /** @returns samples of any content, valid until the next call */
-  floats(count: number): Float32Array {
+  floats(count: number): Float32Array<ArrayBuffer> {
     return new Float32Array(this.#atLeast(4 * count), 0, count);
   }
 
   /** @returns 16-bit samples of any content, valid until the next call */
-  int16s(count: number): Int16Array {
+  int16s(count: number): Int16Array<ArrayBuffer> {
     return new Int16Array(this.#atLeast(2 * count), 0, count);
   }
 
