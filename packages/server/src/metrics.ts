@@ -18,7 +18,11 @@ export class Metrics {
   readonly runSeconds: Histogram;
   readonly waitSeconds: Histogram;
   readonly lateTurns: Counter;
-  readonly bytes: Counter<"wire" | "direction">;
+  /** Bytes of messages. They are added for every message, so that they are plain numbers until somebody asks. */
+  readonly bytes: Readonly<Record<WireName, { in: number; out: number }>> = {
+    "micro-turn": { in: 0, out: 0 },
+    realtime: { in: 0, out: 0 },
+  };
   readonly violations: Counter<"wire">;
 
   constructor() {
@@ -65,9 +69,17 @@ export class Metrics {
       ...{ name: name("late_turns_total"), registers },
       help: "Micro-turns whose output took longer than a micro-turn",
     });
-    this.bytes = new Counter({
+    const { bytes } = this;
+    new Counter({
       ...{ name: name("socket_bytes_total"), registers, labelNames: ["wire", "direction"] },
       help: "Bytes of messages",
+      collect() {
+        this.reset();
+        for (const [wire, { in: received, out: sent }] of Object.entries(bytes)) {
+          this.inc({ wire, direction: "in" }, received);
+          this.inc({ wire, direction: "out" }, sent);
+        }
+      },
     });
     this.violations = new Counter({
       ...{ name: name("protocol_violations_total"), registers, labelNames: ["wire"] },
