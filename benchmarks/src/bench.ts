@@ -8,6 +8,7 @@ import { deliverySection } from "./background/delivery-section.js";
 import { faultsSection } from "./background/faults-section.js";
 import { overheadSection } from "./background/overhead-section.js";
 import { browserLiveSection, browserMemorySection, browserSection } from "./browser/browser-section.js";
+import { demoSection } from "./browser/demo-section.js";
 import { deviceSection } from "./browser/device-section.js";
 import { codecsSection } from "./codec-section.js";
 import { machineSection } from "./machine.js";
@@ -49,6 +50,7 @@ const sections: Readonly<Record<string, (context: BenchContext) => Promise<Bench
   "browser-live": browserLiveSection,
   "browser-memory": browserMemorySection,
   "browser-devices": deviceSection,
+  "browser-demo": demoSection,
 };
 
 const sectionNames = Object.keys(sections).filter((name) => name !== "machine");
