@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
 import type { BenchContext } from "../model.js";
 import type { BenchRow, BenchSection } from "../report.js";
 import { openChromium, skipped } from "./chromium.js";
@@ -128,38 +128,29 @@ async function visit(
 ): Promise<DemoVisit & { readonly tasks: readonly PageTask[] }> {
   const page = await context.newPage();
   await page.goto(url);
-  await page.waitForFunction(() => document.body.dataset.phase === "idle");
+  await page.waitForFunction(`document.body.dataset.phase === "idle"`);
   // What the browser does after loading a page is over.
   await wait(2000);
   if (traced) await context.browser()?.startTracing(page, { categories: ["toplevel"] });
-  const openMs = await talk(page);
+  const openMs = await page.evaluate<number>(pressStart);
   await wait(1000 * seconds);
   const trace = traced ? await context.browser()?.stopTracing() : undefined;
-  const { longTasks, late } = await page.evaluate(() => ({
-    longTasks: (globalThis as unknown as { longTasks: number[] }).longTasks,
-    late: document.getElementById("late")?.textContent ?? "",
-  }));
+  const longTasks = await page.evaluate<number[]>("longTasks");
+  const late = (await page.textContent("#late")) ?? "";
   await page.close();
   return { openMs, longTasks, late, tasks: trace === undefined ? [] : tasksOfPage(trace) };
 }
 
-/** Presses the button in a task of the page's own. @returns until the conversation is open, ms */
-function talk(page: Page): Promise<number> {
-  return page.evaluate(
-    () =>
-      new Promise<number>((resolve, reject) => {
-        const longTasks: number[] = [];
-        Object.assign(globalThis, { longTasks });
-        new PerformanceObserver((list) => longTasks.push(...list.getEntries().map(({ duration }) => duration))).observe(
-          { entryTypes: ["longtask"] },
-        );
-        const startMs = performance.now();
-        new MutationObserver(() => {
-          const { phase } = document.body.dataset;
-          if (phase === "open") resolve(performance.now() - startMs);
-          if (phase === "idle") reject(new Error(document.getElementById("problem")?.textContent ?? "it did not open"));
-        }).observe(document.body, { attributeFilter: ["data-phase"] });
-        setTimeout(() => document.getElementById("start")?.click());
-      }),
-  );
-}
+/** Runs in the page: presses the button in a task of its own, and gives the time until the conversation is open, ms. */
+const pressStart = `new Promise((resolve, reject) => {
+  window.longTasks = [];
+  new PerformanceObserver((list) => longTasks.push(...list.getEntries().map(({ duration }) => duration)))
+    .observe({ entryTypes: ["longtask"] });
+  const startMs = performance.now();
+  new MutationObserver(() => {
+    const { phase } = document.body.dataset;
+    if (phase === "open") resolve(performance.now() - startMs);
+    if (phase === "idle") reject(new Error(document.getElementById("problem").textContent));
+  }).observe(document.body, { attributeFilter: ["data-phase"] });
+  setTimeout(() => document.getElementById("start").click());
+})`;
