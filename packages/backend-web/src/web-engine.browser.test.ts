@@ -172,7 +172,7 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
     console.info(`a GPU that is lost: gaps of ${changes.map(({ gapMs }) => gapMs.toFixed(0)).join(" and ")} ms`);
   });
 
-  it("holds no more memory of the GPU the longer a session lasts", { timeout: 240_000 }, async () => {
+  it("holds no more memory of the GPU the longer a session lasts", { timeout: 360_000 }, async () => {
     const tab = await visit(withGpu, { isolated: true });
     const readings = await tab.evaluate(async () => {
       const engine = page.makeEngine({ devices: ["webgpu"], allowSoftware: true, acceptSlow: true });
