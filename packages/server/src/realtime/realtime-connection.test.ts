@@ -272,6 +272,23 @@ describe("a session of the JSON wire", () => {
     expect(client.last("session.heartbeat_ack").received_audio_ms).toBe(2400);
   });
 
+  it("keeps the sound of each session apart while both wait for their micro-turns", async () => {
+    const bench = new RealtimeBench();
+    const [loud, quiet] = [await bench.connect(), await bench.connect()];
+    for (let i = 0; i < 4; i++) {
+      for (const [client, amplitude] of [
+        [loud, 0.5],
+        [quiet, 0.01],
+      ] as const)
+        await client.say(append(2400, amplitude));
+    }
+    await bench.clock.advance(400);
+    const loudest = bench.engine.steps.map(({ audio }) => Math.max(...audio.map(Math.abs)));
+    expect(loudest).toHaveLength(4);
+    expect(loudest.filter((level) => level > 0.4)).toHaveLength(2);
+    expect(loudest.filter((level) => level < 0.02)).toHaveLength(2);
+  });
+
   it("refuses what is wrong with the codes of the wire, and goes on", async () => {
     const bench = new RealtimeBench();
     const client = await bench.connect();
