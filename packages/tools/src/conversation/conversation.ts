@@ -10,14 +10,16 @@ import type {
   DeliveryPolicy,
   DuplexSession,
 } from "@microturn/core";
-import type { Job, JobQueue } from "../jobs/job.js";
+import type { JobQueue } from "../jobs/job.js";
 import type { Redaction } from "../redaction/redaction.js";
 import type { Answer, UndeliveredReason } from "./answer.js";
 import type { Approvals } from "./approvals.js";
 import type { PastRoom } from "./past-room.js";
 import { type Part, PastTalk } from "./past-talk.js";
 import { SeenImages } from "./seen-images.js";
-import { type Ending, type SayFailure, Work, type WorkHost, type WorkOrder } from "./work.js";
+import { type SayFailure, Work, type WorkHost } from "./work.js";
+import { type Ending, jobOf } from "./work-order.js";
+import { maxUnderWay, maxWorks, Works } from "./works.js";
 
 /** Words of an answer that did not enter, and never will. */
 export interface Undelivered {
@@ -54,12 +56,8 @@ interface Link extends Part {
   begun: boolean;
 }
 
-/** Work under way at once, and work that is not done with: more is refused. */
-const maxUnderWay = 64;
-const maxWorks = 256;
 /** What is told while nobody is there, and kept for the next session. */
 const maxUntold = 256;
-const maxTaskLength = 4000;
 /** How long the end waits for workers to be told. */
 const closeMs = 2000;
 const tooMuch: Ending = { outcome: "superseded", reason: "other work took its place", words: "superseded" };
@@ -79,12 +77,11 @@ export class Conversation implements WorkHost {
   readonly #nonce = randomName();
   /** The last one takes the results. */
   readonly #links: Link[] = [];
-  readonly #works = new Set<Work>();
+  readonly #works = new Works();
   readonly #past: PastTalk;
   /** When the last session ended. */
   #leftMs = 0;
   #untold: { readonly work: Work; readonly activity: BackgroundActivity }[] = [];
-  #count = 0;
   #stopTimer: (() => void) | undefined;
 
   /**
@@ -107,7 +104,7 @@ export class Conversation implements WorkHost {
 
   /** Work that is not over. */
   get running(): readonly Work[] {
-    return [...this.#works].filter((work) => !work.over);
+    return this.#works.running;
   }
 
   /** Whether nothing is left of it, or what was said for too long. It is not told by a timer, which would keep a process alive. */
@@ -161,7 +158,7 @@ export class Conversation implements WorkHost {
 
   /** Gives up work. @returns false if there is none of this name */
   async cancel(delegation: string, reason: string): Promise<boolean> {
-    const work = this.#find(delegation, () => true);
+    const work = this.#works.find(delegation);
     if (work === undefined) return false;
     await work.cancel({ outcome: "cancelled", reason, words: "cancelled" });
     // Work that is done may still have something to say.
@@ -171,7 +168,7 @@ export class Conversation implements WorkHost {
 
   /** Whether it has work of a name that may be cancelled. */
   knows(delegation: string): boolean {
-    return this.#find(delegation, () => true) !== undefined;
+    return this.#works.find(delegation) !== undefined;
   }
 
   /** Ends it all; resolves once the workers have been told, or after 2 s. */
@@ -206,7 +203,7 @@ export class Conversation implements WorkHost {
   }
 
   drop(earlier: string, by: Work): void {
-    const work = this.#find(earlier, (one) => one !== by && !one.over);
+    const work = this.#works.find(earlier, (one) => one !== by && !one.over);
     void work?.cancel({
       outcome: "superseded",
       reason: `the work for ${by.order.name} took its place`,
@@ -249,40 +246,20 @@ export class Conversation implements WorkHost {
 
   #delegated(link: Link, event: DelegationEvent): void {
     if (this.#settings.overlap === "replace" && event.name === undefined) this.#replaceAll();
-    const running = this.running;
-    if (running.length >= maxUnderWay || this.#works.size >= maxWorks) {
+    if (this.#works.full) {
       this.#refuse(link, event);
       return;
     }
-    const known = new Set(Array.from(this.#works, ({ order }) => order.name));
-    const n = ++this.#count;
-    const order: WorkOrder = {
-      id: `${this.name}/${this.#kept ? `${this.#nonce}.` : ""}${n}/${event.id}`,
-      conversation: this.name,
-      name: known.has(event.id) ? `${event.id}~${n}` : event.id,
-      ...{ event, session: link.session, policy: this.#settings.deliver(event) },
+    const { underWay } = this.#works;
+    const names = this.#works.nextNames(event.id);
+    const order = {
+      id: `${this.name}/${this.#kept ? `${this.#nonce}.` : ""}${names.place}`,
+      ...{ conversation: this.name, name: names.name, event, session: link.session },
+      policy: this.#settings.deliver(event),
     };
-    const underWay = running
-      .filter((work) => !work.ending)
-      .map(({ order: { name, event } }) => ({ delegation: name, task: event.task.slice(0, maxTaskLength) }));
     const work = new Work(order, this);
     this.#works.add(work);
-    work.start(() => this.#jobOf(order, underWay));
-  }
-
-  async #jobOf(order: WorkOrder, underWay: Job["context"]["underWay"]): Promise<Job> {
-    const { event } = order;
-    const context = await this.#past.context(this.#links);
-    return {
-      id: order.id,
-      conversation: order.conversation,
-      delegation: {
-        ...{ id: order.name, task: event.task.slice(0, maxTaskLength) },
-        ...(event.name === undefined ? {} : { name: event.name }),
-        ...(event.arguments === undefined ? {} : { arguments: event.arguments }),
-      },
-      context: { ...context, underWay },
-    };
+    work.start(async () => jobOf(order, { ...(await this.#past.context(this.#links)), underWay }));
   }
 
   /** Calls of functions come several at a time, and each wants its result: they replace nothing, and nothing replaces them. */
@@ -386,20 +363,11 @@ export class Conversation implements WorkHost {
   }
 
   #tidy(): void {
-    for (const work of this.#works) if (work.over && work.answer.empty) this.#works.delete(work);
+    this.#works.tidy();
     if (this.#links.length > 0 || this.#works.size > 0 || this.#untold.length > 0) return;
     this.#stopTimer?.();
     this.#stopTimer = undefined;
     if (this.expired) this.forget();
-  }
-
-  /** The latest work of a name. */
-  #find(delegation: string, fits: (work: Work) => boolean): Work | undefined {
-    return [...this.#works].findLast(
-      (work) =>
-        (work.order.name === delegation || work.order.event.id === delegation || work.order.id === delegation) &&
-        fits(work),
-    );
   }
 }
 

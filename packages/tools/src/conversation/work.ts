@@ -4,17 +4,16 @@ import {
   type BackgroundActivity,
   type BackgroundEndActivity,
   type Clock,
-  type DelegationEvent,
-  type DeliveryPolicy,
   DuplexError,
   type DuplexSession,
 } from "@microturn/core";
 import { dropToolName } from "../context/drop-tool.js";
 import type { CallState, Job, JobEvent, JobMessage, JobOutcome, JobQueue, LoggedEvent } from "../jobs/job.js";
 import type { Redaction } from "../redaction/redaction.js";
-import { Answer, type AnswerHost, takes, type UndeliveredReason } from "./answer.js";
+import { Answer, type AnswerHost, takes } from "./answer.js";
 import type { Approvals } from "./approvals.js";
 import { Sentences } from "./sentences.js";
+import type { Ending, WorkOrder } from "./work-order.js";
 
 /** Says in words that the work for a delegation has failed; nothing if it gives undefined. */
 export type SayFailure = (error: string) => string | undefined;
@@ -31,29 +30,6 @@ export interface WorkHost extends AnswerHost {
   drop(earlier: string, by: Work): void;
   session(): DuplexSession | undefined;
   over(work: Work): void;
-}
-
-/** What work is about. */
-export interface WorkOrder {
-  /** Of the job; never used before. */
-  readonly id: string;
-  readonly conversation: string;
-  /** Unique in the conversation. */
-  readonly name: string;
-  readonly event: DelegationEvent;
-  readonly session: DuplexSession;
-  readonly policy: DeliveryPolicy;
-}
-
-/** Why work is given up. */
-export interface Ending {
-  readonly outcome: "cancelled" | "superseded";
-  /** For the worker, in words. */
-  readonly reason: string;
-  /** What becomes of words that wait. */
-  readonly words: UndeliveredReason;
-  /** Whoever called the function does not wait for its result. Default false. */
-  readonly unanswered?: boolean;
 }
 
 /** Times that a log is reached for, without anything new in it, before the work counts as failed. */
