@@ -64,7 +64,7 @@ const terminateMs = 2000;
  */
 export async function connectMcp(
   server: McpStdioServer | McpHttpServer,
-  options: ConnectMcpOptions,
+  options: ConnectMcpOptions = {},
 ): Promise<McpConnection> {
   const { openTimeoutMs = 30_000, onChange, onStderr, signal } = options;
   signal?.throwIfAborted();

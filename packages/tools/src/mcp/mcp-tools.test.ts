@@ -22,9 +22,23 @@ describe("mcpTools", () => {
     expect(Object.keys(await mcpTools(client, { allow: "*" }))).toEqual(["look", "buy"]);
   });
 
-  it("wants to be told what is allowed", async () => {
+  it("asks before every call as long as it was not told what is allowed, unless a policy says otherwise", async () => {
+    const { client } = await serverOf(listed("look"), listed("go"));
+    const asking = await mcpTools(client);
+    expect(Object.entries(asking).map(([name, { needsApproval }]) => [name, needsApproval])).toEqual([
+      ["look", true],
+      ["go", true],
+    ]);
+    const policy = { look: { needsApproval: false }, go: { needsApproval: undefined } };
+    const decided = await mcpTools(client, { policy });
+    expect([decided.look.needsApproval, decided.go.needsApproval]).toEqual([false, true]);
+    const told = await mcpTools(client, { allow: "*" });
+    expect(told.look.needsApproval).toBeUndefined();
+  });
+
+  it("refuses what is no list, no choice and not every tool", async () => {
     const { client } = await serverOf(listed("look"));
-    await expect(mcpTools(client, {} as never)).rejects.toThrow(TypeError);
+    await expect(mcpTools(client, { allow: null as never })).rejects.toThrow(TypeError);
     await expect(mcpTools(client, { allow: "look" as never })).rejects.toThrow(/list of names/);
   });
 

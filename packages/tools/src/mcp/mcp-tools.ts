@@ -29,10 +29,10 @@ export type McpPolicy = Partial<Omit<Tool, "inputSchema" | "outputSchema" | "exe
 export interface McpToolsOptions {
   /**
    * Which tools the background may call: the server's names for them, or a choice by name and by what the server claims. `"*"` is
-   * every one that it has, whatever that will be the next time. There is no default: what a server offers is not what an
-   * application wants done, and what it says of a tool is no proof.
+   * every one that it has, whatever that will be the next time. Default every one too, but each call waits for approval, unless a
+   * policy says otherwise: what a server offers is not what an application wants done, and what it says of a tool is no proof.
    */
-  readonly allow: "*" | readonly string[] | ((name: string, annotations: McpAnnotations) => boolean);
+  readonly allow?: "*" | readonly string[] | ((name: string, annotations: McpAnnotations) => boolean) | undefined;
   /** Put before every name, such as `trains_`: for the tools of several servers in one set. */
   readonly prefix?: string | undefined;
   /**
@@ -53,7 +53,7 @@ export interface McpToolsOptions {
 const defaultMaxDurationMs = 600_000;
 
 /**
- * The tools of an MCP server that the application allows.
+ * The tools of an MCP server that the application allows, or, as long as it has not said which, all of them, asking each time.
  *
  * Calls check arguments and results against the schemas that were listed, but for regular expressions in them, which only the
  * server runs, pass progress on, tell the server when they are
@@ -61,16 +61,16 @@ const defaultMaxDurationMs = 600_000;
  *
  * @param client - connected, by whatever transport; it stays the caller's, who closes it
  * @returns a snapshot, by name; call again for a new one, for example when the server says that its tools have changed
- * @throws TypeError if `allow` is missing
+ * @throws TypeError if `allow` is none of these
  * @throws DuplexError `TOOL_FAILED` if a tool that is allowed or has a policy is not there, or one that is allowed cannot be
  *   given (its name, its schema, or too many); `NETWORK_FAILED` if the server cannot be asked
  * @example
  * const background = backgroundModel({ model, tools: { ...(await mcpTools(client, { allow: ["departures"] })), todo } });
  */
-export async function mcpTools(client: Client, options: McpToolsOptions): Promise<ToolSet> {
+export async function mcpTools(client: Client, options: McpToolsOptions = {}): Promise<ToolSet> {
   const { prefix, policy = {}, maxTools = 64, maxDescriptionChars = 1000 } = options;
   const { allow } = options;
-  if (allow !== "*" && typeof allow !== "function" && !Array.isArray(allow)) {
+  if (allow !== undefined && allow !== "*" && typeof allow !== "function" && !Array.isArray(allow)) {
     throw new TypeError('mcpTools: expected "allow" to be a list of names, a function, or "*" for every tool');
   }
   const listed = await list(client, options);
@@ -84,7 +84,7 @@ export async function mcpTools(client: Client, options: McpToolsOptions): Promis
     );
   }
   const allowed = listed.filter(({ name, annotations = {} }) => {
-    if (allow === "*") return true;
+    if (allow === undefined || allow === "*") return true;
     return typeof allow === "function" ? allow(name, annotations) : allow.includes(name);
   });
   if (allowed.length > maxTools) {
@@ -101,7 +101,10 @@ export async function mcpTools(client: Client, options: McpToolsOptions): Promis
     if (name in set) {
       throw refused(`two tools would be named ${quoted(name, 100)}; allow one of them`);
     }
-    const own = Object.hasOwn(policy, definition.name) ? policy[definition.name] : {};
+    const own = {
+      ...(allow === undefined ? { needsApproval: true } : {}),
+      ...(Object.hasOwn(policy, definition.name) ? withoutUndefined(policy[definition.name]) : {}),
+    };
     set[name] = asTool(client, server, definition, own, maxDescriptionChars);
   }
   return set;
@@ -149,7 +152,6 @@ async function list(client: Client, { listTimeoutMs = 30_000, signal }: McpTools
 
 function asTool(client: Client, server: string, definition: ServerTool, policy: McpPolicy, maxChars: number): Tool {
   const { name, annotations = {} } = definition;
-  const given = Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined)) as McpPolicy;
   let inputSchema: Tool["inputSchema"];
   let listed = definition;
   try {
@@ -163,15 +165,19 @@ function asTool(client: Client, server: string, definition: ServerTool, policy: 
   } catch (error) {
     throw refused(`the tool ${quoted(name, 100)} cannot be used: ${(error as Error).message}; do not allow it`, error);
   }
-  const maxDurationMs = given.maxDurationMs ?? defaultMaxDurationMs;
+  const maxDurationMs = policy.maxDurationMs ?? defaultMaxDurationMs;
   return {
     description: describe(server, definition, maxChars),
     // The defaults of MCP: a tool of which nothing is claimed may change things, and may destroy them.
     irreversible: annotations.readOnlyHint !== true && annotations.destructiveHint !== false,
-    ...given,
+    ...policy,
     inputSchema,
     execute: (input, context) => callTool(client, listed, maxDurationMs, input, context),
   };
+}
+
+function withoutUndefined(policy: McpPolicy): McpPolicy {
+  return Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined));
 }
 
 /** Says whose words they are: a description that gives orders is then a quotation. */
