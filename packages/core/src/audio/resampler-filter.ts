@@ -1,5 +1,8 @@
-// The low-pass filter of the resampler: a sinc under a Kaiser window, cut into one row of taps per phase.
-// Smith and Gossett 1984, "A flexible sampling-rate conversion method"; Kaiser 1974 for the window.
+// The filter of the resampler: its low-pass curve (resampler-low-pass.ts), cut into one row of taps per phase.
+// Smith and Gossett 1984, "A flexible sampling-rate conversion method".
+
+import { keepRecent } from "./keep-recent.js";
+import { halfOfLowPass, sampleLowPass } from "./resampler-low-pass.js";
 
 /** How sharp a resampler is, and what that costs. */
 export interface ResamplerQuality {
@@ -26,13 +29,15 @@ export interface PolyphaseFilter {
   readonly down: number;
   /** Taps of one row, a multiple of 4; the last meets the newest input. */
   readonly taps: number;
-  /** Rows of taps, one after the other; of more rows than phases the last row is for interpolation only. */
+  /** Rows of taps, one after the other; of fewer rows than phases one more is there, for interpolation only. Shared: read it only. */
   readonly table: Float64Array;
   /** Rows per input sample: `up` when every phase has its row. */
   readonly rows: number;
   /** Outputs come this many output samples late. */
   readonly delaySamples: number;
 }
+
+const tables = new Map<string, Float64Array>();
 
 /** @throws RangeError if a quality figure is out of range */
 export function designPolyphase(inputRate: number, outputRate: number, quality: ResamplerQuality): PolyphaseFilter {
@@ -48,20 +53,39 @@ export function designPolyphase(inputRate: number, outputRate: number, quality: 
   const delay = (delaySamples * down) / up;
   const rows = Math.min(up, mostExactPhases);
   const taps = 4 * Math.ceil((Math.floor(delay + reach) + 1) / 4);
-  const window = kaiserWindow(beta);
-  const table = new Float64Array((up === rows ? rows : rows + 1) * taps);
-  for (let row = 0; row * taps < table.length; row++) {
-    let sum = 0;
-    for (let tap = 0; tap < taps; tap++) {
-      const distance = row / rows + (taps - 1 - tap) - delay;
-      const weight = sinc((cutoff * distance) / stretch) * kaiser(window, distance / reach);
-      table[row * taps + tap] = weight;
-      sum += weight;
+  const table = keepRecent(tables, `${up} ${down} ${zeroCrossings} ${beta} ${cutoff}`, () => {
+    if (rows < up) {
+      const curve = sampleLowPass(rows * taps + 1, -delay * rows, rows * stretch, quality);
+      return cutIntoRows(curve, rows + 1, rows, taps);
     }
-    // Each phase passes a constant unchanged.
-    for (let tap = 0; tap < taps; tap++) table[row * taps + tap] /= sum;
-  }
+    // Every tap lies a whole number of steps from the middle, so the half of the curve is enough.
+    const half = halfOfLowPass(Math.max(up, down), quality);
+    const curve = new Float64Array(rows * taps + 1);
+    const middle = delaySamples * down;
+    curve.set(half.slice().reverse(), middle - half.length + 1);
+    curve.set(half, middle);
+    return cutIntoRows(curve, rows, rows, taps);
+  });
   return { up, down, taps, table, rows, delaySamples };
+}
+
+/** Rows that begin one place of the curve after the other; each has every `step`-th value. */
+function cutIntoRows(curve: Float64Array, rows: number, step: number, taps: number): Float64Array {
+  const table = new Float64Array(rows * taps);
+  for (let row = 0; row < rows; row++) cutRow(curve, row, step, table.subarray(row * taps, (row + 1) * taps));
+  return table;
+}
+
+/** Every `step`-th value of the curve from `at` on, the last tap first. A row passes a constant unchanged. */
+function cutRow(curve: Float64Array, at: number, step: number, row: Float64Array): void {
+  let sum = 0;
+  for (let tap = row.length - 1; tap >= 0; tap--) {
+    const weight = curve[at];
+    row[tap] = weight;
+    sum += weight;
+    at += step;
+  }
+  for (let tap = 0; tap < row.length; tap++) row[tap] /= sum;
 }
 
 /** @throws RangeError if a figure is out of range */
@@ -75,31 +99,4 @@ export function checkResamplerQuality({ zeroCrossings, beta, cutoff }: Resampler
 
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
-}
-
-function sinc(x: number): number {
-  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
-}
-
-/** Kaiser window at -1 … 1 of its half width; 0 outside. */
-function kaiser(window: Float64Array, x: number): number {
-  const square = 1 - x * x;
-  if (square < 0) return 0;
-  let value = window[window.length - 1];
-  for (let k = window.length - 2; k >= 0; k--) value = value * square + window[k];
-  return value;
-}
-
-/**
- * The window as a polynomial in `1 - x²`: the power series of I0(beta √(1 - x²)), the modified Bessel function of order 0, divided by
- * I0(beta). All of its terms are positive, so nothing cancels. A page makes 10,000 taps at once, in code that is not compiled yet.
- */
-function kaiserWindow(beta: number): Float64Array {
-  const terms = [1];
-  let sum = 1;
-  for (let k = 1; terms[k - 1] > sum * 1e-17; k++) {
-    terms.push(terms[k - 1] * (beta / (2 * k)) ** 2);
-    sum += terms[k];
-  }
-  return Float64Array.from(terms, (term) => term / sum);
 }

@@ -56,6 +56,12 @@ describe("the bits are those of the plain kernel", () => {
     [192_000, 8000],
     [11_250, 12_000],
     [180_000, 12_000],
+    [44_100, 16_000],
+    [16_000, 44_100],
+    [44_100, 24_000],
+    [24_000, 44_100],
+    [44_100, 48_000],
+    [8000, 191_000],
   ])("%i to %i Hz", (...rates) => {
     const kernel = simdKernel(designPolyphase(...rates, defaultResamplerQuality));
     expect(kernel).toBeDefined();
@@ -70,6 +76,7 @@ describe("the bits are those of the plain kernel", () => {
     ["the shortest filter", [48_000, 16_000], 1],
     ["a long one", [48_000, 16_000], 255],
     ["the widest step of many phases", [191_706, 8010], 5],
+    ["the widest step of more phases", [192_000, 8040], 5],
   ])("with %s", (_, rates, zeroCrossings) => {
     const quality = { zeroCrossings, beta: 7, cutoff: 0.9 };
     const kernel = simdKernel(designPolyphase(...rates, quality));
@@ -78,14 +85,34 @@ describe("the bits are those of the plain kernel", () => {
   });
 });
 
+test("one kernel takes turns between streams of different filters", () => {
+  const filters = [
+    designPolyphase(44_100, 16_000, defaultResamplerQuality),
+    designPolyphase(16_000, 44_100, defaultResamplerQuality),
+    designPolyphase(16_000, 48_000, defaultResamplerQuality),
+  ];
+  const kernel = simdKernel(filters[0]) as ResamplerKernel;
+  const next = random(3);
+  const input = Float32Array.from({ length: blockSamples }, () => 2 * next() - 1);
+  for (const filter of [...filters, ...filters]) {
+    const block = { history: new Float64Array(filter.taps - 1), input, skip: 0, phase: 1 };
+    const [output, expected] = [new Float32Array(700), new Float32Array(700)];
+    kernel.run(filter, block, output);
+    plainKernel.run(filter, block, expected);
+    expect(output).toEqual(expected);
+  }
+});
+
 test("the bytes are those of resampler-kernel.wat", async () => {
   const source = await readFile(new URL("resampler-kernel.wat", import.meta.url), "utf8");
   const { buffer } = (await wabt()).parseWat("resampler-kernel.wat", source, { simd: true }).toBinary({});
   expect(simdBytes).toBe(Buffer.from(buffer).toString("base64"));
 });
 
-test("ratios of many phases and long filters are left to the plain kernel", () => {
-  expect(simdKernel(designPolyphase(44_100, 16_000, defaultResamplerQuality))).toBeUndefined();
+test("interpolated phases, large tables and long filters are left to the plain kernel", () => {
+  expect(
+    simdKernel(designPolyphase(44_100, 16_000, { ...defaultResamplerQuality, zeroCrossings: 64 })),
+  ).toBeUndefined();
   expect(simdKernel(designPolyphase(12_345, 16_001, { zeroCrossings: 1, beta: 7, cutoff: 0.9 }))).toBeUndefined();
   expect(
     simdKernel(designPolyphase(192_000, 8000, { ...defaultResamplerQuality, zeroCrossings: 256 })),

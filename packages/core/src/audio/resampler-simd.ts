@@ -1,27 +1,37 @@
 // The inner loop of the resampler in WebAssembly, two products at a time: resampler-kernel.wat, here as bytes.
-// For ratios of few phases, such as 24 to 16 or 16 to 48 kHz. The bits are those of the plain kernel, so it may be missing.
+// The bits are those of the plain kernel, so it may be missing.
 
 import type { PolyphaseFilter } from "./resampler-filter.js";
 import { blockSamples, type ResamplerKernel } from "./resampler-kernel.js";
 
 /** The module, in base64. */
 export const simdBytes =
-  "AGFzbQEAAAABEQJgAnt7AX1gB39/f39/f38AAwMCAAEFAwEABAcSAgZtZW1vcnkCAAVwaGFzZQABCp4DAi4ARAAAAOD//+/HRAAAAOD//+9HIAD9IQAgAP" +
-  "0hAaAgAf0hACAB/SEBoKCkpbYL7AICBH8LewJAA0AgBCAGTw0BIAIgA2ohCCAIIANqIQkgCSADaiEKIBUhDSAVIQ4gFSEPIBUhECAVIREgFSESIBUhEyAV" +
-  "IRRBACEHA0AgACAHav0ABAAhCyAAIAdq/QAEECEMIA0gCyACIAdq/QAEAP3yAf3wASENIA4gDCACIAdq/QAEEP3yAf3wASEOIA8gCyAIIAdq/QAEAP3yAf" +
-  "3wASEPIBAgDCAIIAdq/QAEEP3yAf3wASEQIBEgCyAJIAdq/QAEAP3yAf3wASERIBIgDCAJIAdq/QAEEP3yAf3wASESIBMgCyAKIAdq/QAEAP3yAf3wASET" +
-  "IBQgDCAKIAdq/QAEEP3yAf3wASEUIAdBIGohByAHIAFJDQALIAQgDSAOEAA4AgAgBCAFaiEEIAQgDyAQEAA4AgAgBCAFaiEEIAQgESASEAA4AgAgBCAFai" +
-  "EEIAQgEyAUEAA4AgAgBCAFaiEEIAogA2ohAgwACwsL";
+  "AGFzbQEAAAABHANgAnt7AX1gB39/f39/f38AYAh/f39/f39/fwADBAMAAQIFAwEACAccAwZtZW1vcnkCAAVwaGFzZQABB291dHB1dHMAAgqNBwMuAEQAAADg///v" +
+  "x0QAAADg///vRyAA/SEAIAD9IQGgIAH9IQAgAf0hAaCgpKW2C+wCAgR/C3sCQANAIAQgBk8NASACIANqIQggCCADaiEJIAkgA2ohCiAVIQ0gFSEOIBUhDyAVIRAg" +
+  "FSERIBUhEiAVIRMgFSEUQQAhBwNAIAAgB2r9AAQAIQsgACAHav0ABBAhDCANIAsgAiAHav0ABAD98gH98AEhDSAOIAwgAiAHav0ABBD98gH98AEhDiAPIAsgCCAH" +
+  "av0ABAD98gH98AEhDyAQIAwgCCAHav0ABBD98gH98AEhECARIAsgCSAHav0ABAD98gH98AEhESASIAwgCSAHav0ABBD98gH98AEhEiATIAsgCiAHav0ABAD98gH9" +
+  "8AEhEyAUIAwgCiAHav0ABBD98gH98AEhFCAHQSBqIQcgByABSQ0ACyAEIA0gDhAAOAIAIAQgBWohBCAEIA8gEBAAOAIAIAQgBWohBCAEIBEgEhAAOAIAIAQgBWoh" +
+  "BCAEIBMgFBAAOAIAIAQgBWohBCAKIANqIQIMAAsLC+0DAgd/CXsCQANAIAYgB08NASAAIAJqIQkgBCAFaiEMIAkgA08EQCAJIANrIQkgDEEIaiEMCyAJIAJqIQog" +
+  "DCAFaiENIAogA08EQCAKIANrIQogDUEIaiENCyAKIAJqIQsgDSAFaiEOIAsgA08EQCALIANrIQsgDkEIaiEOCyAXIQ8gFyEQIBchESAXIRIgFyETIBchFCAXIRUg" +
+  "FyEWQQAhCANAIA8gACAIav0ABAAgBCAIav0ABAD98gH98AEhDyAQIAAgCGr9AAQQIAQgCGr9AAQQ/fIB/fABIRAgESAJIAhq/QAEACAMIAhq/QAEAP3yAf3wASER" +
+  "IBIgCSAIav0ABBAgDCAIav0ABBD98gH98AEhEiATIAogCGr9AAQAIA0gCGr9AAQA/fIB/fABIRMgFCAKIAhq/QAEECANIAhq/QAEEP3yAf3wASEUIBUgCyAIav0A" +
+  "BAAgDiAIav0ABAD98gH98AEhFSAWIAsgCGr9AAQQIA4gCGr9AAQQ/fIB/fABIRYgCEEgaiEIIAggAUkNAAsgBiAPIBAQADgCACAGIBEgEhAAOAIEIAYgEyAUEAA4" +
+  "AgggBiAVIBYQADgCDCAGQRBqIQYgCyACaiEAIA4gBWohBCAAIANPBEAgACADayEAIARBCGohBAsMAAsLCw==";
 
-/** What fits: the sizes of the three parts of the memory below follow from these. */
-const mostPhases = 16;
+/**
+ * What fits: the sizes of the three parts of the memory below follow from these. The table has room for the default quality between
+ * 44.1 kHz and 16, 24, 32 or 48 kHz, either way, where it has 80 to 441 phases.
+ */
+const mostTableTaps = 32_768;
 const mostTaps = 4096;
 
-/** Parts of the memory, by the byte at which they begin: the taps of all phases, history and block, outputs. */
-const tableAt = 0;
-const signalAt = tableAt + 8 * mostTaps;
+/** Up to so many phases, the outputs of one phase are made together; a block of short chunks has few of each if there are more. */
+const mostSharedPhases = 16;
+
+/** Parts of the memory, by the byte at which they begin: the taps of all phases (at 0), history and block, outputs. */
+const signalAt = 8 * mostTableTaps;
 /** Of a ratio of 1 to 24, the most there is, up to 3 outputs of a phase are made that nobody asked for: their inputs, too, must be there. */
-const signalSamples = mostTaps + blockSamples + 3 * 24 * mostPhases;
+const signalSamples = mostTaps + blockSamples + 3 * 24 * mostSharedPhases;
 const outputAt = signalAt + 8 * signalSamples;
 
 /** The part of the platform that is needed; its types belong to browsers. */
@@ -34,6 +44,16 @@ interface WebAssemblyLike {
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
   phase(row: number, length: number, at: number, step: number, out: number, outStep: number, end: number): void;
+  outputs(
+    row: number,
+    length: number,
+    rowStep: number,
+    rowsEnd: number,
+    at: number,
+    atStep: number,
+    out: number,
+    end: number,
+  ): void;
 }
 
 let made: { readonly kernel: ResamplerKernel | undefined } | undefined;
@@ -57,32 +77,47 @@ export function makeSimdKernel(platform: WebAssemblyLike | undefined): Resampler
     return undefined;
   }
   const { buffer } = exports.memory;
-  const table = new Float64Array(buffer, tableAt, mostTaps);
+  const table = new Float64Array(buffer, 0, mostTableTaps);
   const signal = new Float64Array(buffer, signalAt, signalSamples);
   const outputs = new Float32Array(buffer, outputAt);
+  let loaded: Float64Array | undefined;
   return {
     run(filter, { history, input, skip, phase }, output) {
-      const { up, down, taps } = filter;
-      table.set(filter.table);
+      if (loaded !== filter.table) table.set(filter.table);
+      loaded = filter.table;
       signal.set(history);
       signal.set(input, history.length);
+      const at = signalAt + 8 * skip;
       const end = outputAt + 4 * output.length;
-      let at = skip;
-      let beyond = phase;
-      // Output i and those at i + up, i + 2 up ... have the same phase, and lie `down` inputs apart.
-      for (let i = 0; i < up && i < output.length; i++) {
-        const row = tableAt + 8 * beyond * taps;
-        exports.phase(row, 8 * taps, signalAt + 8 * at, 8 * down, outputAt + 4 * i, 4 * up, end);
-        beyond += down;
-        const whole = Math.floor(beyond / up);
-        at += whole;
-        beyond -= whole * up;
+      if (filter.up <= mostSharedPhases) byPhases(exports, filter, at, phase, end);
+      else {
+        const { up, down, taps } = filter;
+        const length = 8 * taps;
+        const whole = Math.floor(down / up);
+        exports.outputs(phase * length, length, (down % up) * length, up * length, at, 8 * whole, outputAt, end);
       }
       output.set(outputs.subarray(0, output.length));
     },
   };
 }
 
-function fits({ up, rows, table }: PolyphaseFilter): boolean {
-  return rows === up && up <= mostPhases && table.length <= mostTaps;
+/** Output i and those at i + up, i + 2 up ... have the same phase, and lie `down` inputs apart. */
+function byPhases(
+  { phase }: Exports,
+  { up, down, taps }: PolyphaseFilter,
+  at: number,
+  beyond: number,
+  end: number,
+): void {
+  for (let out = outputAt; out < outputAt + 4 * up && out < end; out += 4) {
+    phase(8 * beyond * taps, 8 * taps, at, 8 * down, out, 4 * up, end);
+    beyond += down;
+    const whole = Math.floor(beyond / up);
+    at += 8 * whole;
+    beyond -= whole * up;
+  }
+}
+
+function fits({ up, rows, taps, table }: PolyphaseFilter): boolean {
+  return rows === up && taps <= mostTaps && table.length <= mostTableTaps;
 }
