@@ -103,7 +103,10 @@ async function probeWebgpu(allowSoftware: boolean): Promise<DeviceReport> {
   const { gpu } = navigator;
   if (gpu === undefined) {
     return globalThis.isSecureContext
-      ? missing("this browser has no WebGPU", "use Chrome or Edge 121, Safari 26, Firefox 141 (on Windows) or later, or WASM")
+      ? missing(
+          "this browser has no WebGPU",
+          "use Chrome or Edge 121, Safari 26, Firefox 141 (on Windows) or later, or WASM",
+        )
       : missing("WebGPU needs a secure context", "serve the page over https, or from localhost");
   }
   let adapter: GPUAdapter | null;
