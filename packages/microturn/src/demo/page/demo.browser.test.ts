@@ -117,7 +117,9 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     expect(problems).toEqual([]);
   });
 
-  it("answers on WebGPU where the address asks for it", { timeout: 400_000 }, async ({ skip }) => {
+  // Minutes on an adapter that computes on the processor: only where it is asked for.
+  const onWebgpu = it.runIf(process.env.MICROTURN_DEMO_ON_WEBGPU === "1");
+  onWebgpu("answers on WebGPU where the address asks for it", { timeout: 400_000 }, async ({ skip }) => {
     // An adapter that computes on the processor takes more time than there is: what was said waits, up to a minute.
     const { page, problems } = await visit(webgpuFlags, { address: "?device=webgpu&budget=60000" });
     await page.click("#start");
