@@ -187,7 +187,7 @@ built(`core anywhere${reason}`, () => {
     [
       "a session over an engine of one's own stays small",
       'import { DuplexSession } from "@microturn/core"; console.log(DuplexSession)',
-      19,
+      18.5,
     ],
     ["the core entry", 'import * as core from "@microturn/core"; console.log(core)', 30],
     [

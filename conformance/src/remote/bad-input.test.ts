@@ -9,6 +9,7 @@ import { scriptedEngine } from "@microturn/core/testing";
 import { createServer, createToken, type Logger, type MicroturnServer } from "@microturn/server";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { jsonClient } from "./json-client.js";
 import { KillingProxy } from "./killing-proxy.js";
 import type { Json } from "./recorded-service.js";
 import { until } from "./wire-session.js";
@@ -78,17 +79,9 @@ const stepOf = (session: EngineSession, index: number) =>
 
 /** A client of the JSON wire, whose session is open. */
 async function json(at = port) {
-  const socket = new WebSocket(`ws://127.0.0.1:${at}/v1/realtime`, { headers: { Authorization: `Bearer ${key}` } });
-  const told: Json[] = [];
-  const end = { code: 0 };
-  socket.on("error", () => {});
-  socket.on("close", (code) => {
-    end.code = code;
-  });
-  socket.on("message", (data) => told.push(JSON.parse(String(data))));
+  const client = jsonClient(`ws://127.0.0.1:${at}`, key);
+  const { told, say, of } = client;
   await until("session.created", () => told.length > 0);
-  const of = (type: string) => told.filter((event) => event.type === type);
-  const say = (event: object) => socket.send(JSON.stringify(event));
   /** @returns the code of the error that answers it */
   const refused = async (event: object): Promise<string> => {
     const before = of("error").length;
@@ -98,7 +91,7 @@ async function json(at = port) {
     expect(message.length, "says what was wrong").toBeGreaterThan(10);
     return code;
   };
-  return { socket, told, end, of, say, refused };
+  return { ...client, refused };
 }
 
 /** A client of the micro-turn wire that sends what it likes. */

@@ -4,8 +4,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { WebSocket } from "ws";
-import type { Json } from "./recorded-service.js";
+import { jsonClient } from "./json-client.js";
 import { until } from "./wire-session.js";
 
 const bin = fileURLToPath(new URL("../../../packages/microturn/dist/bin.js", import.meta.url));
@@ -32,14 +31,14 @@ test("SIGTERM lets sessions come to their end, and nobody in", { timeout: 2 * lo
     expect(await status("/healthz")).toBe(200);
     await until("the model is loaded", () => out.includes("Ctrl-C"), longMs);
     expect(await status("/readyz")).toBe(200);
-    const client = connect(url);
+    const client = jsonClient(url, key);
     await until("a session", () => client.of("session.created").length === 1, longMs);
     expect(await (await fetch(`${url}/metrics`)).text()).toContain('microturn_sessions{state="connected"} 1');
     child.kill("SIGTERM");
     await until("the client is told", () => client.of("session.draining").length === 1, longMs);
     expect(client.of("session.draining")[0].left_ms).toBeGreaterThan(50_000);
     expect([await status("/healthz"), await status("/readyz")]).toEqual([200, 503]);
-    const late = connect(url);
+    const late = jsonClient(url, key);
     await until("another is refused", () => late.end.code === 1013, longMs);
     expect(late.of("error")[0].error).toMatchObject({
       ...{ code: "duplex_session_busy", retry_after_ms: expect.any(Number) },
@@ -63,18 +62,3 @@ test("SIGTERM lets sessions come to their end, and nobody in", { timeout: 2 * lo
     child.kill("SIGKILL");
   }
 });
-
-function connect(url: string) {
-  const socket = new WebSocket(`${url.replace("http", "ws")}/v1/realtime`, {
-    headers: { Authorization: `Bearer ${key}` },
-  });
-  const told: Json[] = [];
-  const end = { code: 0 };
-  socket.on("error", () => {});
-  socket.on("close", (code) => {
-    end.code = code;
-  });
-  socket.on("message", (data) => told.push(JSON.parse(String(data))));
-  const say = (event: object) => socket.send(JSON.stringify(event));
-  return { told, end, say, of: (type: string) => told.filter((event) => event.type === type) };
-}

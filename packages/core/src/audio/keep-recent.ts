@@ -11,7 +11,6 @@ export function keepRecent(kept: Map<string, Float64Array>, key: string, make: (
   const made = kept.get(key) ?? make();
   kept.delete(key);
   if (made.length <= mostFloats) kept.set(key, made);
-  const [oldest] = kept.keys();
-  if (kept.size > mostKept && oldest !== undefined) kept.delete(oldest);
+  if (kept.size > mostKept) kept.delete([...kept.keys()][0]);
   return made;
 }

@@ -69,23 +69,22 @@ export function designPolyphase(inputRate: number, outputRate: number, quality: 
   return { up, down, taps, table, rows, delaySamples };
 }
 
-/** Rows that begin one place of the curve after the other; each has every `step`-th value. */
+/**
+ * Rows that begin one place of the curve after the other. Each has every `step`-th value, the last tap first, and passes a constant
+ * unchanged.
+ */
 function cutIntoRows(curve: Float64Array, rows: number, step: number, taps: number): Float64Array {
   const table = new Float64Array(rows * taps);
-  for (let row = 0; row < rows; row++) cutRow(curve, row, step, table.subarray(row * taps, (row + 1) * taps));
-  return table;
-}
-
-/** Every `step`-th value of the curve from `at` on, the last tap first. A row passes a constant unchanged. */
-function cutRow(curve: Float64Array, at: number, step: number, row: Float64Array): void {
-  let sum = 0;
-  for (let tap = row.length - 1; tap >= 0; tap--) {
-    const weight = curve[at];
-    row[tap] = weight;
-    sum += weight;
-    at += step;
+  for (let row = 0; row < rows; row++) {
+    const start = row * taps;
+    let sum = 0;
+    for (let tap = taps - 1, at = row; tap >= 0; tap--, at += step) {
+      table[start + tap] = curve[at];
+      sum += curve[at];
+    }
+    for (let tap = start; tap < start + taps; tap++) table[tap] /= sum;
   }
-  for (let tap = 0; tap < row.length; tap++) row[tap] /= sum;
+  return table;
 }
 
 /** @throws RangeError if a figure is out of range */

@@ -17,66 +17,37 @@ export function halfOfLowPass(steps: number, quality: ResamplerQuality): Float64
   );
 }
 
-/** Exact values of the window on each side; between two of them a cubic errs by less than 1e-8 of the window's height. */
-const exactValues = 256;
-
-/**
- * The curve at `(from + i) / steps` samples of the lower rate. A page makes 14,000 values once, in code that is not compiled yet: most of
- * them by one sine and a cubic, in short functions, which a compiler has soon.
- */
+/** The curve at `(from + i) / steps` samples of the lower rate; 0 beyond its reach. */
 export function sampleLowPass(length: number, from: number, steps: number, quality: ResamplerQuality): Float64Array {
   const reach = quality.zeroCrossings * steps;
-  const stride = Math.max(1, Math.floor(reach / exactValues));
+  const radians = (Math.PI * quality.cutoff) / steps;
   const terms = kaiserTerms(quality.beta);
-  const window = new Float64Array(Math.ceil(length / stride) + 3);
-  for (let i = 0; i < window.length; i++) window[i] = kaiser(terms, (from + (i - 1) * stride) / reach);
   const curve = new Float64Array(length);
-  for (let i = 0; i * stride < length; i++) {
-    const piece = curve.subarray(i * stride, (i + 1) * stride);
-    fill(piece, window.subarray(i, i + 4), 1 / stride, from + i * stride, (Math.PI * quality.cutoff) / steps);
+  const end = Math.min(length, Math.floor(reach - from) + 1);
+  for (let i = Math.max(0, Math.ceil(-reach - from)); i < end; i++) {
+    const at = from + i;
+    const angle = at * radians;
+    curve[i] = kaiser(terms, at / reach) * (angle === 0 ? 1 : Math.sin(angle) / angle);
   }
-  // Beyond its reach the window is 0.
-  curve.fill(0, 0, Math.max(0, Math.ceil(-reach - from)));
-  curve.fill(0, Math.max(0, Math.floor(reach - from) + 1));
   return curve;
-}
-
-/** A piece of the curve from sample `at` on; the window is the cubic through four values at -1, 0, 1 and 2, in steps of `step` from 0. */
-function fill(piece: Float64Array, window: Float64Array, step: number, at: number, radians: number): void {
-  const a = (window[3] - window[0]) / 6 + (window[1] - window[2]) / 2;
-  const b = (window[0] + window[2]) / 2 - window[1];
-  const c = (window[2] - window[0]) / 2 - a;
-  // By its differences: uncompiled code makes an object of every product and every sum.
-  let value = window[1];
-  let first = ((a * step + b) * step + c) * step;
-  let second = (6 * a * step + 2 * b) * step * step;
-  const third = 6 * a * step * step * step;
-  let angle = at * radians;
-  for (let i = 0; i < piece.length; i++) {
-    piece[i] = angle === 0 ? value : (value * Math.sin(angle)) / angle;
-    value += first;
-    first += second;
-    second += third;
-    angle += radians;
-  }
 }
 
 /**
  * The Kaiser window as a polynomial in `1 - x²`: the power series of I0(beta √(1 - x²)), the modified Bessel function of order 0, divided
  * by I0(beta). Inside the window all of its terms are positive, so nothing cancels.
  */
-function kaiserTerms(beta: number): Float64Array {
+function kaiserTerms(beta: number): readonly number[] {
   const terms = [1];
   let sum = 1;
   for (let k = 1; terms[k - 1] > sum * 1e-17; k++) {
     terms.push(terms[k - 1] * (beta / (2 * k)) ** 2);
     sum += terms[k];
   }
-  return Float64Array.from(terms, (term) => term / sum);
+  return terms.map((term) => term / sum);
 }
 
-/** The window at `x` of its half width; goes on beyond 1 as the polynomial does. */
-function kaiser(terms: Float64Array, x: number): number {
+/** The window at -1 … 1 of its half width. */
+function kaiser(terms: readonly number[], x: number): number {
   const square = 1 - x * x;
   let value = 0;
   for (let k = terms.length - 1; k >= 0; k--) value = value * square + terms[k];

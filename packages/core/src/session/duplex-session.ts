@@ -86,8 +86,9 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   #nextDelivery = 1;
   #wake: { readonly atMs: number; readonly cancel: () => void } | undefined;
   #idle: (() => void)[] = [];
-  /** Made when somebody waits for the end of a step. */
-  #computing: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  /** The last step, and its end or that of the session, once somebody has asked for it. */
+  #stepping: Promise<void> | undefined;
+  #computing: Promise<void> | undefined;
   #exclusive: Promise<unknown> = Promise.resolve();
   #finishing: Promise<void> | undefined;
   #error: DuplexError | undefined;
@@ -238,9 +239,9 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
    * Whoever has work on the same processors that can wait awaits this before it, and so holds up no micro-turn.
    */
   get computing(): Promise<void> | undefined {
-    if (this.closed || this.#state.running === undefined || this.capabilities.computesHere !== true) return undefined;
-    this.#computing ??= deferred();
-    return this.#computing.promise;
+    if (this.closed || this.#state.running === undefined || !this.capabilities.computesHere) return undefined;
+    this.#computing ??= Promise.race([this.#stepping, this.ended]).then(() => {});
+    return this.#computing;
   }
 
   // --- listening ---
@@ -588,7 +589,8 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
   #perform(effect: SessionEffect): void {
     switch (effect.type) {
       case "step":
-        void this.#step(effect.plan);
+        this.#computing = undefined;
+        this.#stepping = this.#step(effect.plan);
         break;
       case "wake":
         this.#wakeAt(effect.atMs);
@@ -637,8 +639,6 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     } catch (error) {
       this.#fail(asDuplexError("step", error));
     }
-    this.#computing?.resolve();
-    this.#computing = undefined;
     this.#pump();
   }
 
@@ -703,7 +703,6 @@ export class DuplexSession implements AsyncIterable<TurnRecord>, AsyncDisposable
     this.#endStream(closed);
     for (const queue of this.#queues) queue.end(error);
     this.#queues.clear();
-    this.#computing?.resolve();
     this.#released = Promise.all([this.#closeInTime(this.#engine), this.#closeInTime(this.#attachment)]);
     this.#resolveEnded(reason);
   }
@@ -816,12 +815,4 @@ function asDuplexError(operation: string, error: unknown): DuplexError {
   if (DuplexError.is(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new DuplexError("BACKEND_FAILED", `${operation}: the engine failed: ${message}`, { cause: error });
-}
-
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve: () => void = () => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
 }
