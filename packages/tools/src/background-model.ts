@@ -139,7 +139,7 @@ class ModelInBackground implements BackgroundModel {
       }
       // Most of the code does the work, and is brought in with the first session.
       this.#ownJobs = new LazyJobs(async () =>
-        (await import("./worker/in-process.js")).inProcessJobs(options, this.#giveWay),
+        (await import("./worker/in-process.js")).inProcessJobs(options, this.#settings.sessions),
       );
       jobs = this.#ownJobs;
     }
@@ -234,12 +234,6 @@ class ModelInBackground implements BackgroundModel {
     this.#named.clear();
     await this.#ownJobs?.close().catch(() => {});
   }
-
-  /** Work that is done in this process waits for the micro-turn of one of its sessions. */
-  #giveWay = (): Promise<void> | undefined => {
-    for (const { computing } of this.#settings.sessions) if (computing !== undefined) return computing;
-    return undefined;
-  };
 
   get #conversations(): readonly Conversation[] {
     return [...this.#named.values(), ...this.#single];

@@ -7,7 +7,7 @@ import type { Job, JobHandler } from "../jobs/job.js";
 import { readSchema } from "../schema/read-schema.js";
 import type { Tool, ToolSet } from "../tool.js";
 import { DelegationWork, type LoadedModel, type Worker } from "./delegation-work.js";
-import { type GiveWay, givingWay } from "./give-way.js";
+import { givingWay, type MicroTurnsHere, noMicroTurns } from "./give-way.js";
 import { importAiSdk, type LanguageModel, shownTool } from "./language-model.js";
 
 /** How the background works. */
@@ -70,11 +70,12 @@ export interface DelegationHandler extends JobHandler {
  * @throws TypeError if a tool of yours is called `drop_earlier_work`
  */
 export function delegationHandler(options: DelegationHandlerOptions): DelegationHandler {
-  return handlerGivingWay(options, () => undefined);
+  return handlerGivingWay(options, noMicroTurns);
 }
 
 /** A {@link delegationHandler} in a process where micro-turns are computed. */
-export function handlerGivingWay(options: DelegationHandlerOptions, giveWay: GiveWay): DelegationHandler {
+export function handlerGivingWay(options: DelegationHandlerOptions, microTurns: MicroTurnsHere): DelegationHandler {
+  const { giveWay } = microTurns;
   const { model, tools = {}, maxSteps = 8, stallMs = 30_000, clock = systemClock, concurrency, allow } = options;
   const { approvalTimeoutMs = 600_000 } = options;
   if (!(Number.isInteger(maxSteps) && maxSteps >= 1 && maxSteps <= 100)) {
@@ -101,7 +102,7 @@ export function handlerGivingWay(options: DelegationHandlerOptions, giveWay: Giv
   };
   const worker: Worker = {
     options,
-    model: model === undefined ? undefined : givingWay(model, giveWay),
+    model: model === undefined ? undefined : givingWay(model, microTurns, clock),
     giveWay,
     tools,
     table,

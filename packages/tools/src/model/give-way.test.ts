@@ -1,17 +1,18 @@
 // What a stream does whose reader gives way, part by part.
 
-import { settled } from "@microturn/core/testing";
+import { FakeClock, settled } from "@microturn/core/testing";
 import { describe, expect, it } from "vitest";
 import { givingWay } from "./give-way.js";
 
-type Streaming = { doStream(options: unknown): Promise<{ readonly stream: ReadableStream<number> }> };
+type Streaming = { doStream(options: unknown): Promise<{ readonly stream: ReadableStream<unknown> }> };
 
 /** A model whose stream a test writes, and micro-turns that a test ends. */
-function bench() {
-  let controller!: ReadableStreamDefaultController<number>;
+function bench({ any = true } = {}) {
+  const clock = new FakeClock();
+  let controller!: ReadableStreamDefaultController<unknown>;
   let cancelled: unknown;
   let computing: { readonly promise: Promise<void>; readonly end: () => void } | undefined;
-  const stream = new ReadableStream<number>({
+  const stream = new ReadableStream<unknown>({
     start: (given) => {
       controller = given;
     },
@@ -38,7 +39,8 @@ function bench() {
     computing = { promise, end };
   };
   return {
-    model: givingWay(new Model(), () => computing?.promise) as unknown as Streaming,
+    model: givingWay(new Model(), { giveWay: () => computing?.promise, any: () => any }, clock) as unknown as Streaming,
+    clock,
     stream: controller,
     begin,
     /** The micro-turn ends; the next one begins at once where the engine has no time to spare. */
@@ -116,5 +118,83 @@ describe("a stream that gives way", () => {
     expect([read, test.cancelled]).toEqual([["end"], "enough"]);
     await test.end();
     expect(read).toEqual(["end"]);
+  });
+
+  const piece = (delta: string, more: object = {}) => ({ type: "text-delta", id: "text", delta, ...more });
+  const deltas = (read: readonly unknown[]) =>
+    read.map((part) => (part as { readonly delta?: string } | undefined)?.delta ?? part);
+
+  it("passes on the first piece of a text at once, and the others together, every 100 ms", async () => {
+    const { model, stream, clock } = bench();
+    const { read } = await reading(model);
+    for (const word of ["One ", "and ", "two ", "is ", "three", "."]) {
+      stream.enqueue(piece(word));
+      await settled();
+      await clock.advance(40);
+    }
+    expect(deltas(read)).toEqual(["One ", "and two ", "is three"]);
+    stream.close();
+    await settled();
+    expect(deltas(read)).toEqual(["One ", "and two ", "is three", ".", "end"]);
+  });
+
+  it("lets no piece wait longer when something else comes, and joins only what is nothing but pieces of one text", async () => {
+    const { model, stream, clock } = bench();
+    const { read } = await reading(model);
+    const parts = [
+      ...[piece("a"), piece("b"), piece("c"), { type: "text-end", id: "text" }],
+      ...[piece("d", { id: "other" }), piece("e", { id: "other", providerMetadata: { test: { signature: "s" } } })],
+      ...[
+        piece("f", { id: "other", providerMetadata: undefined }),
+        piece("g", { type: "reasoning-delta", id: "other" }),
+      ],
+      ...["raw", undefined, piece("h")],
+    ];
+    for (const part of parts) stream.enqueue(part);
+    await settled();
+    expect(deltas(read)).toEqual(["a", "bc", parts[3], "d", "e", "f", "g", "raw", undefined]);
+    expect(read[4]).toBe(parts[5]);
+    await clock.advance(100);
+    expect(deltas(read).slice(9)).toEqual(["h"]);
+  });
+
+  it("passes on an error, and a cancellation, while a piece waits", async () => {
+    const broken = bench();
+    const { read } = await reading(broken.model);
+    for (const word of ["a", "b"]) broken.stream.enqueue(piece(word));
+    await settled();
+    expect(deltas(read)).toEqual(["a"]);
+    broken.stream.error(new Error("the line broke"));
+    await settled();
+    expect(deltas(read)).toEqual(["a", "b", new Error("the line broke")]);
+
+    const test = bench();
+    const cancelled = await reading(test.model);
+    for (const word of ["a", "b"]) test.stream.enqueue(piece(word));
+    await settled();
+    await cancelled.reader.cancel("enough");
+    await settled();
+    expect([deltas(cancelled.read), test.cancelled]).toEqual([["a", "end"], "enough"]);
+    expect([broken.clock.pending, test.clock.pending]).toEqual([0, 0]);
+  });
+
+  it("joins what came during a micro-turn when that ends", async () => {
+    const { model, stream, begin, end } = bench();
+    begin();
+    const { read } = await reading(model);
+    for (const word of ["a", "b", "c"]) stream.enqueue(piece(word));
+    stream.enqueue({ type: "text-end", id: "text" });
+    await settled();
+    expect(read).toEqual([]);
+    await end({ saturated: true });
+    expect(deltas(read)).toEqual(["abc", { type: "text-end", id: "text" }]);
+  });
+
+  it("passes on every piece at once where no micro-turn is computed", async () => {
+    const { model, stream } = bench({ any: false });
+    const { read } = await reading(model);
+    for (const word of ["a", "b", "c"]) stream.enqueue(piece(word));
+    await settled();
+    expect(deltas(read)).toEqual(["a", "b", "c"]);
   });
 });
