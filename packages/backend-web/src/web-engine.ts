@@ -88,7 +88,7 @@ export interface WebEngine extends Engine, AsyncDisposable {
   readonly choice: DeviceChoice | undefined;
 }
 
-/** A device that is lost more often than this in a minute is given up. */
+/** A device that is lost more often than this in a minute is given up; the time that moves take does not count. */
 const mostMoves = 3;
 const movesWindowMs = 60_000;
 
@@ -129,8 +129,8 @@ class WorkerEngine implements WebEngine {
   readonly #model: ModelSource;
   readonly #smaller: ModelSource | undefined;
   readonly #sessions = new Set<WebSession>();
-  /** Times at which sessions were moved, ms. */
-  readonly #moves: number[] = [];
+  /** When sessions had been moved. */
+  readonly #moves: { overMs: number }[] = [];
   #loading: SharedLoad<Host> | undefined;
   /** Where sessions are opened, once it is known. */
   #host: Host | undefined;
@@ -293,8 +293,9 @@ class WorkerEngine implements WebEngine {
   async #move(from: Host, reason: string): Promise<void> {
     if (this.#closed !== undefined) return;
     const lostMs = performance.now();
-    while (this.#moves.length > 0 && lostMs - this.#moves[0] > movesWindowMs) this.#moves.shift();
-    this.#moves.push(lostMs);
+    while (this.#moves.length > 0 && lostMs - this.#moves[0].overMs > movesWindowMs) this.#moves.shift();
+    const move = { overMs: lostMs };
+    this.#moves.push(move);
     const next = this.#restart(from, reason);
     const home = next.then((host) => host.connection);
     home.catch(() => {});
@@ -303,6 +304,8 @@ class WorkerEngine implements WebEngine {
     void from.connection.close();
     const to = await next.catch(() => undefined);
     await Promise.all(moved);
+    // A move takes long on a slow device, and is no time in which it worked.
+    move.overMs = performance.now();
     // Lost again before they were there: that move will tell.
     if (to === undefined || to.connection.broken) return;
     const gapMs = performance.now() - lostMs;
