@@ -17,6 +17,7 @@ export type {
   ContextEntry,
   ContextImage,
   DelegationContext,
+  EarlierResult,
   Job,
   JobDelegation,
   JobEvent,

@@ -6,6 +6,8 @@ import type { ContextEntry } from "../jobs/job.js";
 /** Counted for every entry besides its text: its time and its speaker. */
 const entryOverhead = 24;
 const keptAtStart = 2;
+/** Characters of a conversation that go to the background: some 6 000 tokens of English. */
+export const usualContextChars = 24_000;
 const smallestBound = 256;
 
 /**
@@ -23,7 +25,7 @@ const smallestBound = 256;
  */
 export function compactContext(
   entries: readonly ContextEntry[],
-  { maxChars = 24_000 }: { readonly maxChars?: number } = {},
+  { maxChars = usualContextChars }: { readonly maxChars?: number } = {},
 ): { readonly entries: readonly ContextEntry[]; readonly leftOut: number } {
   if (!(maxChars >= smallestBound)) {
     throw new RangeError(`compactContext: maxChars must be at least ${smallestBound}, not ${maxChars}`);
@@ -50,7 +52,8 @@ function cost(entry: ContextEntry): number {
   return entry.text.length + entryOverhead;
 }
 
-function cutMiddle(text: string, length: number): string {
+/** The beginning and the end of a text that is too long, with `…` between them. */
+export function cutMiddle(text: string, length: number): string {
   const head = Math.ceil((length - 1) / 2);
   const tail = length - 1 - head;
   // Half of a surrogate pair is no character: it goes.

@@ -1,8 +1,9 @@
-// What the background model reads first: the conversation as a transcript, what was seen, other work, and the task.
+// What the background model reads first: the conversation as a transcript, what tools have found in it, what was seen, other
+// work, and the task.
 // All of it is one message of a user, and the transcript is quoted in it. As alternating messages, the background model would
 // take the assistant's words for its own, and a line out of a tool that was read aloud for something that it is told to do.
 
-import type { ContextEntry, ContextImage, Job } from "../jobs/job.js";
+import type { ContextEntry, ContextImage, EarlierResult, Job } from "../jobs/job.js";
 import { leftOutBefore } from "./compact-context.js";
 import { backgroundPrompt } from "./prompt.js";
 
@@ -29,7 +30,8 @@ export function delegationMessages(
 ): { readonly system: string; readonly messages: readonly [UserMessage] } {
   const system = instructions ? `${backgroundPrompt}\n\n${instructions}` : backgroundPrompt;
   const { context } = job;
-  const before = [transcript(context.entries, context.leftOut), seen(context.images, images)].filter(Boolean);
+  const { entries, leftOut, results = [] } = context;
+  const before = [transcript(entries, leftOut), found(results), seen(context.images, images)].filter(Boolean);
   const after = [otherWork(job), task(job)].filter(Boolean).join("\n\n");
   if (!images || context.images.length === 0) {
     return { system, messages: [{ role: "user", content: [...before, after].join("\n\n") }] };
@@ -48,6 +50,12 @@ function transcript(entries: readonly ContextEntry[], leftOut: number): string {
   const lines = entries.map((entry) => `[${seconds(entry.timeMs)}] ${entry.speaker}: ${line(entry.text)}`);
   if (leftOut > 0) lines.splice(leftOutBefore, 0, `(${leftOut} ${leftOut === 1 ? "entry" : "entries"} left out here)`);
   return `<conversation>\n${lines.join("\n")}\n</conversation>`;
+}
+
+function found(results: readonly EarlierResult[]): string {
+  if (results.length === 0) return "";
+  const lines = results.map(({ json, timeMs }) => `[${seconds(timeMs)}] ${line(json)}`);
+  return `<earlier_results>\n${lines.join("\n")}\n</earlier_results>`;
 }
 
 function seen(images: readonly ContextImage[], shown: boolean): string {

@@ -262,6 +262,57 @@ describe("a conversation that outlives its sessions (rule 6)", () => {
     await fork.close();
   });
 
+  it("gives work what tools have found before, in all sessions, but not what a rewind took back", async () => {
+    const weather = (city: string, result: object, outcome: "done" | "failed" = "done"): JobHandler => {
+      const call = { call: `${city}.1`, name: "weather" } as const;
+      return async (run) => {
+        const given = { key: city, arguments: { city }, state: "running", irreversible: false, attempt: 1 } as const;
+        await run.append({ type: "call", ...call, ...given });
+        await run.append({ type: "result", ...call, outcome, ...result });
+        await answer(run, "Fine.");
+      };
+    };
+    const { clock, background, seen } = bench(
+      {
+        rome: weather("Rome", { result: { degrees: 20, password: "p4ss" } }),
+        oslo: weather("Oslo", { error: "no station" }, "failed"),
+        long: weather("Lima", { result: "x".repeat(20_000) }),
+      },
+      { contextChars: 3000 },
+    );
+    const user = background.conversation("user-17");
+    const first = await openScripted(user, clock, { rewindMs: 10_000 });
+    await first.delegate({ task: "rome" });
+    await first.turns(2);
+    const border = first.session.turnIndex;
+    await first.delegate({ task: "oslo" });
+    await first.turns(2);
+    await first.delegate({ task: "nothing" });
+    expect(seen[0].context.results).toBeUndefined();
+    const rome = `{"tool":"weather","arguments":{"city":"Rome"},"outcome":"done","result":{"degrees":20,"password":"p4ss"}}`;
+    const oslo = `{"tool":"weather","arguments":{"city":"Oslo"},"outcome":"failed","error":"no station"}`;
+    expect(seen[2].context.results).toEqual([
+      { json: rome, timeMs: 200 },
+      { json: oslo, timeMs: 200 * (border + 1) },
+    ]);
+    await first.session.rewind(border);
+    await first.session.close();
+    const second = await openScripted(user, clock);
+    await second.delegate({ task: "long" });
+    expect(seen[3].context.results?.map(({ json }) => json)).toEqual([rome]);
+    await second.turns(2);
+    await second.delegate({ task: "nothing" });
+    const found = seen[4].context.results?.map(({ json }) => json) ?? [];
+    expect(found).toEqual([rome, expect.stringMatching(/^\{"tool":"weather","arguments":\{"city":"Lima"\}.*…x+"\}$/)]);
+    expect(found[1]).toHaveLength(500 - 24);
+    // A third of the conversation's bound: what is older goes.
+    await second.turns(2);
+    await second.delegate({ task: "long" });
+    await second.turns(2);
+    await second.delegate({ task: "nothing" });
+    expect(seen[6].context.results?.map(({ json }) => json)).toEqual([found[1], found[1]]);
+  });
+
   it("has one bound for all sessions, and counts what is left out of each", async () => {
     const { clock, background, seen } = bench({}, { contextChars: 256 });
     const user = background.conversation("user-17");

@@ -10,10 +10,12 @@ import type {
   DeliveryPolicy,
   DuplexSession,
 } from "@microturn/core";
-import type { JobQueue } from "../jobs/job.js";
+import { usualContextChars } from "../context/compact-context.js";
+import type { CallResult, JobQueue } from "../jobs/job.js";
 import type { Redaction } from "../redaction/redaction.js";
 import type { Answer, UndeliveredReason } from "./answer.js";
 import type { Approvals } from "./approvals.js";
+import { EarlierResults } from "./earlier-results.js";
 import type { PastRoom } from "./past-room.js";
 import { type Part, PastTalk } from "./past-talk.js";
 import { SeenImages } from "./seen-images.js";
@@ -79,6 +81,7 @@ export class Conversation implements WorkHost {
   readonly #links: Link[] = [];
   readonly #works = new Works();
   readonly #past: PastTalk;
+  readonly #results: EarlierResults;
   /** When the last session ended. */
   #leftMs = 0;
   #untold: { readonly work: Work; readonly activity: BackgroundActivity }[] = [];
@@ -94,6 +97,7 @@ export class Conversation implements WorkHost {
     this.#forget = forget;
     this.#settings = settings;
     this.#past = new PastTalk(settings.clock, settings.room, settings);
+    this.#results = new EarlierResults(settings.room, Math.floor((settings.contextChars ?? usualContextChars) / 3));
     this.jobs = settings.jobs;
     this.clock = settings.clock;
     this.redaction = settings.redaction;
@@ -116,6 +120,7 @@ export class Conversation implements WorkHost {
   /** Forgets what was said. */
   forget(): void {
     this.#past.clear();
+    this.#results.clear();
     this.#forget();
   }
 
@@ -228,6 +233,10 @@ export class Conversation implements WorkHost {
     }
   }
 
+  found({ order }: Work, ended: CallResult, given: unknown): void {
+    this.#results.add({ order, ended, given, timeMs: this.#past.timeMs });
+  }
+
   changed(): void {
     this.#tidy();
   }
@@ -257,9 +266,10 @@ export class Conversation implements WorkHost {
       ...{ conversation: this.name, name: names.name, event, session: link.session },
       policy: this.#settings.deliver(event),
     };
+    const found = this.#results.context;
     const work = new Work(order, this);
     this.#works.add(work);
-    work.start(async () => jobOf(order, { ...(await this.#past.context(this.#links)), underWay }));
+    work.start(async () => jobOf(order, { ...(await this.#past.context(this.#links)), ...found, underWay }));
   }
 
   /** Calls of functions come several at a time, and each wants its result: they replace nothing, and nothing replaces them. */
@@ -309,6 +319,7 @@ export class Conversation implements WorkHost {
   /** What was asked for after the border never was; what entered after it never did. */
   #rewind({ session, images }: Link, turn: number): void {
     images.rewind(turn);
+    this.#results.rewind(session, turn);
     for (const work of [...this.#works]) {
       if (work.order.session === session && work.order.event.turnIndex >= turn) {
         void work.undo({ outcome: "cancelled", reason: "the session went back to before it", words: "rewind" });

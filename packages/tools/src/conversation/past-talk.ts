@@ -50,6 +50,11 @@ export class PastTalk implements Kept {
     return this.#entries.length === 0 && !this.#seen;
   }
 
+  /** The time on its clock, ms. */
+  get timeMs(): number {
+    return this.#clock.now() - (this.#begunMs ?? this.#clock.now());
+  }
+
   /** Where a session that begins now stands: after all that was said, also if its clock runs faster than the machine's. */
   offsetOf(session: DuplexSession): number {
     const nowMs = this.#clock.now();

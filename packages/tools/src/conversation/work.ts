@@ -8,7 +8,16 @@ import {
   type DuplexSession,
 } from "@microturn/core";
 import { dropToolName } from "../context/drop-tool.js";
-import type { CallState, Job, JobEvent, JobMessage, JobOutcome, JobQueue, LoggedEvent } from "../jobs/job.js";
+import type {
+  CallResult,
+  CallState,
+  Job,
+  JobEvent,
+  JobMessage,
+  JobOutcome,
+  JobQueue,
+  LoggedEvent,
+} from "../jobs/job.js";
 import type { Redaction } from "../redaction/redaction.js";
 import { Answer, type AnswerHost, takes } from "./answer.js";
 import type { Approvals } from "./approvals.js";
@@ -29,6 +38,8 @@ export interface WorkHost extends AnswerHost {
   /** The model itself ends earlier work of the conversation. */
   drop(earlier: string, by: Work): void;
   session(): DuplexSession | undefined;
+  /** A call of it has ended. */
+  found(work: Work, result: CallResult, given: unknown): void;
   over(work: Work): void;
 }
 
@@ -60,6 +71,8 @@ export class Work {
   #result = "";
   #cut = false;
   #running: Promise<void> | undefined;
+  /** Arguments of calls that have no result yet. */
+  readonly #given = new Map<string, unknown>();
 
   constructor(order: WorkOrder, host: WorkHost) {
     const { id, event, session, policy } = order;
@@ -204,6 +217,7 @@ export class Work {
     const { redaction, approvals } = this.#host;
     const { event, id } = this.order;
     const told = redaction.value(state.arguments, "arguments");
+    this.#given.set(state.call, state.arguments);
     this.#tell({ type: "tool-call", delegation: event.id, ...state, arguments: told });
     if (state.name === dropToolName) this.#dropEarlier(state);
     if (state.state !== "awaiting-approval") approvals.over(id, state.call);
@@ -241,8 +255,11 @@ export class Work {
     if (typeof delegation === "string" && this.#ending === undefined) this.#host.drop(delegation, this);
   }
 
-  #toolResult({ type: _, result, error, ...rest }: Extract<JobEvent, { type: "result" }>): void {
+  #toolResult({ type: _, ...ended }: Extract<JobEvent, { type: "result" }>): void {
+    const { result, error, ...rest } = ended;
     const { redaction, approvals } = this.#host;
+    if (!this.#muted) this.#host.found(this, ended, this.#given.get(rest.call));
+    this.#given.delete(rest.call);
     approvals.over(this.order.id, rest.call);
     this.#tell({
       ...{ type: "tool-result", delegation: this.order.event.id, ...rest },

@@ -33,6 +33,8 @@ export interface DelegationContext {
   readonly leftOut: number;
   /** What was seen last, oldest first. */
   readonly images: readonly ContextImage[];
+  /** What tools have found for the conversation before, oldest first; absent if nothing. */
+  readonly results?: readonly EarlierResult[];
   /** Other work of the conversation that is not over. */
   readonly underWay: readonly { readonly delegation: string; readonly task: string }[];
 }
@@ -42,6 +44,14 @@ export interface ContextEntry {
   readonly speaker: "user" | "assistant" | "background";
   readonly text: string;
   /** When the first word was said, ms. */
+  readonly timeMs: number;
+}
+
+/** What a call of a tool gave, for another delegation. */
+export interface EarlierResult {
+  /** `{ tool, arguments, outcome, result }`, or `error` in place of a result; one that is long is cut in its middle. */
+  readonly json: string;
+  /** When it came, ms. */
   readonly timeMs: number;
 }
 
