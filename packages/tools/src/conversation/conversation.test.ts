@@ -313,6 +313,53 @@ describe("a conversation that outlives its sessions (rule 6)", () => {
     expect(seen[6].context.results?.map(({ json }) => json)).toEqual([found[1], found[1]]);
   });
 
+  it("keeps what tools have found where nothing was said, as long as what was said", async () => {
+    const { clock, background, seen } = bench(
+      {
+        async rome(run) {
+          await run.append({ type: "result", call: "a.1", name: "weather", outcome: "done", result: 20 });
+          await untilCancelled(run);
+        },
+      },
+      { keepMs: 10_000 },
+    );
+    const user = background.conversation("user-17");
+    const first = await openScripted(user, clock);
+    await first.delegate({ task: "rome" });
+    await background.cancel("delegation-0");
+    await first.session.close();
+    for (const [awayMs, found] of [
+      [9000, 1],
+      [11_000, undefined],
+    ] as const) {
+      await clock.advance(awayMs);
+      const next = await openScripted(user, clock);
+      await next.delegate({ task: "nothing" });
+      expect([seen.at(-1)?.context.entries, seen.at(-1)?.context.results?.length]).toEqual([[], found]);
+      await background.cancel(`delegation-${next.session.turnIndex - 1}`);
+      await next.session.close();
+    }
+  });
+
+  it("tells when something was found on the clock of what was said, also after a rewind", async () => {
+    const { clock, background, seen } = bench({
+      async rome(run) {
+        await run.append({ type: "result", call: "a.1", name: "weather", outcome: "done", result: 20 });
+        await answer(run, "Fine.");
+      },
+    });
+    const { session, turns, delegate } = await openScripted(background, clock, { rewindMs: 10_000 });
+    await turns(10, "hello");
+    await session.rewind(3);
+    await delegate({ task: "rome" });
+    await turns(8);
+    await turns(1, "thanks");
+    await delegate({ task: "nothing" });
+    const { entries, results = [] } = seen[1].context;
+    expect(results[0].timeMs).toBe(session.timeMs - 200 * 10);
+    expect(results[0].timeMs).toBeLessThan(entries.at(-1)?.timeMs ?? 0);
+  });
+
   it("has one bound for all sessions, and counts what is left out of each", async () => {
     const { clock, background, seen } = bench({}, { contextChars: 256 });
     const user = background.conversation("user-17");

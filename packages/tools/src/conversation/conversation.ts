@@ -111,13 +111,14 @@ export class Conversation implements WorkHost {
     return this.#works.running;
   }
 
-  /** Whether nothing is left of it, or what was said for too long. It is not told by a timer, which would keep a process alive. */
+  /** Whether nothing is left of it, or what was said or found for too long. It is not told by a timer, which would keep a process alive. */
   get expired(): boolean {
     if (this.#links.length + this.#works.size + this.#untold.length > 0) return false;
-    return this.#past.empty || this.clock.now() >= this.#leftMs + this.#settings.keepMs;
+    const isEmpty = this.#past.empty && this.#results.empty;
+    return isEmpty || !this.#kept || this.clock.now() >= this.#leftMs + this.#settings.keepMs;
   }
 
-  /** Forgets what was said. */
+  /** Forgets what was said and found. */
   forget(): void {
     this.#past.clear();
     this.#results.clear();
@@ -234,7 +235,10 @@ export class Conversation implements WorkHost {
   }
 
   found({ order }: Work, ended: CallResult, given: unknown): void {
-    this.#results.add({ order, ended, given, timeMs: this.#past.timeMs });
+    // Of a session, as the time of what is said: after a rewind, or with sound from a file, the machine's differs from it.
+    const link = this.#links.find(({ session }) => session === order.session) ?? this.#links.at(-1);
+    const timeMs = link === undefined ? this.#past.timeMs : link.session.timeMs + link.offsetMs;
+    this.#results.add({ order, ended, given, timeMs });
   }
 
   changed(): void {

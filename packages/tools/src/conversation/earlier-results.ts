@@ -43,9 +43,14 @@ export class EarlierResults implements Kept {
     this.#maxChars = maxChars;
   }
 
+  /** Whether nothing was found. */
+  get empty(): boolean {
+    return this.#results.length === 0;
+  }
+
   /** What a delegation carries of them. */
   get context(): Pick<DelegationContext, "results"> {
-    return this.#results.length === 0 ? {} : { results: this.#results.map(({ json, timeMs }) => ({ json, timeMs })) };
+    return this.empty ? {} : { results: this.#results.map(({ json, timeMs }) => ({ json, timeMs })) };
   }
 
   add({ order: { session, event }, ended, given, timeMs }: EndedCall): void {

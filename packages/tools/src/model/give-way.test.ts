@@ -148,14 +148,31 @@ describe("a stream that gives way", () => {
         piece("f", { id: "other", providerMetadata: undefined }),
         piece("g", { type: "reasoning-delta", id: "other" }),
       ],
-      ...["raw", undefined, piece("h")],
+      ...["raw", undefined, piece("h"), piece("i")],
     ];
     for (const part of parts) stream.enqueue(part);
     await settled();
-    expect(deltas(read)).toEqual(["a", "bc", parts[3], "d", "e", "f", "g", "raw", undefined]);
+    expect(deltas(read)).toEqual(["a", "bc", parts[3], "d", "e", "f", "g", "raw", undefined, "h"]);
     expect(read[4]).toBe(parts[5]);
     await clock.advance(100);
-    expect(deltas(read).slice(9)).toEqual(["h"]);
+    expect(deltas(read).slice(10)).toEqual(["i"]);
+  });
+
+  it("passes on the first piece of a text at once, also right after a thought", async () => {
+    const { model, stream, clock } = bench();
+    const { read } = await reading(model);
+    stream.enqueue(piece("Hm", { type: "reasoning-delta", id: "thought" }));
+    await settled();
+    await clock.advance(10);
+    const between = [
+      { type: "reasoning-end", id: "thought" },
+      { type: "text-start", id: "text" },
+    ];
+    for (const part of [...between, piece("Let "), piece("me ")]) stream.enqueue(part);
+    await settled();
+    expect(deltas(read)).toEqual(["Hm", ...between, "Let "]);
+    await clock.advance(100);
+    expect(deltas(read).slice(4)).toEqual(["me "]);
   });
 
   it("passes on an error, and a cancellation, while a piece waits", async () => {

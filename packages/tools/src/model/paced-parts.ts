@@ -27,7 +27,7 @@ export class PacedParts {
   readonly #clock: Clock;
   /** A part that is being read, for whoever reads next. */
   #reading: Promise<Read> | undefined;
-  /** When the last piece passed. */
+  /** When the last piece passed, if nothing else has since. */
   #passedMs = Number.NEGATIVE_INFINITY;
 
   constructor(stream: ReadableStream<unknown>, microTurns: MicroTurnsHere, clock: Clock) {
@@ -75,7 +75,7 @@ export class PacedParts {
       controller.close();
       return false;
     }
-    if (isPiece(read.value)) this.#passedMs = this.#clock.now();
+    this.#passedMs = isPiece(read.value) ? this.#clock.now() : Number.NEGATIVE_INFINITY;
     controller.enqueue(read.value);
     return true;
   }
