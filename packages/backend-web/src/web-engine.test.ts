@@ -1,6 +1,6 @@
 import { DuplexError } from "@microturn/core";
 import { codeOf } from "@microturn/core/testing";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Call } from "./engine-messages.js";
 import { FakeWorker, report, type Script } from "./testing/fake-worker.js";
 import { type DeviceChange, type WebEngineOptions, webEngine } from "./web-engine.js";
@@ -72,6 +72,34 @@ describe("webEngine, its worker a fake", () => {
     expect(workers).toHaveLength(5);
     await engine.close();
     expect(workers.every(({ terminated }) => terminated)).toBe(true);
+  });
+
+  it("counts losses by the minute in which a device worked, however long the moves take", async () => {
+    let nowMs = 0;
+    const now = vi.spyOn(performance, "now").mockImplementation(() => nowMs);
+    try {
+      const losesSlowly =
+        (kind: Call["kind"], ms: number): Script =>
+        (call, worker) => {
+          if (call.kind !== kind) return undefined;
+          void later().then(() => {
+            nowMs += ms;
+            worker.lose("told to");
+          });
+          return never;
+        };
+      const inMoves = engineOver([losesIn("step"), ...[1, 2, 3, 4].map(() => losesSlowly("open", 61_000))]);
+      const lost = await inMoves.engine.open();
+      await expect(lost.step(input(0))).rejects.toThrow("lost 4 times in a minute");
+      expect(inMoves.workers).toHaveLength(4);
+      const atWork = engineOver([1, 2, 3, 4, 5].map(() => losesSlowly("step", 61_000)));
+      const session = await atWork.engine.open();
+      expect((await session.step(input(0))).text).toBe("0");
+      expect(atWork.workers).toHaveLength(6);
+      await Promise.all([inMoves.engine.close(), atWork.engine.close()]);
+    } finally {
+      now.mockRestore();
+    }
   });
 
   it("takes a checkpoint every 25 steps, and repeats only what came after it", async () => {

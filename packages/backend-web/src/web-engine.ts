@@ -129,8 +129,12 @@ class WorkerEngine implements WebEngine {
   readonly #model: ModelSource;
   readonly #smaller: ModelSource | undefined;
   readonly #sessions = new Set<WebSession>();
-  /** When sessions had been moved. */
-  readonly #moves: { overMs: number }[] = [];
+  /** When devices were lost, in time that is no move's, ms. */
+  readonly #losses: number[] = [];
+  /** Moves under way, since when there is one, and what those before took. */
+  #moving = 0;
+  #movingSinceMs = 0;
+  #movesTookMs = 0;
   #loading: SharedLoad<Host> | undefined;
   /** Where sessions are opened, once it is known. */
   #host: Host | undefined;
@@ -293,9 +297,11 @@ class WorkerEngine implements WebEngine {
   async #move(from: Host, reason: string): Promise<void> {
     if (this.#closed !== undefined) return;
     const lostMs = performance.now();
-    while (this.#moves.length > 0 && lostMs - this.#moves[0].overMs > movesWindowMs) this.#moves.shift();
-    const move = { overMs: lostMs };
-    this.#moves.push(move);
+    if (this.#moving++ === 0) this.#movingSinceMs = lostMs;
+    // A move takes long on a slow device, and is no time in which it worked.
+    const workedMs = this.#movingSinceMs - this.#movesTookMs;
+    while (this.#losses.length > 0 && workedMs - this.#losses[0] > movesWindowMs) this.#losses.shift();
+    this.#losses.push(workedMs);
     const next = this.#restart(from, reason);
     const home = next.then((host) => host.connection);
     home.catch(() => {});
@@ -304,8 +310,7 @@ class WorkerEngine implements WebEngine {
     void from.connection.close();
     const to = await next.catch(() => undefined);
     await Promise.all(moved);
-    // A move takes long on a slow device, and is no time in which it worked.
-    move.overMs = performance.now();
+    if (--this.#moving === 0) this.#movesTookMs += performance.now() - this.#movingSinceMs;
     // Lost again before they were there: that move will tell.
     if (to === undefined || to.connection.broken) return;
     const gapMs = performance.now() - lostMs;
@@ -321,15 +326,15 @@ class WorkerEngine implements WebEngine {
 
   /** @throws DuplexError `BACKEND_FAILED` if it is lost too often, and whatever loading throws */
   async #restart(lost: Host, reason: string): Promise<Host> {
-    if (this.#moves.length > mostMoves) {
+    if (this.#losses.length > mostMoves) {
       this.#loading = undefined;
       this.#host = undefined;
-      const times = `lost ${this.#moves.length} times in a minute`;
+      const times = `lost ${this.#losses.length} times in a minute`;
       throw new DuplexError("BACKEND_FAILED", `webEngine: ${times}; the last time, ${reason}`);
     }
     const others = this.#devices.filter((device) => device !== lost.report.device);
     const without = others.length > 0 ? others : this.#devices;
-    if (this.#moves.length > 1) return this.#reload(lost, without);
+    if (this.#losses.length > 1) return this.#reload(lost, without);
     try {
       return await this.#reload(lost, this.#devices);
     } catch (error) {
