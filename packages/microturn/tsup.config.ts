@@ -27,6 +27,7 @@ export default defineConfig([
     entry: {
       page: "src/demo/page/main.ts",
       "save-worker": "src/demo/page/save-worker.ts",
+      "timeline-worker": "src/demo/page/timeline-worker.ts",
       "service-worker": "src/demo/page/service-worker.ts",
     },
     outDir: "dist/demo",

@@ -12,7 +12,7 @@ import { demoTemplate, icon } from "./template.js";
 
 /** Where the built files are. */
 export interface DemoFolders {
-  /** `page.js`, `save-worker.js` and `service-worker.js` of the demo. */
+  /** `page.js`, `save-worker.js`, `timeline-worker.js` and `service-worker.js` of the demo. */
   readonly page: string;
   /** The script of the session viewer, for sessions that are saved. */
   readonly viewer: string;
@@ -55,6 +55,7 @@ export async function demoPlaces(
     "/icon.svg": { body: icon, type: typeOf("icon.svg") },
     "/page.js": { file: join(folders.page, "page.js") },
     "/save-worker.js": { file: join(folders.page, "save-worker.js") },
+    "/timeline-worker.js": { file: join(folders.page, "timeline-worker.js") },
     "/viewer.js": { file: join(folders.viewer, "page.js") },
     "/media/capture-worklet.js": { file: join(folders.media, "capture-worklet.js") },
     "/media/player-worklet.js": { file: join(folders.media, "player-worklet.js") },

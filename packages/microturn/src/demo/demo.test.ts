@@ -23,7 +23,14 @@ beforeAll(async () => {
     runtime: at("engine/ort"),
     media: at("media"),
   };
-  const files = ["page/page.js", "page/save-worker.js", "page/service-worker.js", "viewer/page.js", "engine/worker.js"];
+  const files = [
+    "page/page.js",
+    "page/save-worker.js",
+    "page/timeline-worker.js",
+    "page/service-worker.js",
+    "viewer/page.js",
+    "engine/worker.js",
+  ];
   files.push(
     "engine/ort/runtime.mjs",
     "engine/ort/runtime.wasm",
@@ -85,7 +92,15 @@ describe("microturn demo", () => {
     const { code, opened, printed } = await withDemo({}, async (url) => {
       at = url;
       expect((await get(url, "/")).text).toContain("<h1>Talk with mini</h1>");
-      const paths = ["style.css", "icon.svg", "page.js", "save-worker.js", "viewer.js", "engine/worker.js"];
+      const paths = [
+        "style.css",
+        "icon.svg",
+        "page.js",
+        "save-worker.js",
+        "timeline-worker.js",
+        "viewer.js",
+        "engine/worker.js",
+      ];
       paths.push("runtime/runtime.wasm", "media/capture-worklet.js", "media/player-worklet.js", "model/microturn.json");
       for (const path of paths) expect([path, (await get(url, path)).status]).toEqual([path, 200]);
       const { files } = JSON.parse((await get(url, "model/microturn.json")).text);
@@ -164,7 +179,7 @@ describe("microturn demo", () => {
 const builtFiles = () => {
   const { page, viewer, engine, runtime, media } = installedFolders();
   return [
-    ...["page.js", "save-worker.js", "service-worker.js"].map((name) => join(page, name)),
+    ...["page.js", "save-worker.js", "timeline-worker.js", "service-worker.js"].map((name) => join(page, name)),
     ...[join(viewer, "page.js"), join(engine, "worker.js"), join(runtime, "ort-wasm-simd-threaded.wasm")],
     ...[join(media, "capture-worklet.js"), join(media, "player-worklet.js")],
   ];

@@ -345,8 +345,11 @@ function paintedLane(page: Page, name: string): Promise<boolean> {
   return page.evaluate((lane) => {
     const canvas = document.getElementById("lanes") as HTMLCanvasElement;
     const label = document.querySelector<HTMLElement>(`.lane-${lane === "mini" ? "assistant" : lane}`);
-    const context = canvas.getContext("2d");
+    // The canvas itself belongs to the worker that draws on it: a copy is looked at.
+    const copy = new OffscreenCanvas(canvas.width, canvas.height);
+    const context = copy.getContext("2d");
     if (label === null || context === null) return false;
+    context.drawImage(canvas, 0, 0);
     const ratio = canvas.height / canvas.clientHeight;
     const top = label.offsetTop - (label.parentElement?.offsetTop ?? 0);
     const { data } = context.getImageData(0, top * ratio, canvas.width, label.offsetHeight * ratio);

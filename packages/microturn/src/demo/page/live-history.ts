@@ -12,6 +12,24 @@ const keptWords = 80;
 /** What became of a micro-turn. */
 export const decisions = { none: 0, listen: 1, speak: 2, skipped: 3 } as const;
 
+/** Of a micro-turn, what is drawn. */
+export interface TurnPicture extends Pick<TurnRecord, "index" | "startMs" | "inside"> {
+  readonly input: Pick<TurnRecord["input"], "audio">;
+  readonly output: Pick<TurnRecord["output"], "decision" | "speech" | "text" | "heard" | "yielded" | "skipped">;
+  readonly timing: Pick<TurnRecord["timing"], "slackMs" | "stepMs" | "late">;
+}
+
+/** What of a record is drawn: a record may be large, and have things in it that cannot be handed to a worker. */
+export function pictureOf({ index, startMs, input, output, timing, inside }: TurnRecord): TurnPicture {
+  const { decision, speech, text, heard, yielded, skipped } = output;
+  const { slackMs, stepMs, late } = timing;
+  return {
+    ...{ index, startMs, input: { audio: input.audio }, timing: { slackMs, stepMs, late } },
+    output: { decision, speech, text, heard, yielded, skipped },
+    ...(inside === undefined ? {} : { inside }),
+  };
+}
+
 /** A live session as the time line draws it. */
 export class LiveHistory {
   /** Length of a micro-turn, ms. */
@@ -51,7 +69,7 @@ export class LiveHistory {
   }
 
   /** Takes the record of the next micro-turn. */
-  push({ index, startMs, input, output, timing, inside }: TurnRecord): void {
+  push({ index, startMs, input, output, timing, inside }: TurnPicture): void {
     const at = index % keptTurns;
     this.turns = index + 1;
     peaks(input.audio, this.#user, startMs / barMs, this.turnMs / barMs);

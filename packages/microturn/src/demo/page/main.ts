@@ -6,10 +6,10 @@ import { percentile } from "../../summary/summary.js";
 import { element } from "../../viewer/page/dom.js";
 import { ConversationLog } from "./conversation-log.js";
 import { showDevice } from "./device-panel.js";
-import { keptTurns, LiveHistory } from "./live-history.js";
 import { LiveTimeline } from "./live-timeline.js";
 import { saveSession } from "./save-session.js";
 import { type Phase, Talk, type TalkEvents } from "./talk.js";
+import { TurnFigures } from "./turn-figures.js";
 
 const start = element("start", HTMLButtonElement);
 const mute = element("mute", HTMLButtonElement);
@@ -24,8 +24,8 @@ const preview = element("preview", HTMLVideoElement);
 const notice = element("notice", HTMLElement);
 const problem = element("problem", HTMLElement);
 
-const history = new LiveHistory();
-const timeline = new LiveTimeline(element("lanes", HTMLCanvasElement), element("labels", HTMLElement), history);
+const timeline = new LiveTimeline(element("lanes", HTMLCanvasElement), element("labels", HTMLElement));
+const figures = new TurnFigures();
 const log = new ConversationLog(element("conversation", HTMLElement));
 
 const asked = new URLSearchParams(location.search);
@@ -40,12 +40,12 @@ const events: TalkEvents = {
   onSaid: (text, turnIndex) => log.add("assistant", text, turnIndex),
   onFlush: ({ reason, turnIndex, unheard }) => {
     log.takeBack(unheard);
-    history.takeBack(unheard);
+    timeline.takeBack(unheard);
     if (reason !== "yield") return;
-    history.markYield(turnIndex);
+    timeline.markYield(turnIndex);
     log.yield();
   },
-  onDelegation: (task) => log.add("note", `mini hands over a question: ${task}`, history.turns),
+  onDelegation: (task) => log.add("note", `mini hands over a question: ${task}`, figures.turns),
   onChange: showControls,
   onNotice: (error) => {
     notice.textContent = `${textOf(error)} The conversation goes on without it.`;
@@ -88,7 +88,7 @@ form.addEventListener("submit", (event) => {
   if (text === "" || !talk.readsText) return;
   try {
     talk.send(text);
-    log.add("typed", text, history.turns);
+    log.add("typed", text, figures.turns);
     input.value = "";
   } catch (error) {
     notice.textContent = textOf(error);
@@ -110,11 +110,12 @@ function showPhase(phase: Phase): void {
   }
   if (phase === "open") {
     const turnMs = talk.session?.capabilities.turnDurationMs ?? 200;
-    history.begin(turnMs);
+    timeline.begin(turnMs);
+    figures.begin(turnMs);
     log.begin(turnMs);
     setState("listen");
     element("stage", HTMLElement).textContent = "";
-    requestAnimationFrame(frame);
+    showPresent();
   }
   if (phase === "idle" || phase === "ended") setState(phase);
   showControls();
@@ -166,27 +167,22 @@ function showDeviceInUse(choice: DeviceChoice, change?: DeviceChange): void {
 }
 
 function takeTurn(turn: TurnRecord): void {
-  history.push(turn);
+  timeline.push(turn);
+  figures.push(turn);
   setState(turn.output.decision);
   for (const { delivery, words } of turn.output.unsaid ?? []) {
     if (delivery === undefined)
       log.add("note", `mini cannot hear this, only Latin letters and digits: ${words}`, turn.index);
   }
-  if (turn.timing.late) lateTurns++;
-  if (turn.index === 0) lateTurns = Number(turn.timing.late);
-  const perSecond = Math.round(1000 / history.turnMs);
-  if (turn.index % perSecond === 0) showFigures();
+  if (turn.index % Math.round(1000 / figures.turnMs) === 0) showFigures();
 }
 
-let lateTurns = 0;
-
 function showFigures(): void {
-  const count = Math.min(history.turns, keptTurns);
-  const times = Array.from(history.stepMs.subarray(0, count)).filter((ms) => ms > 0);
+  const { times, late, turns, turnMs } = figures;
   if (times.length === 0) return;
   const ms = (share: number) => `${percentile(times, share).toFixed(0)} ms`;
-  element("figures", HTMLElement).textContent = `${ms(0.5)} median, ${ms(0.99)} at worst, of ${history.turnMs} ms`;
-  element("late", HTMLElement).textContent = `${lateTurns} of ${history.turns}`;
+  element("figures", HTMLElement).textContent = `${ms(0.5)} median, ${ms(0.99)} at worst, of ${turnMs} ms`;
+  element("late", HTMLElement).textContent = `${late} of ${turns}`;
 }
 
 function showControls(): void {
@@ -233,22 +229,19 @@ function textOf(error: unknown): string {
 
 // --- drawing ---
 
-let lastFrameMs = 0;
-
 /** Thirty times a second is as smooth as a slow time line needs. */
-function frame(timeMs: number): void {
+const pictureMs = 33;
+
+/** By a timer: a frame of the page costs it a layout, and nothing of this is drawn by the page. */
+function showPresent(): void {
   const { session, microphone } = talk;
   if (session === undefined || session.closed) return;
-  requestAnimationFrame(frame);
-  if (timeMs - lastFrameMs < 30) return;
-  lastFrameMs = timeMs;
+  setTimeout(showPresent, pictureMs);
   // Root mean square to peak, for speech.
-  history.hear(session.timeMs, Math.min(1, 2.5 * (microphone?.level ?? 0)));
-  timeline.draw(session.timeMs);
+  timeline.show(session.timeMs, Math.min(1, 2.5 * (microphone?.level ?? 0)));
 }
 
 showPhase("idle");
-timeline.redraw(0);
 navigator.serviceWorker?.register("/service-worker.js").catch(() => {});
 // Starts the browser's sound without a question, and without anybody waiting: the first AudioContext of a browser blocks the page until that is done.
 navigator.mediaDevices?.enumerateDevices().catch(() => {});

@@ -16,6 +16,7 @@ export async function bundledDemo(): Promise<{ readonly folders: DemoFolders; re
   const scripts = {
     "page/page.js": "packages/microturn/src/demo/page/main.ts",
     "page/save-worker.js": "packages/microturn/src/demo/page/save-worker.ts",
+    "page/timeline-worker.js": "packages/microturn/src/demo/page/timeline-worker.ts",
     "page/service-worker.js": "packages/microturn/src/demo/page/service-worker.ts",
     "engine/worker.js": "packages/backend-web/src/worker.ts",
     "media/capture-worklet.js": "packages/media/src/worklets/capture-worklet.ts",
