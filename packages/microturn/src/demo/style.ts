@@ -51,8 +51,8 @@ body[data-phase="idle"] #welcome, body[data-phase="loading"] #loading { display:
 progress { width: min(380px, 80%); height: 10px; accent-color: var(--user); }
 .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 16px; margin-top: 16px; }
 .panel { padding: 16px 18px; display: flex; flex-direction: column; }
-#conversation { flex: 1 1 auto; height: 340px; overflow-y: auto; margin: 0 -6px 12px; padding: 0 6px; border-radius: 6px; }
-#conversation:empty::before { content: "Nothing was said yet."; color: var(--muted); }
+#conversation { flex: 1 1 auto; height: 340px; overflow-y: auto; margin: 0 -6px 12px; padding: 0 6px; border-radius: 6px; contain: layout paint style; }
+#conversation .lines:empty::before { content: "Nothing was said yet."; color: var(--muted); }
 .said { margin-bottom: 12px; max-width: 88%; }
 .said .head { display: flex; gap: 8px; align-items: baseline; font-size: 12px; }
 .said .who { font-weight: 600; }

@@ -53,4 +53,34 @@ describe.skipIf(chromiumPath === undefined)(`the log of a conversation${withoutC
     ]);
     await page.close();
   });
+
+  it("follows the end, and leaves whoever has scrolled up where he reads", async () => {
+    const page = await browser.newPage();
+    await page.addScriptTag({ content: script });
+    const places = await page.evaluate(async () => {
+      const element = document.body.appendChild(document.createElement("div"));
+      element.style.cssText = "height: 100px; overflow-y: auto";
+      const log = new made.ConversationLog(element);
+      const frames = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 20)));
+      const toEnd = () => Math.round(element.scrollHeight - element.scrollTop - element.clientHeight);
+      const say = async (from: number) => {
+        for (let turn = from; turn < from + 10; turn++) {
+          log.add("typed", "something", turn);
+          await frames();
+        }
+        return [element.scrollHeight > 150, toEnd()];
+      };
+      log.begin(200);
+      const atEnd = await say(0);
+      element.scrollTop = 20;
+      await frames();
+      await say(10);
+      const scrolledUp = element.scrollTop;
+      element.scrollTop = element.scrollHeight;
+      await frames();
+      return { atEnd, scrolledUp, again: await say(20) };
+    });
+    expect(places).toEqual({ atEnd: [true, 0], scrolledUp: 20, again: [true, 0] });
+    await page.close();
+  });
 });

@@ -21,26 +21,30 @@ interface Line {
 
 /** The conversation as a list of lines in an element. */
 export class ConversationLog {
-  readonly #element: HTMLElement;
+  readonly #lines = make("div", "lines");
   readonly #last = new Map<Speaker, Line>();
   #turnMs = 200;
-  /** Whoever has scrolled up to read is left there. */
-  #followsEnd = true;
-  #scrolls = false;
 
+  /** @param element - the lines scroll in it */
   constructor(element: HTMLElement) {
-    this.#element = element;
+    element.append(this.#lines);
+    // Whoever has scrolled up to read is left there.
+    let followsEnd = true;
     element.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = element;
-      this.#followsEnd = scrollHeight - scrollTop - clientHeight < 60;
+      followsEnd = scrollHeight - scrollTop - clientHeight < 60;
     });
+    // After the browser's own layout: at any other time, to know where the end is costs another one.
+    new ResizeObserver(() => {
+      if (followsEnd) element.scrollTop = element.scrollHeight;
+    }).observe(this.#lines);
   }
 
   /** Forgets everything, for a new session. */
   begin(turnMs: number): void {
     this.#turnMs = turnMs;
     this.#last.clear();
-    this.#element.replaceChildren();
+    this.#lines.replaceChildren();
   }
 
   /** Adds words; they go on in the speaker's line, unless there was a pause. */
@@ -55,7 +59,6 @@ export class ConversationLog {
     } else {
       this.#last.set(speaker, { words: this.#newLine(speaker, text, turnIndex), lastTurn: turnIndex });
     }
-    this.#scrollToEnd();
   }
 
   /** The assistant gave up the floor: its line ends here, and says so. */
@@ -67,7 +70,7 @@ export class ConversationLog {
   /** Takes the last words of the assistant out again: their sound was given up before anybody heard it. */
   takeBack(unheard: string): void {
     let left = lettersOf(unheard);
-    const lines = [...this.#element.querySelectorAll<HTMLElement>(".said.assistant")];
+    const lines = [...this.#lines.querySelectorAll<HTMLElement>(".said.assistant")];
     for (let line = lines.pop(); line !== undefined && left > 0; line = lines.pop()) {
       const words = line.querySelector<HTMLElement>(".words");
       if (words === null) continue;
@@ -83,19 +86,9 @@ export class ConversationLog {
     const who = make("span", "who", names[speaker]);
     const how = speaker === "typed" ? [make("span", "how", "typed")] : [];
     const time = make("span", "time", formatTime((turnIndex + 1) * this.#turnMs, true));
-    this.#element.append(make("p", `said ${speaker}`, [make("span", "head", [who, ...how, time]), words]));
-    while (this.#element.childElementCount > mostLines) this.#element.firstElementChild?.remove();
+    this.#lines.append(make("p", `said ${speaker}`, [make("span", "head", [who, ...how, time]), words]));
+    while (this.#lines.childElementCount > mostLines) this.#lines.firstElementChild?.remove();
     return words;
-  }
-
-  /** With the next frame: where the end is costs a layout. */
-  #scrollToEnd(): void {
-    if (!this.#followsEnd || this.#scrolls) return;
-    this.#scrolls = true;
-    requestAnimationFrame(() => {
-      this.#scrolls = false;
-      this.#element.scrollTop = this.#element.scrollHeight;
-    });
   }
 }
 

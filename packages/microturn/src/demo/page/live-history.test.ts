@@ -1,8 +1,8 @@
 import type { TurnRecord } from "@microturn/core";
 import { describe, expect, it } from "vitest";
-import { decisions, keptTurns, LiveHistory } from "./live-history.js";
+import { decisions, keptTurns, LiveHistory, pictureOf } from "./live-history.js";
 
-const turn = (
+const record = (
   index: number,
   change: { loud?: number; speech?: number; text?: string; speak?: boolean } = {},
 ): TurnRecord => ({
@@ -24,6 +24,9 @@ const turn = (
   },
   inside: { expertLoad: Float32Array.of(0.75, 0.25), expertShape: [1, 2] },
 });
+
+/** What is drawn of a micro-turn. */
+const turn = (...of: Parameters<typeof record>) => pictureOf(record(...of), 200);
 
 describe("LiveHistory", () => {
   it("shows the user when it was heard, and the assistant when it sounds: a micro-turn later", () => {

@@ -14,18 +14,22 @@ export const decisions = { none: 0, listen: 1, speak: 2, skipped: 3 } as const;
 
 /** Of a micro-turn, what is drawn. */
 export interface TurnPicture extends Pick<TurnRecord, "index" | "startMs" | "inside"> {
-  readonly input: Pick<TurnRecord["input"], "audio">;
-  readonly output: Pick<TurnRecord["output"], "decision" | "speech" | "text" | "heard" | "yielded" | "skipped">;
-  readonly timing: Pick<TurnRecord["timing"], "slackMs" | "stepMs" | "late">;
+  /** Loudest sample of each bar of either voice. */
+  readonly user: Float32Array;
+  readonly assistant: Float32Array;
+  readonly output: Pick<TurnRecord["output"], "decision" | "text" | "heard" | "yielded" | "skipped">;
+  readonly timing: Pick<TurnRecord["timing"], "slackMs" | "late">;
 }
 
-/** What of a record is drawn: a record may be large, and have things in it that cannot be handed to a worker. */
-export function pictureOf({ index, startMs, input, output, timing, inside }: TurnRecord): TurnPicture {
-  const { decision, speech, text, heard, yielded, skipped } = output;
-  const { slackMs, stepMs, late } = timing;
+/** What of a record is drawn; its sound is far more than that. @param turnMs - length of the micro-turn */
+export function pictureOf({ index, startMs, input, output, timing, inside }: TurnRecord, turnMs: number): TurnPicture {
+  const { decision, text, heard, yielded, skipped } = output;
+  const { slackMs, late } = timing;
+  const bars = turnMs / barMs;
   return {
-    ...{ index, startMs, input: { audio: input.audio }, timing: { slackMs, stepMs, late } },
-    output: { decision, speech, text, heard, yielded, skipped },
+    ...{ index, startMs, user: peaks(input.audio, bars), assistant: peaks(output.speech, bars) },
+    output: { decision, text, heard, yielded, skipped },
+    timing: { slackMs, late },
     ...(inside === undefined ? {} : { inside }),
   };
 }
@@ -39,7 +43,6 @@ export class LiveHistory {
   /** One of {@link decisions} by micro-turn modulo {@link keptTurns}; so are the others. */
   readonly decision = new Uint8Array(keptTurns);
   readonly slackMs = new Float32Array(keptTurns);
-  readonly stepMs = new Float32Array(keptTurns);
   readonly late = new Uint8Array(keptTurns);
   /** 1 where the assistant gave up the floor, or was silenced. */
   readonly yielded = new Uint8Array(keptTurns);
@@ -65,20 +68,19 @@ export class LiveHistory {
     this.#listened = true;
     this.heard.length = 0;
     this.said.length = 0;
-    for (const ring of [this.decision, this.slackMs, this.stepMs, this.late, this.yielded, this.experts]) ring.fill(0);
+    for (const ring of [this.decision, this.slackMs, this.late, this.yielded, this.experts]) ring.fill(0);
   }
 
   /** Takes the record of the next micro-turn. */
-  push({ index, startMs, input, output, timing, inside }: TurnPicture): void {
+  push({ index, startMs, user, assistant, output, timing, inside }: TurnPicture): void {
     const at = index % keptTurns;
     this.turns = index + 1;
-    peaks(input.audio, this.#user, startMs / barMs, this.turnMs / barMs);
+    keepBars(user, this.#user, startMs / barMs);
     this.#userBars = Math.max(this.#userBars, (this.turns * this.turnMs) / barMs);
     // It sounds while the next one is heard.
-    peaks(output.speech, this.#assistant, (startMs + this.turnMs) / barMs, this.turnMs / barMs);
+    keepBars(assistant, this.#assistant, (startMs + this.turnMs) / barMs);
     this.decision[at] = output.skipped ? decisions.skipped : decisions[output.decision];
     this.slackMs[at] = timing.slackMs;
-    this.stepMs[at] = timing.stepMs;
     this.late[at] = Number(timing.late);
     this.yielded[at] = Number(output.yielded);
     this.#keepExperts(at, inside);
@@ -154,13 +156,17 @@ export function lettersOf(text: string): number {
 }
 
 /** Loudest sample of each bar. */
-function peaks(samples: Float32Array, ring: Float32Array, firstBar: number, bars: number): void {
+function peaks(samples: Float32Array, bars: number): Float32Array {
   const perBar = samples.length / bars;
-  for (let bar = 0; bar < bars; bar++) {
+  return Float32Array.from({ length: bars }, (_, bar) => {
     let peak = 0;
     for (let i = Math.floor(bar * perBar); i < (bar + 1) * perBar; i++) peak = Math.max(peak, Math.abs(samples[i]));
-    ring[(firstBar + bar) % ring.length] = Math.min(1, peak);
-  }
+    return Math.min(1, peak);
+  });
+}
+
+function keepBars(bars: Float32Array, ring: Float32Array, first: number): void {
+  for (const [at, peak] of bars.entries()) ring[(first + at) % ring.length] = peak;
 }
 
 function keep(list: TimedText[], word: TimedText): void {

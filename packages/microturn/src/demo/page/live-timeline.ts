@@ -13,6 +13,7 @@ export class LiveTimeline {
   readonly #still = matchMedia("(prefers-reduced-motion: reduce)");
   #theme: Theme;
   #width: number;
+  #turnMs = 200;
 
   constructor(canvas: HTMLCanvasElement, labels: HTMLElement) {
     for (const { id, label, hint, height } of laneOrder) {
@@ -40,12 +41,13 @@ export class LiveTimeline {
 
   /** A new session. */
   begin(turnMs: number): void {
+    this.#turnMs = turnMs;
     this.#take({ type: "begin", turnMs });
   }
 
   /** The record of the next micro-turn. */
   push(turn: TurnRecord): void {
-    this.#take({ type: "turn", turn: pictureOf(turn) });
+    this.#take({ type: "turn", turn: pictureOf(turn, this.#turnMs) });
   }
 
   /** The assistant was cut off in this micro-turn. */
