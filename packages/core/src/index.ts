@@ -4,6 +4,7 @@
 export { floatToInt16, int16ToFloat, mixToMono } from "./audio/pcm.js";
 export { Resampler, type ResamplerOptions, type ResamplerState, resample } from "./audio/resampler.js";
 export { defaultResamplerQuality, type ResamplerQuality } from "./audio/resampler-filter.js";
+export { prepareResampler } from "./audio/resampler-preparation.js";
 export type { WavCoding, WavFormat } from "./audio/wav-format.js";
 export { readWav, type WavEnd, type WavFile, WavReader } from "./audio/wav-reader.js";
 export { WavWriter, type WavWriterOptions, writeWav } from "./audio/wav-writer.js";

@@ -1,7 +1,7 @@
 // The microphone of a session: device, audio thread, ring, session. Whatever becomes of the device, time goes on:
 // a device that is muted, changed or unplugged gives silence, so that the session clock (rule 1) never stands still.
 
-import type { DuplexSession } from "@microturn/core";
+import { type DuplexSession, prepareResampler } from "@microturn/core";
 import { CaptureDevice } from "./capture-device.js";
 import { askForStream, stopTracks, throwIfAborted, throwIfEnded } from "./media-devices.js";
 import { audioState, loadWorklet, type SessionAudio, shareAudio } from "./session-audio.js";
@@ -74,6 +74,7 @@ const capacitySeconds = 2;
  * Lets a session hear the user. Call it, or the code around it, from a click: browsers start sound for a user's gesture only.
  *
  * @throws TypeError if the session has a microphone already
+ * @throws RangeError if the engine's rate is none of 8000 … 192 000 Hz
  * @throws DuplexError `MEDIA_UNAVAILABLE` with `details.reason`, `SESSION_CLOSED`, `ABORTED`
  * @example
  * const microphone = await attachMicrophone(session);
@@ -96,7 +97,15 @@ export async function attachMicrophone(session: DuplexSession, options: Micropho
   try {
     stream = await settleBoth(
       options.stream ?? openDevice(operation, options, options.deviceId, signal),
-      loadWorklet(operation, audio.context, workletUrl),
+      Promise.all([
+        loadWorklet(operation, audio.context, workletUrl),
+        // The session makes its resampler at the first samples, and finds the filter then.
+        prepareResampler({
+          inputRate: audio.context.sampleRate,
+          outputRate: session.capabilities.inputSampleRate,
+          quality: session.settings.resampler,
+        }),
+      ]),
     );
     throwIfAborted(operation, signal);
     throwIfEnded(operation, session);
@@ -113,7 +122,7 @@ export async function attachMicrophone(session: DuplexSession, options: Micropho
 const heard = new WeakSet<DuplexSession>();
 
 /** Waits for both; if the second fails, the stream is let go. */
-async function settleBoth(stream: MediaStream | Promise<MediaStream>, other: Promise<void>): Promise<MediaStream> {
+async function settleBoth(stream: MediaStream | Promise<MediaStream>, other: Promise<unknown>): Promise<MediaStream> {
   const [first, second] = await Promise.allSettled([stream, other]);
   if (first.status === "rejected") throw first.reason;
   if (second.status === "rejected") {

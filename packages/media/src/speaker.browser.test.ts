@@ -371,6 +371,48 @@ describe.skipIf(chromiumPath === undefined)(`the speaker in a browser${withoutCh
     expect(result.last).toEqual({ turnIndex: 4, samples: 3200, fence: 0 });
   });
 
+  it("plays what came while its filter was made, at 44.1 kHz, also when the session has ended by then", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      const engine = kit.scriptedEngine({
+        script: ({ index }) => (index < 5 ? { decision: "speak", speech: 0.1 * (index + 1) } : {}),
+      });
+      const session = await kit.core.DuplexSession.open({ engine, pace: "as-fast-as-input", tailMs: 0 });
+      const audioContext = new AudioContext({ sampleRate: 44_100 });
+      const recorder = await kit.recordNode(audioContext);
+      const speaker = kit.attachSpeaker(session, { audioContext, destination: recorder.node });
+      let ready = false;
+      void speaker.ready.then(() => {
+        ready = true;
+      });
+      await session.writeAudio(new Float32Array(16_000));
+      await session.finish();
+      const early = { ready, queuedMs: speaker.statistics.queuedMs };
+      await speaker.ended;
+      const { samples } = await recorder.read();
+      await audioContext.close();
+      return { early, heard: speaker.heard, samples: kit.toText(samples), sampleRate: audioContext.sampleRate };
+    });
+    expect(page.problems).toEqual([]);
+    const { early, heard, sampleRate } = result;
+    expect(early.ready).toBe(false);
+    expect(early.queuedMs).toBeCloseTo(1000, 3);
+    expect(heard).toEqual({ turnIndex: 4, samples: 3200, fence: 0 });
+    const samples = listen(result.samples);
+    const sounds = stretches(samples, 48);
+    expect(sounds).toHaveLength(1);
+    const [{ from, to }] = sounds;
+    expect((to - from) / sampleRate).toBeCloseTo(1, 1);
+    // All of it, in its order: each micro-turn is louder than the one before.
+    const peaks = Array.from({ length: 5 }, (_, turn) => {
+      const at = from + Math.round((0.2 * turn + 0.05) * sampleRate);
+      return Math.max(...samples.subarray(at, at + Math.round(0.1 * sampleRate)));
+    });
+    peaks.forEach((peak, turn) => {
+      expect(peak).toBeCloseTo(0.1 * (turn + 1), 1);
+    });
+  });
+
   it("keeps its queue against a clock that drifts, on the audio thread itself", async () => {
     const page = await pages.open();
     // A context without a device renders as fast as it can, so that nothing here depends on this machine's speed.

@@ -1,7 +1,14 @@
 // The loudspeaker of a session: what the assistant says goes to the audio thread, and stops within a quantum when it yields.
 // It knows what was heard, not only what was sent (rule 4), and keeps flushed sound out by its fence (rule 5).
 
-import { DuplexError, type DuplexSession, type FlushEvent, Resampler, type SpeechEvent } from "@microturn/core";
+import {
+  DuplexError,
+  type DuplexSession,
+  type FlushEvent,
+  prepareResampler,
+  Resampler,
+  type SpeechEvent,
+} from "@microturn/core";
 import { type HeardPosition, HeardTrack, type TurnSound } from "./heard-track.js";
 import { listDevices, throwIfAborted, throwIfEnded } from "./media-devices.js";
 import { type AudioState, audioState, loadWorklet, type SessionAudio, shareAudio } from "./session-audio.js";
@@ -47,7 +54,12 @@ export interface SpeakerStatistics {
 export interface Speaker extends AsyncDisposable {
   /** `suspended` until the browser lets sound begin: then call `resume()` from a click. */
   readonly state: AudioState;
-  /** Resolves when it can play. @throws DuplexError `MEDIA_UNAVAILABLE` if the audio thread did not start */
+  /**
+   * Resolves when it can play.
+   *
+   * @throws DuplexError `MEDIA_UNAVAILABLE` if the audio thread did not start
+   * @throws RangeError if the engine's rate is none of 8000 … 192 000 Hz
+   */
   readonly ready: Promise<void>;
   /** 0 … 1. */
   volume: number;
@@ -114,10 +126,15 @@ class SessionSpeaker implements Speaker {
   readonly #audio: SessionAudio;
   readonly #player: PlayerOptions;
   readonly #options: SpeakerOptions;
-  readonly #resampler: Resampler;
-  readonly #track: HeardTrack;
+  /** As `ready`, but does not wait until what failed is closed. */
+  readonly #loaded: Promise<void>;
+  /** Both from when its filter is made on. */
+  #resampler: Resampler | undefined;
+  #track: HeardTrack | undefined;
   readonly #gain: GainNode;
   readonly #stopListening: (() => void)[];
+  /** What came before there was a resampler, as it came. */
+  #early: [Float32Array, SpeechEvent][] = [];
   /** What waits here until the audio thread is there and runs. */
   #waiting: Piece[] = [];
   #waitingSamples = 0;
@@ -130,6 +147,8 @@ class SessionSpeaker implements Speaker {
   #volume: number;
   #state: AudioState;
   #closing: Promise<void> | undefined;
+  /** The session has ended, and what it said before is played to its end. */
+  #playsOut = false;
   #reported: () => void = () => {};
   #resolveEnded: () => void = () => {};
 
@@ -141,11 +160,6 @@ class SessionSpeaker implements Speaker {
     this.#options = options;
     this.#state = audioState(context);
     this.#volume = options.volume ?? 1;
-    this.#resampler = new Resampler({
-      inputRate: session.capabilities.outputSampleRate,
-      outputRate: context.sampleRate,
-    });
-    this.#track = new HeardTrack(this.#resampler.delaySamples);
     this.#gain = new GainNode(context, { gain: this.#volume });
     this.#gain.connect(options.destination ?? context.destination);
     this.ended = new Promise((resolve) => {
@@ -157,7 +171,11 @@ class SessionSpeaker implements Speaker {
     ];
     context.addEventListener("statechange", this.#update);
     options.signal?.addEventListener("abort", this.#abort, { once: true });
-    this.ready = this.#open();
+    this.#loaded = this.#load();
+    this.ready = this.#loaded.catch(async (error) => {
+      await this.close();
+      throw error;
+    });
     this.ready.catch(() => {});
     void session.ended.then(() => this.#finish());
   }
@@ -182,17 +200,18 @@ class SessionSpeaker implements Speaker {
 
   get heard(): HeardPosition | undefined {
     // The clock of a closed context stands still, some of its sound still under way.
-    if (this.#state === "closed") return this.#track.last;
+    if (this.#state === "closed") return this.#track?.last;
     const { context } = this.#audio;
-    return this.#track.at(audibleSeconds(context) * context.sampleRate);
+    return this.#track?.at(audibleSeconds(context) * context.sampleRate);
   }
 
   get statistics(): SpeakerStatistics {
     const toMs = 1000 / this.#audio.context.sampleRate;
     const values = this.#report;
-    const underWay = this.#track.sent - values[report.pushed] + this.#waitingSamples;
+    const underWay = (this.#track?.sent ?? 0) - values[report.pushed] + this.#waitingSamples;
+    const early = this.#early.reduce((sum, [pcm, { sampleRate }]) => sum + pcm.length / sampleRate, 0);
     return {
-      queuedMs: (values[report.queued] + underWay) * toMs,
+      queuedMs: (values[report.queued] + underWay) * toMs + 1000 * early,
       underruns: values[report.underruns],
       droppedMs: (values[report.dropped] + this.#droppedHere) * toMs,
       // Before the first report there is none.
@@ -233,7 +252,8 @@ class SessionSpeaker implements Speaker {
   close(): Promise<void> {
     // The session may have ended before, and its last sound still be playing.
     if (this.#closing !== undefined && this.#state !== "closed") this.#silence();
-    this.#closing ??= this.#close(false);
+    this.#playsOut = false;
+    this.#closing ??= this.#close();
     return this.#closing;
   }
 
@@ -243,13 +263,19 @@ class SessionSpeaker implements Speaker {
 
   // --- sound ---
 
-  #speech(pcm: Float32Array, { turnIndex, fence }: SpeechEvent): void {
+  #speech(pcm: Float32Array, event: SpeechEvent): void {
+    const { turnIndex, fence } = event;
     if (this.#closing !== undefined || fence < this.#fence) return;
-    const sound = new Float32Array(this.#resampler.outputsAfter(pcm.length));
-    this.#resampler.push(pcm, sound);
-    this.#waiting.push({ turnIndex, fence, samples: pcm.length, pcm: sound });
+    if (this.#resampler === undefined) this.#early.push([pcm, event]);
+    else this.#queue(this.#resampler, pcm, event);
     // From here on someone listens, and has heard nothing of it yet.
     if (this.#told === undefined) this.#tell({ turnIndex, fence, samples: 0 });
+  }
+
+  #queue(resampler: Resampler, pcm: Float32Array, { turnIndex, fence }: SpeechEvent): void {
+    const sound = new Float32Array(resampler.outputsAfter(pcm.length));
+    resampler.push(pcm, sound);
+    this.#waiting.push({ turnIndex, fence, samples: pcm.length, pcm: sound });
     this.#waitingSamples += sound.length;
     this.#send();
     const bound = (this.#player.maxQueuedMs * this.#audio.context.sampleRate) / 1000;
@@ -258,6 +284,15 @@ class SessionSpeaker implements Speaker {
       this.#waitingSamples -= length;
       this.#droppedHere += length;
     }
+  }
+
+  /** The last samples are still inside the resampler; they belong to the micro-turn before. */
+  #queueTail(): void {
+    if (this.#resampler === undefined || this.#cut) return;
+    const tail = new Float32Array(this.#resampler.delaySamples);
+    this.#resampler.flush(tail);
+    this.#waiting.push({ turnIndex: 0, fence: 0, samples: 0, pcm: tail });
+    this.#send();
   }
 
   /** Tells the session how far its sound was heard (rule 4), a few times per micro-turn. */
@@ -283,10 +318,11 @@ class SessionSpeaker implements Speaker {
 
   /** What is queued, under way to the audio thread, or inside the resampler is gone. */
   #silence(): void {
+    this.#early = [];
     this.#waiting = [];
     this.#waitingSamples = 0;
-    this.#resampler.reset();
-    this.#track.flush();
+    this.#resampler?.reset();
+    this.#track?.flush();
     this.#order("flush");
   }
 
@@ -294,7 +330,7 @@ class SessionSpeaker implements Speaker {
   #send(): void {
     if (this.#node === undefined || this.#state !== "running") return;
     for (const { pcm, ...sound } of this.#waiting) {
-      this.#track.send(sound, pcm.length);
+      this.#track?.send(sound, pcm.length);
       this.#order(pcm, [pcm.buffer]);
     }
     this.#waiting = [];
@@ -307,31 +343,43 @@ class SessionSpeaker implements Speaker {
 
   // --- life ---
 
-  async #open(): Promise<void> {
+  async #load(): Promise<void> {
     const { context } = this.#audio;
     const { workletUrl = new URL("./player-worklet.js", import.meta.url) } = this.#options;
-    try {
-      await loadWorklet("attachSpeaker", context, workletUrl);
-      if (this.#closing !== undefined) return;
-      const node = new AudioWorkletNode(context, playerName, {
-        numberOfInputs: 0,
-        numberOfOutputs: 1,
-        outputChannelCount: [1],
-        processorOptions: this.#player,
-      });
-      node.port.onmessage = ({ data }: MessageEvent<Float64Array<ArrayBuffer>>) => {
-        this.#report = data;
-        this.#track.report(data[report.frame], data[report.heard], data[report.playing] === 1);
-        this.#tellHeard();
-        this.#reported();
-      };
-      node.connect(this.#gain);
-      this.#node = node;
-      this.#send();
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    await Promise.all([loadWorklet("attachSpeaker", context, workletUrl), this.#prepare()]);
+    if (this.#cut) return;
+    const node = new AudioWorkletNode(context, playerName, {
+      numberOfInputs: 0,
+      numberOfOutputs: 1,
+      outputChannelCount: [1],
+      processorOptions: this.#player,
+    });
+    node.port.onmessage = ({ data }: MessageEvent<Float64Array<ArrayBuffer>>) => {
+      this.#report = data;
+      this.#track?.report(data[report.frame], data[report.heard], data[report.playing] === 1);
+      this.#tellHeard();
+      this.#reported();
+    };
+    node.connect(this.#gain);
+    this.#node = node;
+    this.#send();
+  }
+
+  /** Makes the resampler, once its filter was made in slices: this thread draws, too. */
+  async #prepare(): Promise<void> {
+    const { outputSampleRate: inputRate } = this.#session.capabilities;
+    const rates = { inputRate, outputRate: this.#audio.context.sampleRate };
+    await prepareResampler(rates);
+    if (this.#cut) return;
+    const resampler = new Resampler(rates);
+    this.#track = new HeardTrack(resampler.delaySamples);
+    this.#resampler = resampler;
+    for (const [pcm, event] of this.#early.splice(0)) this.#queue(resampler, pcm, event);
+  }
+
+  /** Closed, and nothing that waits is to be played. */
+  get #cut(): boolean {
+    return this.#closing !== undefined && !this.#playsOut;
   }
 
   readonly #update = (): void => {
@@ -349,24 +397,22 @@ class SessionSpeaker implements Speaker {
 
   /** The session has ended: what is queued is played to its end first. */
   #finish(): void {
-    this.#closing ??= this.#close(true);
+    if (this.#closing !== undefined) return;
+    this.#playsOut = true;
+    this.#closing = this.#close();
   }
 
-  async #close(playOut: boolean): Promise<void> {
+  async #close(): Promise<void> {
     await undefined;
     for (const stop of this.#stopListening) stop();
     const { context } = this.#audio;
-    if (playOut) {
-      // The last samples are still inside the resampler; they belong to the micro-turn before.
-      const tail = new Float32Array(this.#resampler.delaySamples);
-      this.#resampler.flush(tail);
-      this.#waiting.push({ turnIndex: 0, fence: 0, samples: 0, pcm: tail });
-      this.#send();
-      await this.ready.catch(() => {});
+    if (this.#playsOut) {
+      await this.#loaded.catch(() => {});
+      this.#queueTail();
       await this.#started();
     }
     if (this.#node !== undefined && audioState(context) === "running") {
-      if (!playOut) this.#silence();
+      if (!this.#playsOut) this.#silence();
       await this.#drained();
     }
     context.removeEventListener("statechange", this.#update);
@@ -404,7 +450,7 @@ class SessionSpeaker implements Speaker {
     return new Promise((resolve) => {
       const guard = setTimeout(resolve, longestMs);
       this.#reported = () => {
-        if (this.#report[report.pushed] < this.#track.sent || this.#report[report.queued] > 0) return;
+        if (this.#report[report.pushed] < (this.#track?.sent ?? 0) || this.#report[report.queued] > 0) return;
         this.#reported = () => {};
         clearTimeout(guard);
         setTimeout(resolve, latencyMs);

@@ -100,6 +100,7 @@ function allFinite(samples: Float32Array): boolean {
   return a + b + c + d === 0;
 }
 
-function checkRoom(operation: string, needed: number, got: number): void {
+/** @throws RangeError if there is too little room for the samples to come */
+export function checkRoom(operation: string, needed: number, got: number): void {
   if (got < needed) throw new RangeError(`${operation}: expected room for ${needed} samples, got ${got}`);
 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { keepRecent } from "./keep-recent.js";
+import { atOnce, keepRecent } from "./keep-recent.js";
 import { defaultResamplerQuality, designPolyphase, type ResamplerQuality } from "./resampler-filter.js";
 import { halfOfLowPass } from "./resampler-low-pass.js";
+
+const design = (...figures: Parameters<typeof designPolyphase>) => atOnce(designPolyphase(...figures));
 
 /** The modified Bessel function of order 0, by its power series. */
 function bessel(x: number): number {
@@ -15,7 +17,7 @@ function bessel(x: number): number {
 
 /** The plain reference: the formula at every tap. The window is 0 beyond `reach`, which is meant to be a hair wider than it is. */
 function plainTable(inputRate: number, outputRate: number, { zeroCrossings, beta, cutoff }: ResamplerQuality) {
-  const { up, down, taps, rows, table, delaySamples } = designPolyphase(inputRate, outputRate, {
+  const { up, down, taps, rows, table, delaySamples } = design(inputRate, outputRate, {
     zeroCrossings,
     beta,
     cutoff,
@@ -48,7 +50,7 @@ describe("the taps are those of the formula", () => {
     [47_999, 16_000, { zeroCrossings: 3, beta: 14 }, 1e-14],
   ])("%i to %i Hz, %o, within %d", (inputRate, outputRate, figures, tolerance) => {
     const quality = { ...defaultResamplerQuality, ...figures };
-    const { table } = designPolyphase(inputRate, outputRate, quality);
+    const { table } = design(inputRate, outputRate, quality);
     const expected = plainTable(inputRate, outputRate, quality);
     let largest = 0;
     for (let i = 0; i < table.length; i++) largest = Math.max(largest, Math.abs(table[i] - expected[i]));
@@ -58,22 +60,22 @@ describe("the taps are those of the formula", () => {
 
 describe("what was made before is used again", () => {
   test("two streams of one ratio and quality share a table, those of another quality do not", () => {
-    const { table } = designPolyphase(44_100, 16_000, defaultResamplerQuality);
-    expect(designPolyphase(44_100, 16_000, { ...defaultResamplerQuality }).table).toBe(table);
-    expect(designPolyphase(44_100, 16_000, { ...defaultResamplerQuality, beta: 8 }).table).not.toBe(table);
-    expect(designPolyphase(48_000, 16_000, defaultResamplerQuality).table).toBe(
-      designPolyphase(24_000, 8000, defaultResamplerQuality).table,
+    const { table } = design(44_100, 16_000, defaultResamplerQuality);
+    expect(design(44_100, 16_000, { ...defaultResamplerQuality }).table).toBe(table);
+    expect(design(44_100, 16_000, { ...defaultResamplerQuality, beta: 8 }).table).not.toBe(table);
+    expect(design(48_000, 16_000, defaultResamplerQuality).table).toBe(
+      design(24_000, 8000, defaultResamplerQuality).table,
     );
   });
 
   test("both directions share a curve: its values, up to a row's sum, are the taps of either", () => {
-    const half = halfOfLowPass(441, defaultResamplerQuality);
-    expect(halfOfLowPass(441, defaultResamplerQuality)).toBe(half);
+    const half = atOnce(halfOfLowPass(441, defaultResamplerQuality));
+    expect(atOnce(halfOfLowPass(441, defaultResamplerQuality))).toBe(half);
     for (const [inputRate, outputRate] of [
       [44_100, 16_000],
       [16_000, 44_100],
     ]) {
-      const { table, taps, up, down, delaySamples } = designPolyphase(inputRate, outputRate, defaultResamplerQuality);
+      const { table, taps, up, down, delaySamples } = design(inputRate, outputRate, defaultResamplerQuality);
       for (const row of [0, 1, up - 1]) {
         const weights = Array.from({ length: taps }, (_, tap) => {
           return half[Math.abs(row + (taps - 1 - tap) * up - delaySamples * down)] ?? 0;
@@ -86,16 +88,22 @@ describe("what was made before is used again", () => {
 
   test("eight results are kept, the oldest goes first, and one of more than half a megabyte is not kept", () => {
     const kept = new Map<string, Float64Array>();
-    const make = () => new Float64Array(1);
-    const first = keepRecent(kept, "first", make);
-    const second = keepRecent(kept, "second", make);
-    for (let i = 0; i < 6; i++) keepRecent(kept, `${i}`, make);
-    expect(keepRecent(kept, "first", make)).toBe(first);
-    keepRecent(kept, "another", make);
+    const get = (key: string, length = 1) => {
+      const make = function* () {
+        yield length;
+        return new Float64Array(length);
+      };
+      return atOnce(keepRecent(kept, key, make));
+    };
+    const first = get("first");
+    const second = get("second");
+    for (let i = 0; i < 6; i++) get(`${i}`);
+    expect(get("first")).toBe(first);
+    get("another");
     expect(kept.size).toBe(8);
-    expect(keepRecent(kept, "first", make)).toBe(first);
-    expect(keepRecent(kept, "second", make)).not.toBe(second);
-    const large = keepRecent(kept, "large", () => new Float64Array(65_537));
+    expect(get("first")).toBe(first);
+    expect(get("second")).not.toBe(second);
+    const large = get("large", 65_537);
     expect(large.length).toBe(65_537);
     expect(kept.has("large")).toBe(false);
   });

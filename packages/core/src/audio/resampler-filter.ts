@@ -1,7 +1,7 @@
 // The filter of the resampler: its low-pass curve (resampler-low-pass.ts), cut into one row of taps per phase.
 // Smith and Gossett 1984, "A flexible sampling-rate conversion method".
 
-import { keepRecent } from "./keep-recent.js";
+import { keepRecent, type Steps } from "./keep-recent.js";
 import { halfOfLowPass, sampleLowPass } from "./resampler-low-pass.js";
 
 /** How sharp a resampler is, and what that costs. */
@@ -39,8 +39,12 @@ export interface PolyphaseFilter {
 
 const tables = new Map<string, Float64Array>();
 
-/** @throws RangeError if a quality figure is out of range */
-export function designPolyphase(inputRate: number, outputRate: number, quality: ResamplerQuality): PolyphaseFilter {
+/** @throws RangeError at the first step, if a quality figure is out of range */
+export function* designPolyphase(
+  inputRate: number,
+  outputRate: number,
+  quality: ResamplerQuality,
+): Steps<PolyphaseFilter> {
   checkResamplerQuality(quality);
   const { zeroCrossings, beta, cutoff } = quality;
   const divisor = greatestCommonDivisor(inputRate, outputRate);
@@ -53,38 +57,28 @@ export function designPolyphase(inputRate: number, outputRate: number, quality: 
   const delay = (delaySamples * down) / up;
   const rows = Math.min(up, mostExactPhases);
   const taps = 4 * Math.ceil((Math.floor(delay + reach) + 1) / 4);
-  const table = keepRecent(tables, `${up} ${down} ${zeroCrossings} ${beta} ${cutoff}`, () => {
-    if (rows < up) {
-      const curve = sampleLowPass(rows * taps + 1, -delay * rows, rows * stretch, quality);
-      return cutIntoRows(curve, rows + 1, rows, taps);
+  const table = yield* keepRecent(tables, `${up} ${down} ${zeroCrossings} ${beta} ${cutoff}`, function* () {
+    // Every tap of an exact phase lies a whole number of places from the middle, so the half of the curve is enough.
+    const exact = rows === up;
+    const curve = exact
+      ? yield* halfOfLowPass(Math.max(up, down), quality)
+      : yield* sampleLowPass(rows * taps + 1, -delay * rows, rows * stretch, quality);
+    const middle = exact ? delaySamples * down : 0;
+    const table = new Float64Array((exact ? rows : rows + 1) * taps);
+    // Rows begin one place of the curve after the other. Each has every `rows`-th value, the last tap first, and passes a constant unchanged.
+    for (let row = 0, start = 0; start < table.length; row++, start += taps) {
+      let sum = 0;
+      for (let tap = start + taps, at = row - middle; tap-- > start; at += rows) {
+        // Beyond its reach it is 0.
+        table[tap] = curve[Math.abs(at)] ?? 0;
+        sum += table[tap];
+      }
+      for (let tap = start; tap < start + taps; tap++) table[tap] /= sum;
+      yield taps;
     }
-    // Every tap lies a whole number of steps from the middle, so the half of the curve is enough.
-    const half = halfOfLowPass(Math.max(up, down), quality);
-    const curve = new Float64Array(rows * taps + 1);
-    const middle = delaySamples * down;
-    curve.set(half.slice().reverse(), middle - half.length + 1);
-    curve.set(half, middle);
-    return cutIntoRows(curve, rows, rows, taps);
+    return table;
   });
   return { up, down, taps, table, rows, delaySamples };
-}
-
-/**
- * Rows that begin one place of the curve after the other. Each has every `step`-th value, the last tap first, and passes a constant
- * unchanged.
- */
-function cutIntoRows(curve: Float64Array, rows: number, step: number, taps: number): Float64Array {
-  const table = new Float64Array(rows * taps);
-  for (let row = 0; row < rows; row++) {
-    const start = row * taps;
-    let sum = 0;
-    for (let tap = taps - 1, at = row; tap >= 0; tap--, at += step) {
-      table[start + tap] = curve[at];
-      sum += curve[at];
-    }
-    for (let tap = start; tap < start + taps; tap++) table[tap] /= sum;
-  }
-  return table;
 }
 
 /** @throws RangeError if a figure is out of range */

@@ -1,7 +1,7 @@
 // The low-pass filter of the resampler as a curve: a sinc under a Kaiser window, symmetric about 0.
 // Smith and Gossett 1984, "A flexible sampling-rate conversion method"; Kaiser 1974 for the window.
 
-import { keepRecent } from "./keep-recent.js";
+import { keepRecent, type Steps } from "./keep-recent.js";
 import type { ResamplerQuality } from "./resampler-filter.js";
 
 const halves = new Map<string, Float64Array>();
@@ -10,7 +10,7 @@ const halves = new Map<string, Float64Array>();
  * The half from the middle on, in steps of `1 / steps` of a sample of the lower rate: `zeroCrossings * steps + 1` values; the next would be 0.
  * Both directions between two rates have the same, so the last ones made are kept: whoever opens microphone and speaker needs both.
  */
-export function halfOfLowPass(steps: number, quality: ResamplerQuality): Float64Array {
+export function halfOfLowPass(steps: number, quality: ResamplerQuality): Steps<Float64Array> {
   const { zeroCrossings, beta, cutoff } = quality;
   return keepRecent(halves, `${steps} ${zeroCrossings} ${beta} ${cutoff}`, () =>
     sampleLowPass(zeroCrossings * steps + 1, 0, steps, quality),
@@ -18,7 +18,12 @@ export function halfOfLowPass(steps: number, quality: ResamplerQuality): Float64
 }
 
 /** The curve at `(from + i) / steps` samples of the lower rate; 0 beyond its reach. */
-export function sampleLowPass(length: number, from: number, steps: number, quality: ResamplerQuality): Float64Array {
+export function* sampleLowPass(
+  length: number,
+  from: number,
+  steps: number,
+  quality: ResamplerQuality,
+): Steps<Float64Array> {
   const reach = quality.zeroCrossings * steps;
   const radians = (Math.PI * quality.cutoff) / steps;
   const terms = kaiserTerms(quality.beta);
@@ -28,6 +33,7 @@ export function sampleLowPass(length: number, from: number, steps: number, quali
     const at = from + i;
     const angle = at * radians;
     curve[i] = kaiser(terms, at / reach) * (angle === 0 ? 1 : Math.sin(angle) / angle);
+    if (i % 64 === 0) yield 64;
   }
   return curve;
 }

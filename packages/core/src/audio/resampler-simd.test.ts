@@ -1,11 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import wabt from "wabt";
+import { atOnce } from "./keep-recent.js";
 import { defaultResamplerQuality, designPolyphase } from "./resampler-filter.js";
 import { blockSamples, plainKernel, type ResamplerKernel } from "./resampler-kernel.js";
 import { makeSimdKernel, simdBytes, simdKernel } from "./resampler-simd.js";
 
 declare const WebAssembly: NonNullable<Parameters<typeof makeSimdKernel>[0]>;
+
+const design = (...figures: Parameters<typeof designPolyphase>) => atOnce(designPolyphase(...figures));
 
 function random(seed: number): () => number {
   let state = seed;
@@ -17,7 +20,7 @@ function random(seed: number): () => number {
 
 /** All outputs of a stream that comes in blocks of random lengths, as bits. */
 function bitsOf(kernel: ResamplerKernel, rates: [number, number], scale: number, quality = defaultResamplerQuality) {
-  const filter = designPolyphase(...rates, quality);
+  const filter = design(...rates, quality);
   const next = random(7);
   let history = new Float64Array(filter.taps - 1);
   let [skip, phase] = [0, 0];
@@ -63,7 +66,7 @@ describe("the bits are those of the plain kernel", () => {
     [44_100, 48_000],
     [8000, 191_000],
   ])("%i to %i Hz", (...rates) => {
-    const kernel = simdKernel(designPolyphase(...rates, defaultResamplerQuality));
+    const kernel = simdKernel(design(...rates, defaultResamplerQuality));
     expect(kernel).toBeDefined();
     for (const scale of [1, 3.4e38, 1e-44]) {
       const bits = bitsOf(kernel as ResamplerKernel, rates, scale);
@@ -79,7 +82,7 @@ describe("the bits are those of the plain kernel", () => {
     ["the widest step of more phases", [192_000, 8040], 5],
   ])("with %s", (_, rates, zeroCrossings) => {
     const quality = { zeroCrossings, beta: 7, cutoff: 0.9 };
-    const kernel = simdKernel(designPolyphase(...rates, quality));
+    const kernel = simdKernel(design(...rates, quality));
     expect(kernel).toBeDefined();
     expect(bitsOf(kernel as ResamplerKernel, rates, 1, quality)).toEqual(bitsOf(plainKernel, rates, 1, quality));
   });
@@ -87,9 +90,9 @@ describe("the bits are those of the plain kernel", () => {
 
 test("one kernel takes turns between streams of different filters", () => {
   const filters = [
-    designPolyphase(44_100, 16_000, defaultResamplerQuality),
-    designPolyphase(16_000, 44_100, defaultResamplerQuality),
-    designPolyphase(16_000, 48_000, defaultResamplerQuality),
+    design(44_100, 16_000, defaultResamplerQuality),
+    design(16_000, 44_100, defaultResamplerQuality),
+    design(16_000, 48_000, defaultResamplerQuality),
   ];
   const kernel = simdKernel(filters[0]) as ResamplerKernel;
   const next = random(3);
@@ -110,13 +113,9 @@ test("the bytes are those of resampler-kernel.wat", async () => {
 });
 
 test("interpolated phases, large tables and long filters are left to the plain kernel", () => {
-  expect(
-    simdKernel(designPolyphase(44_100, 16_000, { ...defaultResamplerQuality, zeroCrossings: 64 })),
-  ).toBeUndefined();
-  expect(simdKernel(designPolyphase(12_345, 16_001, { zeroCrossings: 1, beta: 7, cutoff: 0.9 }))).toBeUndefined();
-  expect(
-    simdKernel(designPolyphase(192_000, 8000, { ...defaultResamplerQuality, zeroCrossings: 256 })),
-  ).toBeUndefined();
+  expect(simdKernel(design(44_100, 16_000, { ...defaultResamplerQuality, zeroCrossings: 64 }))).toBeUndefined();
+  expect(simdKernel(design(12_345, 16_001, { zeroCrossings: 1, beta: 7, cutoff: 0.9 }))).toBeUndefined();
+  expect(simdKernel(design(192_000, 8000, { ...defaultResamplerQuality, zeroCrossings: 256 }))).toBeUndefined();
 });
 
 test("a platform without WebAssembly, without SIMD, or that forbids to compile has none", () => {

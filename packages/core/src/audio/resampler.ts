@@ -1,7 +1,8 @@
 // Sample rate conversion that never drifts: a ratio of whole numbers, the position between inputs a whole number too.
 // One row of filter taps per phase (resampler-filter.ts); streaming, with explicit state.
 
-import { checkFinite } from "./pcm.js";
+import { atOnce } from "./keep-recent.js";
+import { checkFinite, checkRoom } from "./pcm.js";
 import {
   defaultResamplerQuality,
   designPolyphase,
@@ -66,15 +67,11 @@ export class Resampler {
   /** @throws RangeError if a rate or a quality figure is out of range */
   constructor(options: ResamplerOptions) {
     const { inputRate, outputRate, quality } = options;
-    for (const rate of [inputRate, outputRate]) {
-      if (!Number.isInteger(rate) || rate < 8000 || rate > 192_000) {
-        throw new RangeError(`resampler: expected whole rates of 8000 to 192000 Hz, got ${rate}`);
-      }
-    }
+    checkRates(inputRate, outputRate);
     this.inputRate = inputRate;
     this.outputRate = outputRate;
     this.#quality = { ...defaultResamplerQuality, ...quality };
-    if (inputRate !== outputRate) this.#filter = designPolyphase(inputRate, outputRate, this.#quality);
+    if (inputRate !== outputRate) this.#filter = atOnce(designPolyphase(inputRate, outputRate, this.#quality));
     this.delaySamples = this.#filter?.delaySamples ?? 0;
     this.#kernel = (this.#filter && simdKernel(this.#filter)) ?? plainKernel;
     this.#history = new Float64Array(this.#filter === undefined ? 0 : this.#filter.taps - 1);
@@ -105,7 +102,7 @@ export class Resampler {
    */
   push(input: Float32Array, output: Float32Array): number {
     const expected = this.outputsAfter(input.length);
-    checkRoom(expected, output);
+    checkRoom("resampler", expected, output.length);
     checkFinite("resampler", input, this.#samples);
     if (this.#filter === undefined) output.set(input);
     else this.#take(this.#filter, input, output, expected);
@@ -121,7 +118,7 @@ export class Resampler {
    * @throws RangeError if `output` has too little room; the stream goes on then
    */
   flush(output: Float32Array): number {
-    checkRoom(this.delaySamples, output);
+    checkRoom("resampler", this.delaySamples, output.length);
     if (this.#filter !== undefined) {
       const silence = new Float32Array(Math.ceil(((this.delaySamples + 1) * this.#filter.down) / this.#filter.up) + 1);
       this.#take(this.#filter, silence, output, this.delaySamples);
@@ -210,8 +207,11 @@ function push(history: Float64Array, samples: Float32Array): void {
   history.set(samples.subarray(Math.max(0, samples.length - history.length)), kept);
 }
 
-function checkRoom(needed: number, output: Float32Array): void {
-  if (output.length < needed) {
-    throw new RangeError(`resampler: expected room for ${needed} samples, got ${output.length}`);
+/** @throws RangeError if a rate is out of range */
+export function checkRates(...rates: readonly number[]): void {
+  for (const rate of rates) {
+    if (!Number.isInteger(rate) || rate < 8000 || rate > 192_000) {
+      throw new RangeError(`resampler: expected whole rates of 8000 to 192000 Hz, got ${rate}`);
+    }
   }
 }
