@@ -150,8 +150,10 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     expect(await focused(page)).toBe("start");
     await page.keyboard.press("Enter");
     await opened(page);
-    await page.waitForFunction(() => document.getElementById("notice")?.textContent !== "");
-    expect(await page.textContent("#notice")).toMatch(/microphone.*The conversation goes on without it/);
+    // On a machine with other work it says first that it is slow.
+    await expect
+      .poll(() => page.textContent("#notice"), { timeout: 30_000 })
+      .toMatch(/microphone.*The conversation goes on without it/);
     expect(await page.textContent("#microphone")).toContain("typing works");
     for (let i = 0; i < 8 && (await focused(page)) !== "text"; i++) await page.keyboard.press("Tab");
     await page.keyboard.type("what is two plus three");
@@ -200,7 +202,7 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     expect(problems).toEqual([]);
   });
 
-  it("sees what the camera shows, and tells when it changes", async () => {
+  it("sees what the camera shows, and tells when it changes", { timeout: 400_000 }, async () => {
     const film = join(tmpdir(), `colours-${process.pid}.y4m`);
     await writeFile(
       film,
@@ -214,13 +216,21 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     );
     open.push({ close: () => rm(film) });
     const { page, problems } = await visit([...fakeDevices, `--use-file-for-fake-video-capture=${film}`]);
-    await start(page);
-    // The fake microphone beeps.
-    await page.click("#mute");
-    await page.click("#camera");
-    await page.waitForFunction(() => !document.getElementById("preview")?.hidden);
-    await answers(page, "what color do you see", /i see (red|blue)/);
-    await answers(page, "tell me when it turns blue", /now it is blue/);
+    const begin = async () => {
+      await start(page);
+      // The fake microphone beeps.
+      await page.click("#mute");
+      await page.click("#camera");
+      await page.waitForFunction(() => !document.getElementById("preview")?.hidden);
+    };
+    const anew = async () => {
+      await page.click("#start");
+      await page.waitForFunction(() => document.body.dataset.phase === "ended");
+      await begin();
+    };
+    await begin();
+    await answers(page, "what color do you see", /i see (red|blue)/, anew);
+    await answers(page, "tell me when it turns blue", /now it is blue/, anew);
     expect(await violations(page, axe)).toEqual([]);
     await page.click("#camera");
     await page.waitForFunction(() => document.getElementById("preview")?.hidden);
@@ -311,9 +321,10 @@ async function said(page: Page, words: RegExp, timeoutMs = patienceMs): Promise<
   await expect.poll(words_, { timeout: timeoutMs, interval: 250, message: String(words) }).toBe(true);
 }
 
-/** Types until mini answers. */
-async function answers(page: Page, question: string, words: RegExp): Promise<void> {
+/** Types until mini answers. @param anew - begins another conversation, in which mini is not in the middle of something */
+async function answers(page: Page, question: string, words: RegExp, anew = async () => {}): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt++) {
+    if (attempt % 2 === 0 && attempt > 0) await anew();
     await page.fill("#text", question);
     await page.press("#text", "Enter");
     try {
