@@ -9,6 +9,7 @@ import {
   type DuplexSession,
   systemClock,
 } from "@microturn/core";
+import { usualContextChars } from "./context/compact-context.js";
 import { type ApprovalRequest, Approvals, type Approve } from "./conversation/approvals.js";
 import { Conversation, type ConversationSettings, type Undelivered } from "./conversation/conversation.js";
 import { PastRoom } from "./conversation/past-room.js";
@@ -113,7 +114,8 @@ class ModelInBackground implements BackgroundModel {
 
   constructor(options: BackgroundModelOptions) {
     const { clock = systemClock, deliver = "when-quiet", late, overlap = "parallel", keepMs = 600_000 } = options;
-    const { approvalTimeoutMs = 60_000, approve, sayFailure, contextChars, maxImages = 4, onUndelivered } = options;
+    const { approvalTimeoutMs = 60_000, approve, sayFailure, maxImages = 4, onUndelivered } = options;
+    const { contextChars = usualContextChars } = options;
     if (typeof deliver !== "function") checkPolicy("deliver", deliver);
     if (late !== undefined) checkPolicy("late", late);
     if (overlap !== "parallel" && overlap !== "replace") {
@@ -122,7 +124,7 @@ class ModelInBackground implements BackgroundModel {
     inRange("keepMs", keepMs, 0, 2 ** 31 - 1);
     inRange("approvalTimeoutMs", approvalTimeoutMs, 1, 2 ** 31 - 1);
     inRange("maxImages", maxImages, 0, 16);
-    if (contextChars !== undefined) inRange("contextChars", contextChars, 256, 10_000_000);
+    inRange("contextChars", contextChars, 256, 10_000_000);
     const redaction = new Redaction(options);
     let jobs = options.jobs;
     const workers = (["model", "tools", "allow"] as const).find((name) => options[name] !== undefined);

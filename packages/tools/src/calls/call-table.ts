@@ -5,7 +5,7 @@ import type { CallResult } from "../jobs/job.js";
 import type { GiveWay } from "../model/give-way.js";
 import { describe } from "../schema/json-value.js";
 import type { ToolSet } from "../tool.js";
-import { orAborted, settledWithin } from "./abortable.js";
+import { orAborted, settledWithin } from "../waiting.js";
 import { readArguments } from "./call-arguments.js";
 import type { JournalCall } from "./call-journal.js";
 import { canonicalJson, logKey } from "./call-key.js";

@@ -3,7 +3,7 @@
 import { type Clock, DuplexError } from "@microturn/core";
 import type { GiveWay } from "../model/give-way.js";
 import { describe } from "../schema/json-value.js";
-import { orAborted, pause, settledWithin } from "./abortable.js";
+import { orAborted, pause, settledWithin } from "../waiting.js";
 import type { JournalCall } from "./call-journal.js";
 import type { CallEnding } from "./call-request.js";
 import { unknownEnding } from "./earlier-calls.js";

@@ -2,10 +2,10 @@
 // A rule that can be told in one sentence, and that gives the same for the same: no model sums anything up.
 
 import type { ContextEntry } from "../jobs/job.js";
+import { keptAtStart } from "./kept-at-start.js";
 
 /** Counted for every entry besides its text: its time and its speaker. */
 const entryOverhead = 24;
-const keptAtStart = 2;
 /** Characters of a conversation that go to the background: some 6 000 tokens of English. */
 export const usualContextChars = 24_000;
 const smallestBound = 256;
@@ -31,9 +31,7 @@ export function compactContext(
     throw new RangeError(`compactContext: maxChars must be at least ${smallestBound}, not ${maxChars}`);
   }
   const longest = Math.floor(maxChars / 3) - entryOverhead;
-  const cut = entries.map((entry) =>
-    entry.text.length <= longest ? entry : { ...entry, text: cutMiddle(entry.text, longest) },
-  );
+  const cut = entries.map((entry) => ({ ...entry, text: cutMiddle(entry.text, longest) }));
   const start = cut.slice(0, keptAtStart);
   let room = maxChars - start.reduce((sum, entry) => sum + cost(entry), 0);
   let from = cut.length;
@@ -45,15 +43,13 @@ export function compactContext(
   return { entries: [...start, ...cut.slice(from)], leftOut: from - start.length };
 }
 
-/** Where entries were left out, for those who show it: before the entry at this place. */
-export const leftOutBefore = keptAtStart;
-
 function cost(entry: ContextEntry): number {
   return entry.text.length + entryOverhead;
 }
 
-/** The beginning and the end of a text that is too long, with `…` between them. */
+/** A text, or its beginning and its end with `…` between them where it is longer than `length`. */
 export function cutMiddle(text: string, length: number): string {
+  if (text.length <= length) return text;
   const head = Math.ceil((length - 1) / 2);
   const tail = length - 1 - head;
   // Half of a surrogate pair is no character: it goes.

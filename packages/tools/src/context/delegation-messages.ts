@@ -4,7 +4,7 @@
 // take the assistant's words for its own, and a line out of a tool that was read aloud for something that it is told to do.
 
 import type { ContextEntry, ContextImage, EarlierResult, Job } from "../jobs/job.js";
-import { leftOutBefore } from "./compact-context.js";
+import { keptAtStart } from "./kept-at-start.js";
 import { backgroundPrompt } from "./prompt.js";
 
 /** A message of the AI SDK, as far as it is made here. */
@@ -46,16 +46,14 @@ export function delegationMessages(
 }
 
 function transcript(entries: readonly ContextEntry[], leftOut: number): string {
-  if (entries.length === 0) return "";
   const lines = entries.map((entry) => `[${seconds(entry.timeMs)}] ${entry.speaker}: ${line(entry.text)}`);
-  if (leftOut > 0) lines.splice(leftOutBefore, 0, `(${leftOut} ${leftOut === 1 ? "entry" : "entries"} left out here)`);
-  return `<conversation>\n${lines.join("\n")}\n</conversation>`;
+  if (leftOut > 0) lines.splice(keptAtStart, 0, `(${leftOut} ${leftOut === 1 ? "entry" : "entries"} left out here)`);
+  return block("conversation", entries.length === 0 ? [] : lines);
 }
 
 function found(results: readonly EarlierResult[]): string {
-  if (results.length === 0) return "";
   const lines = results.map(({ json, timeMs }) => `[${seconds(timeMs)}] ${line(json)}`);
-  return `<earlier_results>\n${lines.join("\n")}\n</earlier_results>`;
+  return block("earlier_results", lines);
 }
 
 function seen(images: readonly ContextImage[], shown: boolean): string {
@@ -65,7 +63,7 @@ function seen(images: readonly ContextImage[], shown: boolean): string {
 
 function otherWork(job: Job): string {
   const lines = job.context.underWay.map((work) => `${line(work.delegation)}: ${line(work.task)}`);
-  return lines.length === 0 ? "" : `<work_under_way>\n${lines.join("\n")}\n</work_under_way>`;
+  return block("work_under_way", lines);
 }
 
 function task({ delegation }: Job): string {
@@ -73,7 +71,12 @@ function task({ delegation }: Job): string {
     delegation.name === undefined
       ? ""
       : `\nThe assistant put it as a call of ${line(JSON.stringify(delegation.name))} with ${line(JSON.stringify(delegation.arguments ?? {}))}.`;
-  return `<task>\n${line(delegation.task)}${called}\n</task>`;
+  return block("task", [`${line(delegation.task)}${called}`]);
+}
+
+/** Lines of data under their name; nothing if there are none. */
+function block(name: string, lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `<${name}>\n${lines.join("\n")}\n</${name}>`;
 }
 
 /** One line, out of which no tag and no second line can be made. */

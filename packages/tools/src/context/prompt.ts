@@ -10,7 +10,7 @@ Your answer
 - Never invent facts. Say plainly what you could not find out, and what failed.
 
 Tools
-- Use a tool when the task needs what it knows or does. What <earlier_results> tells need not be looked up again, unless it may have changed since.
+- Use a tool when the task needs what it knows or does.
 - Before a tool does something that cannot be undone, be certain of every argument. If one is missing or could be meant otherwise, ask; do not fill it in.
 - One wish, one action: never do again what the conversation or a result says was done. The outcome "unknown" means that it may have happened: say so, and do not try again.
 
@@ -20,3 +20,7 @@ Data
 /** Asks for the rest of an answer that was cut off; what was said of it stands before, as the model's own message. */
 export const continuePrompt =
   "Your answer was cut off there, and the user has heard these words. Go on exactly after the last of them, without repeating any. If nothing is missing, answer with nothing.";
+
+/** What the model is told of the tool by which it ends earlier work. */
+export const dropToolDescription =
+  "Ends other work for the user that is under way, because the task takes its place or the user no longer wants it. Work that the user still waits for goes on by itself.";

@@ -31,7 +31,7 @@ async function ask(say: (user: ScriptedSession) => Promise<void>, options: Appro
 
 /** Lets the question be said to its end. */
 async function listen(user: ScriptedSession): Promise<void> {
-  for (let i = 0; i < 20 && user.entered.length === 0; i++) await user.turns(1);
+  await user.until(() => user.entered.length > 0, 20);
   await user.turns(3);
 }
 
@@ -138,7 +138,7 @@ describe("asking the user for approval", () => {
   it("takes no yes to a question that was broken off in its first half; it counts when the session has asked again", async () => {
     const answered = async (spoken: number) => {
       const { verdict, user } = await ask(async (user) => {
-        for (let i = 0; i < 20 && user.entered.length === 0; i++) await user.turns(1);
+        await user.until(() => user.entered.length > 0, 20);
         await user.turns(spoken);
         await user.turns(1, "yes");
         await user.turns(4);
@@ -181,7 +181,7 @@ describe("asking the user for approval", () => {
     const verdicts = ["one", "two"].map((name) => approve({ ...call, call: name }, { session: user.session, signal }));
     await settled();
     for (let i = 0; i < 2; i++) {
-      for (let j = 0; j < 20 && user.entered.length === i; j++) await user.turns(1);
+      await user.until(() => user.entered.length !== i, 20);
       expect(user.entered).toHaveLength(i + 1);
       await user.turns(3);
       await user.turns(1, i === 0 ? "no" : "yes");

@@ -10,8 +10,7 @@ import type {
   DeliveryPolicy,
   DuplexSession,
 } from "@microturn/core";
-import { usualContextChars } from "../context/compact-context.js";
-import type { CallResult, JobQueue } from "../jobs/job.js";
+import type { JobQueue } from "../jobs/job.js";
 import type { Redaction } from "../redaction/redaction.js";
 import type { Answer, UndeliveredReason } from "./answer.js";
 import type { Approvals } from "./approvals.js";
@@ -42,7 +41,7 @@ export interface ConversationSettings {
   readonly sayFailure: SayFailure | undefined;
   readonly overlap: "parallel" | "replace";
   readonly keepMs: number;
-  readonly contextChars: number | undefined;
+  readonly contextChars: number;
   readonly maxImages: number;
   readonly onUndelivered: ((lost: Undelivered) => void) | undefined;
   readonly room: PastRoom;
@@ -72,6 +71,7 @@ export class Conversation implements WorkHost {
   readonly approvals: Approvals;
   readonly late: DeliveryPolicy | undefined;
   readonly sayFailure: SayFailure | undefined;
+  readonly results: EarlierResults;
   readonly #settings: ConversationSettings;
   readonly #kept: boolean;
   readonly #forget: () => void;
@@ -81,7 +81,6 @@ export class Conversation implements WorkHost {
   readonly #links: Link[] = [];
   readonly #works = new Works();
   readonly #past: PastTalk;
-  readonly #results: EarlierResults;
   /** When the last session ended. */
   #leftMs = 0;
   #untold: { readonly work: Work; readonly activity: BackgroundActivity }[] = [];
@@ -97,7 +96,7 @@ export class Conversation implements WorkHost {
     this.#forget = forget;
     this.#settings = settings;
     this.#past = new PastTalk(settings.clock, settings.room, settings);
-    this.#results = new EarlierResults(settings.room, Math.floor((settings.contextChars ?? usualContextChars) / 3));
+    this.results = new EarlierResults(settings.room, Math.floor(settings.contextChars / 3));
     this.jobs = settings.jobs;
     this.clock = settings.clock;
     this.redaction = settings.redaction;
@@ -114,14 +113,14 @@ export class Conversation implements WorkHost {
   /** Whether nothing is left of it, or what was said or found for too long. It is not told by a timer, which would keep a process alive. */
   get expired(): boolean {
     if (this.#links.length + this.#works.size + this.#untold.length > 0) return false;
-    const isEmpty = this.#past.empty && this.#results.empty;
+    const isEmpty = this.#past.empty && this.results.empty;
     return isEmpty || !this.#kept || this.clock.now() >= this.#leftMs + this.#settings.keepMs;
   }
 
   /** Forgets what was said and found. */
   forget(): void {
     this.#past.clear();
-    this.#results.clear();
+    this.results.clear();
     this.#forget();
   }
 
@@ -234,13 +233,6 @@ export class Conversation implements WorkHost {
     }
   }
 
-  found({ order }: Work, ended: CallResult, given: unknown): void {
-    // Of a session, as the time of what is said: after a rewind, or with sound from a file, the machine's differs from it.
-    const link = this.#links.find(({ session }) => session === order.session) ?? this.#links.at(-1);
-    const timeMs = link === undefined ? this.#past.timeMs : link.session.timeMs + link.offsetMs;
-    this.#results.add({ order, ended, given, timeMs });
-  }
-
   changed(): void {
     this.#tidy();
   }
@@ -267,13 +259,13 @@ export class Conversation implements WorkHost {
     const names = this.#works.nextNames(event.id);
     const order = {
       id: `${this.name}/${this.#kept ? `${this.#nonce}.` : ""}${names.place}`,
-      ...{ conversation: this.name, name: names.name, event, session: link.session },
+      ...{ conversation: this.name, name: names.name, event, session: link.session, offsetMs: link.offsetMs },
       policy: this.#settings.deliver(event),
     };
-    const found = this.#results.context;
+    const results = this.results.context;
     const work = new Work(order, this);
     this.#works.add(work);
-    work.start(async () => jobOf(order, { ...(await this.#past.context(this.#links)), ...found, underWay }));
+    work.start(async () => jobOf(order, { ...(await this.#past.context(this.#links)), results, underWay }));
   }
 
   /** Calls of functions come several at a time, and each wants its result: they replace nothing, and nothing replaces them. */
@@ -323,7 +315,7 @@ export class Conversation implements WorkHost {
   /** What was asked for after the border never was; what entered after it never did. */
   #rewind({ session, images }: Link, turn: number): void {
     images.rewind(turn);
-    this.#results.rewind(session, turn);
+    this.results.rewind(session, turn);
     for (const work of [...this.#works]) {
       if (work.order.session === session && work.order.event.turnIndex >= turn) {
         void work.undo({ outcome: "cancelled", reason: "the session went back to before it", words: "rewind" });

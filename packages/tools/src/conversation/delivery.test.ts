@@ -164,7 +164,7 @@ describe("an answer of the background (rule 6)", () => {
     const { clock, background, lost } = bench({ long: (run) => answer(run, "A sentence of words. ".repeat(5000)) });
     const user = await openScripted(background, clock);
     await user.delegate({ task: "long" });
-    for (let i = 0; i < 400 && background.running.length > 0; i++) await user.turns(1, "hm");
+    await user.until(() => background.running.length === 0, 400, "hm");
     expect(background.running).toEqual([]);
     expect(new Set(lost.map(({ reason }) => reason))).toEqual(new Set(["overflow"]));
     const held = 5000 - lost.length;
@@ -199,7 +199,7 @@ describe("the result of a function that the interaction model called (rule 6)", 
     expect(texts(whole.user.entered)).toEqual([data]);
     const long = "abcdefg ".repeat(10_000);
     const { user, lost } = await result((run) => answer(run, long));
-    for (let i = 0; i < 2000 && user.entered.length === 0; i++) await user.turns(1);
+    await user.until(() => user.entered.length > 0, 2000);
     const [text] = texts(user.entered);
     expect(text.length).toBeLessThan(65_536);
     expect(text).toBe(`${long.slice(0, 64_000).trim()} … The rest of the result was too long, and was left out.`);

@@ -4,19 +4,10 @@
 import type { DuplexSession } from "@microturn/core";
 import { cutMiddle } from "../context/compact-context.js";
 import { dropToolName } from "../context/drop-tool.js";
-import type { CallResult, DelegationContext, EarlierResult } from "../jobs/job.js";
+import { resultJson } from "../context/result-json.js";
+import type { CallResult, EarlierResult } from "../jobs/job.js";
 import type { Kept, PastRoom } from "./past-room.js";
 import type { WorkOrder } from "./work-order.js";
-
-/** A call that has ended, and what it was for. */
-export interface EndedCall {
-  readonly order: Pick<WorkOrder, "session" | "event">;
-  readonly ended: CallResult;
-  /** Its arguments. */
-  readonly given: unknown;
-  /** On the clock of the conversation. */
-  readonly timeMs: number;
-}
 
 interface Found extends EarlierResult {
   /** Weak: it may be over, and need not be kept for this. */
@@ -49,17 +40,22 @@ export class EarlierResults implements Kept {
   }
 
   /** What a delegation carries of them. */
-  get context(): Pick<DelegationContext, "results"> {
-    return this.empty ? {} : { results: this.#results.map(({ json, timeMs }) => ({ json, timeMs })) };
+  get context(): readonly EarlierResult[] {
+    return this.#results.map(({ json, timeMs }) => ({ json, timeMs }));
   }
 
-  add({ order: { session, event }, ended, given, timeMs }: EndedCall): void {
-    const { name: tool, outcome, result = null, error = outcome } = ended;
-    if (tool === dropToolName) return;
-    const whole = JSON.stringify({ tool, arguments: given, outcome, ...(outcome === "done" ? { result } : { error }) });
+  /**
+   * Keeps what a call gave.
+   *
+   * @param order - what it was for; by its session's clock, as all that is said: after a rewind the machine's differs
+   * @param given - arguments of the call
+   */
+  add({ session, event, offsetMs }: WorkOrder, ended: CallResult, given: unknown): void {
+    if (ended.name === dropToolName) return;
     const longest = Math.floor(this.#maxChars / 2) - resultOverhead;
-    const json = whole.length <= longest ? whole : cutMiddle(whole, longest);
-    const results = [...this.#results, { session: new WeakRef(session), turnIndex: event.turnIndex, timeMs, json }];
+    const json = cutMiddle(resultJson(ended.name, ended, given), longest);
+    const place = { session: new WeakRef(session), turnIndex: event.turnIndex, timeMs: session.timeMs + offsetMs };
+    const results = [...this.#results, { ...place, json }];
     while (charsOf(results) > this.#maxChars) results.shift();
     this.#keep(results);
   }

@@ -9,7 +9,7 @@ import { SeenImages } from "./seen-images.js";
 
 /** The past of a user who has said and shown something. */
 function pastOf(room: PastRoom, text: string, pixels = 0) {
-  const past = new PastTalk(new FakeClock(), room, { contextChars: undefined, maxImages: 4 });
+  const past = new PastTalk(new FakeClock(), room, { contextChars: 24_000, maxImages: 4 });
   const images = new SeenImages(4);
   if (pixels > 0) {
     // Of noise, which no PNG makes smaller.

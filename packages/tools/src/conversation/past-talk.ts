@@ -25,7 +25,7 @@ const noImages: Promise<readonly ContextImage[]> = Promise.resolve([]);
 export class PastTalk implements Kept {
   readonly #clock: Clock;
   readonly #room: PastRoom;
-  readonly #bound: { readonly maxChars?: number };
+  readonly #bound: { readonly maxChars: number };
   readonly #maxImages: number;
   /** On the clock of the machine; undefined before the first session. */
   #begunMs: number | undefined;
@@ -37,22 +37,17 @@ export class PastTalk implements Kept {
   constructor(
     clock: Clock,
     room: PastRoom,
-    { contextChars, maxImages }: { readonly contextChars: number | undefined; readonly maxImages: number },
+    { contextChars, maxImages }: { readonly contextChars: number; readonly maxImages: number },
   ) {
     this.#clock = clock;
     this.#room = room;
-    this.#bound = contextChars === undefined ? {} : { maxChars: contextChars };
+    this.#bound = { maxChars: contextChars };
     this.#maxImages = maxImages;
   }
 
   /** Whether nothing was said or seen. */
   get empty(): boolean {
     return this.#entries.length === 0 && !this.#seen;
-  }
-
-  /** The time on its clock, ms. */
-  get timeMs(): number {
-    return this.#clock.now() - (this.#begunMs ?? this.#clock.now());
   }
 
   /** Where a session that begins now stands: after all that was said, also if its clock runs faster than the machine's. */

@@ -1,6 +1,7 @@
 // An image as a PNG (ISO/IEC 15948): 8 bits a channel, one filter for all rows, deflated by the platform, off this thread.
 
 import type { ImageFrame } from "@microturn/core";
+import { othersTurn } from "../waiting.js";
 
 /** Longest side, in pixels; a larger image is made smaller by a whole factor. */
 const maxSide = 1024;
@@ -24,7 +25,7 @@ export async function encodePng({
   for (let from = 0; from < rows; from += rowsAtOnce) {
     const until = Math.min(rows, from + rowsAtOnce);
     await writer.write(filtered({ data, width, channels, step, columns, from, until }));
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    await othersTurn();
   }
   await writer.close();
   const header = new Uint8Array(13);

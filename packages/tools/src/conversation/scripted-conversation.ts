@@ -15,6 +15,7 @@ import { onTestFinished } from "vitest";
 import { type BackgroundModel, type BackgroundModelOptions, backgroundModel } from "../background-model.js";
 import type { Job, JobHandler, JobQueue, JobRun } from "../jobs/job.js";
 import { localJobs } from "../jobs/local-jobs.js";
+import { othersTurn } from "../waiting.js";
 import type { Undelivered } from "./conversation.js";
 
 /** A text that entered, and the micro-turn in which it did. */
@@ -32,6 +33,8 @@ export interface ScriptedSession {
   readonly told: readonly BackgroundActivity[];
   /** Lets micro-turns pass in which the user says `heard`, if anything. */
   turns(count: number, heard?: string): Promise<void>;
+  /** Lets micro-turns and a moment of real time each pass, which long work takes, until a condition holds, but not more than `most`. */
+  until(condition: () => boolean, most: number, heard?: string): Promise<void>;
   /** Lets one micro-turn pass in which the model delegates. */
   delegate(delegation: Delegation): Promise<void>;
   /** Lets one micro-turn pass in which the model takes a delegation back. */
@@ -99,15 +102,22 @@ export async function openScripted(
     session.writeAudio(new Float32Array(3200));
     await clock.advance(0);
   };
+  const turns = async (count: number, heard?: string) => {
+    for (let i = 0; i < count; i++) {
+      next = heard === undefined ? {} : { heard };
+      await turn();
+      next = {};
+    }
+  };
   return {
     session,
     entered,
     told,
-    async turns(count, heard) {
-      for (let i = 0; i < count; i++) {
-        next = heard === undefined ? {} : { heard };
-        await turn();
-        next = {};
+    turns,
+    async until(condition, most, heard) {
+      for (let i = 0; i < most && !condition(); i++) {
+        await turns(1, heard);
+        await othersTurn();
       }
     },
     async delegate(delegation) {

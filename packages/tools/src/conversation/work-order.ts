@@ -15,6 +15,8 @@ export interface WorkOrder {
   readonly name: string;
   readonly event: DelegationEvent;
   readonly session: DuplexSession;
+  /** From the clock of the session to that of the conversation, ms. */
+  readonly offsetMs: number;
   readonly policy: DeliveryPolicy;
 }
 

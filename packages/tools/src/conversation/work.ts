@@ -1,26 +1,13 @@
 // The work for one delegation, as the session sees it: hands it to the queue, follows its log, and tells and says what is in it.
 
-import {
-  type BackgroundActivity,
-  type BackgroundEndActivity,
-  type Clock,
-  DuplexError,
-  type DuplexSession,
-} from "@microturn/core";
+import { type BackgroundActivity, type BackgroundEndActivity, DuplexError, type DuplexSession } from "@microturn/core";
 import { dropToolName } from "../context/drop-tool.js";
-import type {
-  CallResult,
-  CallState,
-  Job,
-  JobEvent,
-  JobMessage,
-  JobOutcome,
-  JobQueue,
-  LoggedEvent,
-} from "../jobs/job.js";
+import type { CallState, Job, JobEvent, JobMessage, JobOutcome, JobQueue, LoggedEvent } from "../jobs/job.js";
 import type { Redaction } from "../redaction/redaction.js";
+import { othersTurn, pause } from "../waiting.js";
 import { Answer, type AnswerHost, takes } from "./answer.js";
 import type { Approvals } from "./approvals.js";
+import type { EarlierResults } from "./earlier-results.js";
 import { Sentences } from "./sentences.js";
 import type { Ending, WorkOrder } from "./work-order.js";
 
@@ -34,12 +21,12 @@ export interface WorkHost extends AnswerHost {
   readonly approvals: Approvals;
   /** Undefined: the usual words. */
   readonly sayFailure: SayFailure | undefined;
+  /** What tools have found, for later work. */
+  readonly results: EarlierResults;
   tell(work: Work, activity: BackgroundActivity): void;
   /** The model itself ends earlier work of the conversation. */
   drop(earlier: string, by: Work): void;
   session(): DuplexSession | undefined;
-  /** A call of it has ended. */
-  found(work: Work, result: CallResult, given: unknown): void;
   over(work: Work): void;
 }
 
@@ -151,7 +138,7 @@ export class Work {
       } catch (error) {
         if (signal.aborted) return;
         if (++tries >= maxTries) throw error;
-        await pause(this.#host.clock, retryMs * 2 ** (tries - 1), signal);
+        await pause(retryMs * 2 ** (tries - 1), this.#host.clock, signal).catch(() => {});
       }
     }
   }
@@ -244,7 +231,7 @@ export class Work {
         return await this.#host.jobs.send(this.order.id, message);
       } catch (error) {
         if (signal.aborted) throw error;
-        await pause(this.#host.clock, Math.min(retryMs * 2 ** tries, longestRetryMs), signal);
+        await pause(Math.min(retryMs * 2 ** tries, longestRetryMs), this.#host.clock, signal).catch(() => {});
         if (signal.aborted) throw error;
       }
     }
@@ -257,8 +244,8 @@ export class Work {
 
   #toolResult({ type: _, ...ended }: Extract<JobEvent, { type: "result" }>): void {
     const { result, error, ...rest } = ended;
-    const { redaction, approvals } = this.#host;
-    if (!this.#muted) this.#host.found(this, ended, this.#given.get(rest.call));
+    const { redaction, approvals, results } = this.#host;
+    if (!this.#muted) results.add(this.order, ended, this.#given.get(rest.call));
     this.#given.delete(rest.call);
     approvals.over(this.order.id, rest.call);
     this.#tell({
@@ -387,21 +374,4 @@ export class Work {
   async #send(message: JobMessage): Promise<void> {
     await this.#host.jobs.send(this.order.id, message).catch(() => {});
   }
-}
-
-/** Lets the event loop go round. */
-function othersTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      cancel();
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const cancel = clock.setTimer(done, clock.now() + ms);
-    signal.addEventListener("abort", done);
-  });
 }

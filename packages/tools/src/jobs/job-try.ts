@@ -2,6 +2,7 @@
 // Where the events go is the queue's: it passes in `keep`.
 
 import { type Clock, DuplexError } from "@microturn/core";
+import { settledWithin } from "../waiting.js";
 import type { Job, JobEvent, JobHandler, JobMessage, JobRun } from "./job.js";
 
 /** How a try came out: the job is over; the try had to stop; or it failed, which another try may mend unless `final`. */
@@ -202,16 +203,4 @@ export function retryPauseMs(retryDelayMs: number, failures: number): number {
 
 function refused(event: JobEvent, why: string): DuplexError {
   return new DuplexError("ABORTED", `job: \`${event.type}\` was not appended: ${why}`);
-}
-
-/** Resolves when the work has settled, however, or after the time. */
-export function settledWithin(work: Promise<unknown>, limitMs: number, clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.setTimer(resolve, clock.now() + limitMs);
-    const done = () => {
-      cancel();
-      resolve();
-    };
-    work.then(done, done);
-  });
 }

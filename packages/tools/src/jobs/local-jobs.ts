@@ -2,9 +2,10 @@
 // What it promises is the contract of job.ts, and the same suite as for BullMQ holds it to that.
 
 import { type Clock, DuplexError, systemClock } from "@microturn/core";
+import { settledWithin } from "../waiting.js";
 import { Bell } from "./bell.js";
 import type { Job, JobEvent, JobHandler, JobMessage, JobQueue, LoggedEvent } from "./job.js";
-import { failureText, JobTry, retryPauseMs, settledWithin, textOf, tryFailed } from "./job-try.js";
+import { failureText, JobTry, retryPauseMs, textOf, tryFailed } from "./job-try.js";
 import {
   inRange,
   type LogLimits,

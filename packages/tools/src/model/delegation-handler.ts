@@ -7,7 +7,7 @@ import type { Job, JobHandler } from "../jobs/job.js";
 import { readSchema } from "../schema/read-schema.js";
 import type { Tool, ToolSet } from "../tool.js";
 import { DelegationWork, type LoadedModel, type Worker } from "./delegation-work.js";
-import { givingWay, type MicroTurnsHere, noMicroTurns } from "./give-way.js";
+import { givingWay, type MicroTurnsHere } from "./give-way.js";
 import { importAiSdk, type LanguageModel, shownTool } from "./language-model.js";
 
 /** How the background works. */
@@ -70,12 +70,12 @@ export interface DelegationHandler extends JobHandler {
  * @throws TypeError if a tool of yours is called `drop_earlier_work`
  */
 export function delegationHandler(options: DelegationHandlerOptions): DelegationHandler {
-  return handlerGivingWay(options, noMicroTurns);
+  return handlerGivingWay(options);
 }
 
 /** A {@link delegationHandler} in a process where micro-turns are computed. */
-export function handlerGivingWay(options: DelegationHandlerOptions, microTurns: MicroTurnsHere): DelegationHandler {
-  const { giveWay } = microTurns;
+export function handlerGivingWay(options: DelegationHandlerOptions, microTurns?: MicroTurnsHere): DelegationHandler {
+  const giveWay = microTurns?.giveWay;
   const { model, tools = {}, maxSteps = 8, stallMs = 30_000, clock = systemClock, concurrency, allow } = options;
   const { approvalTimeoutMs = 600_000 } = options;
   if (!(Number.isInteger(maxSteps) && maxSteps >= 1 && maxSteps <= 100)) {
@@ -88,13 +88,7 @@ export function handlerGivingWay(options: DelegationHandlerOptions, microTurns: 
   if (Object.hasOwn(tools, dropToolName)) {
     throw new TypeError(`delegationHandler: ${dropToolName} is the name of a tool of ours; give yours another one`);
   }
-  const table = new CallTable({
-    tools,
-    clock,
-    giveWay,
-    ...(concurrency === undefined ? {} : { concurrency }),
-    ...(allow === undefined ? {} : { allow }),
-  });
+  const table = new CallTable({ tools, clock, giveWay, concurrency, allow });
   const settings = {
     ...options.callSettings,
     ...(options.maxOutputTokens === undefined ? {} : { maxOutputTokens: options.maxOutputTokens }),
@@ -102,7 +96,7 @@ export function handlerGivingWay(options: DelegationHandlerOptions, microTurns: 
   };
   const worker: Worker = {
     options,
-    model: model === undefined ? undefined : givingWay(model, microTurns, clock),
+    model: model && microTurns ? givingWay(model, microTurns, clock) : model,
     giveWay,
     tools,
     table,

@@ -6,9 +6,11 @@ import { type Clock, DuplexError } from "@microturn/core";
 import type { ToolSet as AiToolSet } from "ai";
 import type { CallTable } from "../calls/call-table.js";
 import { delegationMessages } from "../context/delegation-messages.js";
-import { dropToolDescription, dropToolName } from "../context/drop-tool.js";
+import { dropToolName } from "../context/drop-tool.js";
+import { dropToolDescription } from "../context/prompt.js";
 import type { CallResult, Job, JobEvent, JobOutcome, JobRun } from "../jobs/job.js";
 import type { ToolSet } from "../tool.js";
+import { pause } from "../waiting.js";
 import type { DelegationHandlerOptions } from "./delegation-handler.js";
 import { DeltaWriter } from "./delta-writer.js";
 import { ModelFault } from "./faults.js";
@@ -26,7 +28,7 @@ const longestPauseMs = 60_000;
 export interface Worker {
   readonly options: DelegationHandlerOptions;
   readonly model: LanguageModel | undefined;
-  readonly giveWay: GiveWay;
+  readonly giveWay: GiveWay | undefined;
   readonly tools: ToolSet;
   readonly table: CallTable;
   readonly settings: Readonly<Record<string, unknown>>;
@@ -148,7 +150,7 @@ export class DelegationWork {
     const { instructions } = options;
     const told = typeof instructions === "function" ? await instructions(this.#job) : instructions;
     for (let attempt = 1; ; attempt++) {
-      await this.#worker.giveWay();
+      await this.#worker.giveWay?.();
       const work = this.#work;
       const images = this.#worker.showImages;
       const { system, messages } = delegationMessages(this.#job, { instructions: told, images });
@@ -276,19 +278,4 @@ function tell(onError: DelegationHandlerOptions["onError"], error: unknown, job:
 
 function because(error: string | undefined): string {
   return error === undefined ? "." : `: ${error}`;
-}
-
-function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      cancel();
-      reject(signal.reason);
-    };
-    const cancel = clock.setTimer(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, clock.now() + ms);
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
-  });
 }

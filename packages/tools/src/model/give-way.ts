@@ -16,16 +16,12 @@ export interface MicroTurnsHere {
   readonly any: () => boolean;
 }
 
-/** Of a process that computes none. */
-export const noMicroTurns: MicroTurnsHere = { giveWay: () => undefined, any: () => false };
-
-/** What is used of a language model of the AI SDK, of any version: parts as they come. */
+/** What is used of a language model of the AI SDK, of any version: `streamText` asks for no more. */
 interface StreamingModel {
   readonly specificationVersion: string;
   readonly provider: string;
   readonly modelId: string;
   readonly supportedUrls: unknown;
-  doGenerate(options: unknown): unknown;
   doStream(options: unknown): PromiseLike<{ readonly stream: ReadableStream<unknown> }>;
 }
 
@@ -42,13 +38,10 @@ export function givingWay(model: LanguageModel, microTurns: MicroTurnsHere, cloc
     get supportedUrls() {
       return asked.supportedUrls;
     },
-    doGenerate: (options: unknown) => asked.doGenerate(options),
     async doStream(options: unknown) {
-      const { stream, ...rest } = await asked.doStream(options);
-      return {
-        ...rest,
-        stream: new ReadableStream(new PacedParts(stream, microTurns, clock), { highWaterMark: 0 }),
-      };
+      const answer = await asked.doStream(options);
+      const parts = new PacedParts(answer.stream, microTurns, clock);
+      return { ...answer, stream: new ReadableStream(parts, { highWaterMark: 0 }) };
     },
   } as StreamingModel;
 }

@@ -3,6 +3,7 @@
 // then, however many pieces it came in.
 
 import type { Clock } from "@microturn/core";
+import { othersTurn } from "../waiting.js";
 import type { MicroTurnsHere } from "./give-way.js";
 
 /** A part of the AI SDK's stream that goes on with a text, a thought, or the arguments of a call. */
@@ -10,6 +11,7 @@ interface Piece {
   readonly type: string;
   readonly id: string;
   readonly delta: string;
+  readonly providerMetadata?: unknown;
 }
 
 type Read = Awaited<ReturnType<ReadableStreamDefaultReader<unknown>["read"]>>;
@@ -17,8 +19,8 @@ type Read = Awaited<ReturnType<ReadableStreamDefaultReader<unknown>["read"]>>;
 /** Longest wait of a piece for others, ms: half a micro-turn. The first of a text does not wait, nor does any when the text is over. */
 const gatherMs = 100;
 
-/** Parts that pass at the end of one micro-turn at most: more than a model says in one. */
-const partsAtOnce = 64;
+/** Parts that go together or one after the other, at most: some 5 ms of work, and more than a model says in a micro-turn. */
+const partsAtOnce = 256;
 
 /** Where a stream gets its parts from. It is to read no part before it is asked for one. */
 export class PacedParts {
@@ -27,6 +29,8 @@ export class PacedParts {
   readonly #clock: Clock;
   /** A part that is being read, for whoever reads next. */
   #reading: Promise<Read> | undefined;
+  /** Parts that may still be read for this pull. */
+  #left = 0;
   /** When the last piece passed, if nothing else has since. */
   #passedMs = Number.NEGATIVE_INFINITY;
 
@@ -37,19 +41,20 @@ export class PacedParts {
   }
 
   async pull(controller: ReadableStreamDefaultController<unknown>): Promise<void> {
-    const first = await this.#gather(await this.#read());
+    this.#left = partsAtOnce;
+    let read = await this.#gather(await this.#peek());
     const way = this.#microTurns.giveWay();
     await way;
-    if (way === undefined) return void this.#pass(first, controller);
+    if (way === undefined) return void this.#pass(read, controller);
     // What came meanwhile goes on with it, also where the next micro-turn has begun: else an answer beside an engine without
     // time to spare would come at the pace of one part a micro-turn.
     const others = othersTurn();
-    let read: Read | undefined = await this.#joined(first, others);
-    for (let n = 1; read !== undefined && this.#pass(read, controller) && n < partsAtOnce; n++) {
-      // An error is for the next pull, as it comes after these parts.
-      const next = await Promise.race([this.#peek(), others]).catch(() => undefined);
-      if (next !== undefined) this.#reading = undefined;
-      read = next === undefined ? undefined : await this.#joined(next, others);
+    for (;;) {
+      if (!this.#pass(await this.#joined(read, others), controller)) return;
+      const next = await this.#soon(others);
+      if (next === undefined) return;
+      this.#reading = undefined;
+      read = next;
     }
   }
 
@@ -63,10 +68,9 @@ export class PacedParts {
     return reading;
   }
 
-  async #read(): Promise<Read> {
-    const read = await this.#peek();
-    this.#reading = undefined;
-    return read;
+  /** The next part if it comes before that is over. An error is for the next pull, as it comes after these parts. */
+  async #soon(over: Promise<undefined>): Promise<Read | undefined> {
+    return this.#left-- > 0 ? Promise.race([this.#peek(), over]).catch(() => undefined) : undefined;
   }
 
   /** @returns whether others may follow */
@@ -80,49 +84,36 @@ export class PacedParts {
     return true;
   }
 
-  /** A piece with those that come while it waits. */
+  /** Takes a part; a piece with those that come while it waits. */
   async #gather(read: Read): Promise<Read> {
     const untilMs = this.#passedMs + gatherMs;
+    this.#reading = undefined;
     if (!isPiece(read.value) || this.#clock.now() >= untilMs || !this.#microTurns.any()) return read;
     let stop = () => {};
     const over = new Promise<undefined>((resolve) => {
       stop = this.#clock.setTimer(() => resolve(undefined), untilMs);
     });
-    try {
-      return await this.#joined(read, over);
-    } finally {
-      stop();
-    }
+    return this.#joined(read, over).finally(stop);
   }
 
-  /** A piece with those that come before something else comes, or that is over. */
+  /** A part; a piece with those that come before something else comes, or that is over. */
   async #joined(read: Read, over: Promise<undefined>): Promise<Read> {
     const first = read.value;
     if (!isPiece(first)) return read;
     let { delta } = first;
     for (;;) {
-      const next = await Promise.race([this.#peek(), over]).catch(() => undefined);
-      if (next === undefined || !isPiece(next.value) || !goesOn(first, next.value)) break;
+      const next = await this.#soon(over);
+      const more = next?.value;
+      if (!isPiece(more) || more.type !== first.type || more.id !== first.id) break;
       this.#reading = undefined;
-      delta += next.value.delta;
+      delta += more.delta;
     }
     return { done: false, value: { ...first, delta } };
   }
 }
 
-/** Whether a part is nothing but a piece: one with remarks of the provider stays as it is. */
+/** Whether a part goes on with something; one with remarks of the provider stays as it is. */
 function isPiece(part: unknown): part is Piece {
-  if (typeof part !== "object" || part === null) return false;
-  const { type, id, delta, ...others } = part as Partial<Piece>;
-  if (typeof type !== "string" || typeof id !== "string" || typeof delta !== "string") return false;
-  return Object.values(others).every((value) => value === undefined);
-}
-
-function goesOn(first: Piece, { type, id }: Piece): boolean {
-  return type === first.type && id === first.id;
-}
-
-/** Once the event loop has gone round. */
-function othersTurn(): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), 0));
+  const { type, providerMetadata } = (part ?? {}) as Partial<Piece>;
+  return /^(text|reasoning|tool-input)-delta$/.test(`${type}`) && providerMetadata === undefined;
 }

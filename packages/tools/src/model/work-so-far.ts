@@ -2,6 +2,7 @@
 // A step is in the log before any of its calls runs. So a step that failed half-way has done nothing, and can be asked again.
 
 import type { ModelMessage, ToolModelMessage } from "ai";
+import { type EndedCall, resultJson } from "../context/result-json.js";
 import type { CallResult, JobEvent } from "../jobs/job.js";
 
 /** A function that the model wants called. */
@@ -84,8 +85,8 @@ function readStep(step: readonly ModelMessage[], id: string, results: ReadonlyMa
 }
 
 /**
- * A result as the model sees it: one JSON value, in which text of the tool is quoted and cannot be taken for anything else. Written
- * out here, as providers do with it too: of a value the AI SDK checks every part, in every step, on the thread of the session.
+ * A result as the model sees it. Written out here, as providers do with it too: of a value the AI SDK checks every part, in every
+ * step, on the thread of the session.
  */
 export function toolResult(
   part: { readonly toolCallId: string; readonly toolName: string },
@@ -95,16 +96,13 @@ export function toolResult(
   return { type: "tool-result", toolCallId, toolName, output: { type: "text", value: quoted(toolName, result) } };
 }
 
-type EndedCall = Pick<CallResult, "outcome" | "result" | "error">;
-
 /** By result: it is the same in every step that comes after it, and may be long. */
 const quotes = new WeakMap<EndedCall, { readonly tool: string; readonly text: string }>();
 
 function quoted(tool: string, ended: EndedCall): string {
-  const { outcome, result = null, error = outcome } = ended;
   const known = quotes.get(ended);
   if (known?.tool === tool) return known.text;
-  const text = JSON.stringify({ tool, outcome, ...(outcome === "done" ? { result } : { error }) });
+  const text = resultJson(tool, ended);
   quotes.set(ended, { tool, text });
   return text;
 }

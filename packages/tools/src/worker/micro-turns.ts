@@ -1,8 +1,8 @@
 // When micro-turns of sessions are computed in this process: now, or in a moment.
 
 import type { Clock, DuplexSession } from "@microturn/core";
-import { settledWithin } from "../jobs/job-try.js";
 import type { MicroTurnsHere } from "../model/give-way.js";
+import { settledWithin } from "../waiting.js";
 
 /** What is used of a session. */
 export type ComputedSession = Pick<DuplexSession, "capabilities" | "computing" | "on">;
@@ -16,63 +16,60 @@ const aheadMs = 8;
 /** How late the input of a micro-turn may be, ms: then the work goes on without one. */
 const graceMs = 4;
 
+/** What is known of the micro-turns of a session. */
+interface Pace {
+  /** When the next one is due. */
+  dueMs: number;
+  /** What was waited for last, the end of a micro-turn or one that was due, and the wait that all share who want to go on. */
+  what?: Promise<void> | number;
+  wait?: Promise<void>;
+}
+
 /** Micro-turns of sessions whose engine computes here. */
 export class MicroTurns implements MicroTurnsHere {
   readonly #sessions: Iterable<ComputedSession>;
   readonly #clock: Clock;
-  /** When the next one of a session is due. */
-  readonly #due = new WeakMap<ComputedSession, { atMs: number; wait?: Promise<void> }>();
-  /** By micro-turn: all who wait for it share a timer. */
-  readonly #waits = new WeakMap<Promise<void>, Promise<void>>();
+  readonly #paces = new WeakMap<ComputedSession, Pace>();
 
   constructor(sessions: Iterable<ComputedSession>, clock: Clock) {
     this.#sessions = sessions;
     this.#clock = clock;
   }
 
-  readonly any = (): boolean => {
-    for (const { capabilities } of this.#sessions) if (capabilities.computesHere === true) return true;
-    return false;
-  };
+  readonly any = (): boolean => [...this.#sessions].some(({ capabilities }) => capabilities.computesHere === true);
 
   readonly giveWay = (): Promise<void> | undefined => {
     for (const session of this.#sessions) {
-      const wait = this.#computing(session) ?? this.#soon(session);
-      if (wait !== undefined) return wait;
+      const pace = this.#paces.get(session) ?? this.#watch(session);
+      const { computing } = session;
+      const sinceMs = this.#clock.now() - pace.dueMs;
+      if (computing === undefined && (sinceMs < -aheadMs || sinceMs >= graceMs)) continue;
+      const what = computing ?? pace.dueMs;
+      if (pace.what !== what) pace.wait = this.#passed(session, pace.dueMs);
+      pace.what = what;
+      return pace.wait;
     }
     return undefined;
   };
 
-  #computing({ computing }: ComputedSession): Promise<void> | undefined {
-    if (computing === undefined) return undefined;
-    const wait = this.#waits.get(computing) ?? settledWithin(computing, longestWaitMs, this.#clock);
-    this.#waits.set(computing, wait);
-    return wait;
-  }
-
-  #soon(session: ComputedSession): Promise<void> | undefined {
-    if (session.capabilities.computesHere !== true) return undefined;
-    const due = this.#due.get(session) ?? this.#watch(session);
-    const now = this.#clock.now();
-    if (now < due.atMs - aheadMs || now >= due.atMs + graceMs) return undefined;
-    due.wait ??= this.#passed(session, due.atMs + graceMs);
-    return due.wait;
-  }
-
-  async #passed(session: ComputedSession, untilMs: number): Promise<void> {
-    await new Promise<void>((resolve) => this.#clock.setTimer(resolve, untilMs));
-    await this.#computing(session);
+  async #passed(session: ComputedSession, dueMs: number): Promise<void> {
+    if (session.computing === undefined) {
+      await new Promise<void>((resolve) => this.#clock.setTimer(resolve, dueMs + graceMs));
+    }
+    const { computing } = session;
+    if (computing !== undefined) await settledWithin(computing, longestWaitMs, this.#clock);
   }
 
   /** Sound comes in real time: a micro-turn is due one duration after the last one began. */
-  #watch(session: ComputedSession): { atMs: number; wait?: Promise<void> } {
-    const due: { atMs: number; wait?: Promise<void> } = { atMs: Number.NEGATIVE_INFINITY };
-    session.on("turn-end", ({ turn: { output, timing } }) => {
-      if (output.skipped) return;
-      due.atMs = this.#clock.now() - timing.stepMs + session.capabilities.turnDurationMs;
-      delete due.wait;
-    });
-    this.#due.set(session, due);
-    return due;
+  #watch(session: ComputedSession): Pace {
+    const pace: Pace = { dueMs: Number.POSITIVE_INFINITY };
+    const { computesHere, turnDurationMs } = session.capabilities;
+    if (computesHere) {
+      session.on("turn-end", ({ turn: { output, timing } }) => {
+        if (!output.skipped) pace.dueMs = this.#clock.now() - timing.stepMs + turnDurationMs;
+      });
+    }
+    this.#paces.set(session, pace);
+    return pace;
   }
 }

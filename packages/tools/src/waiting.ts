@@ -1,4 +1,5 @@
-// Waiting that an abort signal ends. What was waited for goes on by itself, and what becomes of it is nobody's concern any more.
+// Waiting: for others, for a while, for work. Where a signal ends it, what was waited for goes on by itself, and what becomes of it is
+// nobody's concern any more.
 
 import type { Clock } from "@microturn/core";
 
@@ -23,10 +24,19 @@ export function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<vo
   return orAborted(passed, signal).finally(cancel);
 }
 
-/** Resolves when `work` has settled, and after `ms` at the latest. */
-export async function settledWithin(work: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
-  const late = new AbortController();
-  const cancel = clock.setTimer(() => late.abort(), clock.now() + ms);
-  await orAborted(work, late.signal).catch(() => {});
-  cancel();
+/** Resolves when `work` has settled, however, and after `ms` at the latest. */
+export function settledWithin(work: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.setTimer(resolve, clock.now() + ms);
+    const done = () => {
+      cancel();
+      resolve();
+    };
+    work.then(done, done);
+  });
+}
+
+/** Lets the event loop go round. */
+export function othersTurn(): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, 0, undefined));
 }
