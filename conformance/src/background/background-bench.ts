@@ -1,6 +1,7 @@
 // A session with a background over an engine under test: a check asks, and looks at what was run and what came back. Time stands
-// still but for its micro-turns, so that nothing depends on how fast the machine is.
+// still but for its micro-turns, so that no check depends on how fast the machine is.
 
+import { setTimeout } from "node:timers/promises";
 import { DuplexSession } from "@microturn/core";
 import { FakeClock, settled } from "@microturn/core/testing";
 import {
@@ -16,6 +17,9 @@ import { expect } from "vitest";
 import { until } from "../remote/wire-session.js";
 import { askingModel } from "./asking-model.js";
 import type { Ask, AskingEngine, AskingService } from "./service-under-test.js";
+
+/** Real time that a micro-turn takes where something is waited for. */
+const momentMs = 5;
 
 /** A call that a function got. */
 export interface Run {
@@ -119,7 +123,11 @@ export class BackgroundBench {
 
   /** Micro-turns until a condition holds. @throws Error after `most` */
   async until(what: string, condition: () => boolean, most = 60): Promise<void> {
-    for (let i = 0; i < most && !condition(); i++) await this.turns(1);
+    for (let i = 0; i < most && !condition(); i++) {
+      await this.turns(1);
+      // Work that lasts takes real time, too.
+      await setTimeout(momentMs);
+    }
     if (!condition()) throw new Error(`${what}: not within ${most} micro-turns`);
   }
 

@@ -50,10 +50,12 @@ class RecordedClient {
     const { sample_rate_hz, delta } = event;
     const ms = (500 * Buffer.from(delta, "base64").length) / sample_rate_hz;
     const played = (this.#playedMs.get(response_id) ?? 0) + ms;
+    const first = !this.#playedMs.has(response_id);
     this.#playedMs.set(response_id, played);
     const played_ms = Math.round(played);
     this.#say("playback.ack", { played_ms, committed_ms: played_ms, response_id });
-    if (this.#playedMs.size === 3) this.#say("response.cancel", { response_id });
+    // Once: sound that was sent before the service knew still comes, and there is nothing left to cancel then.
+    if (first && this.#playedMs.size === 3) this.#say("response.cancel", { response_id });
   }
 
   #speak(): void {

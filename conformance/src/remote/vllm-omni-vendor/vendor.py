@@ -47,7 +47,7 @@ async def main(url: str) -> None:
                 async for chunk in response.audio():
                     audio += chunk
                     await client.ack_playback(response.played_ms, response_id=response.response_id)
-                    if count == 3:
+                    if count == 3 and audio == chunk:
                         await client.cancel_response(response.response_id)
                 await response.wait()
                 status = response.done_event.raw["response"]["status"]
