@@ -6,6 +6,10 @@ import type { BackgroundModel } from "@microturn/tools";
 import type { FormEvent } from "react";
 import { ToolCall } from "./tool-call.js";
 
+/** On a machine with other work, `?budget=8000` behind the address gives a micro-turn 8 s: replies come late then, and no sound is lost. */
+const budgetMs = Number(new URLSearchParams(location.search).get("budget"));
+const patience = budgetMs >= 1 ? { budgetMs } : {};
+
 /** @param props.background - also takes what the user decides on calls that wait for that */
 export function Conversation({
   engine,
@@ -14,7 +18,7 @@ export function Conversation({
   readonly engine: Engine;
   readonly background: BackgroundModel;
 }) {
-  const talk = useDuplexSession({ engine, background });
+  const talk = useDuplexSession({ engine, background, ...patience });
   const { state, session, transcript, toolCalls, progress, error } = talk;
   const decide = (call: string, allowed: boolean) =>
     allowed
