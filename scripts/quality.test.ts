@@ -253,7 +253,7 @@ built(`the background in a page${reason}`, () => {
     expect(outside.filter((name) => name.startsWith("node:") || builtinModules.includes(name))).toEqual([]);
     expect(weight((path) => eager.has(path))).toBeLessThan(15);
     // With the calls, the schemas, the model's loop and the queue.
-    expect(weight(() => true)).toBeLessThan(35);
+    expect(weight(() => true)).toBeLessThan(34);
   });
 });
 

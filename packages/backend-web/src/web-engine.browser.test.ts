@@ -151,16 +151,16 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
       });
       await engine.load();
       const choice = engine.choice?.device;
-      const undisturbed = await page.talk(engine, 5);
-      const said = await page.talk(engine, 8, { 3: "gpu", 5: "gpu" });
+      const undisturbed = await page.talk(engine, 8);
+      const said = await page.talk(engine, 12, { 3: "gpu", 8: "gpu" });
       await engine.close();
       return [said, changes, choice, undisturbed] as const;
     });
     expect(choice).toBe("webgpu");
-    expect(said).toHaveLength(8);
+    expect(said).toHaveLength(12);
     expect(said.at(-1)).not.toMatch(/^[A-Z_]+ /);
     // On the same kind of device, what follows is what would have been.
-    expect(said.slice(0, 5)).toEqual(undisturbed);
+    expect(said.slice(0, 8)).toEqual(undisturbed);
     expect(changes.map(({ from, to }) => [from.device, to.device])).toEqual([
       ["webgpu", "webgpu"],
       ["webgpu", "wasm"],

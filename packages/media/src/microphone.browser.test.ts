@@ -12,8 +12,7 @@ declare const kit: MediaKit;
 
 const speechFile = fileURLToPath(new URL("../../../fixtures/speech/question.wav", import.meta.url));
 
-// In real time: a machine that has much else to do loses sound on its way, and is given another try.
-describe.skipIf(chromiumPath === undefined)(`the microphone in a browser${withoutChromium}`, { retry: 1 }, () => {
+describe.skipIf(chromiumPath === undefined)(`the microphone in a browser${withoutChromium}`, () => {
   it.each([
     ["through shared memory, in an isolated page", true],
     ["by messages, in a page that is not isolated", false],
@@ -92,11 +91,11 @@ describe.skipIf(chromiumPath === undefined)(`whatever becomes of a microphone${w
       await new Promise<void>((resolve) => {
         session.on("turn-end", ({ turn }) => {
           peaks.push(Math.max(...turn.input.audio));
-          // A page that is late has sound in its session that is older: and some is on its way.
+          // In the session of a page that is late, sound waits that came before.
           const received = Math.ceil(session.timeMs / 200);
           if (turn.index === 9) {
             microphone.muted = true;
-            from = received + 2;
+            from = received;
           }
           if (turn.index === from + 8) {
             microphone.muted = false;

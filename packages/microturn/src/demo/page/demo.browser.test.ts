@@ -28,8 +28,7 @@ declare const audioOfPage: AudioContext;
 /** What the recorder of a page offers. */
 declare const recorded: () => Promise<{ readonly base64: string; readonly sampleRate: number }>;
 
-// In real time: on a machine that has much else to do, sound is lost on its way, and what it was about is tried once more.
-describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, { timeout: 240_000, retry: 1 }, () => {
+describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, { timeout: 240_000 }, () => {
   let built: Awaited<ReturnType<typeof bundledDemo>>;
   let places: Record<string, Served>;
   let axe = "";
@@ -203,7 +202,7 @@ describe.skipIf(chromiumPath === undefined)(`the demo page${withoutChromium}`, {
     expect(problems).toEqual([]);
   });
 
-  it("sees what the camera shows, and tells when it changes", { timeout: 400_000 }, async () => {
+  it("sees what the camera shows, and tells when it changes", async () => {
     const film = join(tmpdir(), `colours-${process.pid}.y4m`);
     await writeFile(
       film,
