@@ -4,53 +4,36 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { deliverySection } from "./background/delivery-section.js";
-import { faultsSection } from "./background/faults-section.js";
-import { overheadSection } from "./background/overhead-section.js";
-import { browserLiveSection, browserMemorySection, browserSection } from "./browser/browser-section.js";
-import { demoSection } from "./browser/demo-section.js";
-import { deviceSection } from "./browser/device-section.js";
-import { codecsSection } from "./codec-section.js";
-import { machineSection } from "./machine.js";
-import { longMemorySection, memorySection, workerMemorySection } from "./memory.js";
 import { type BenchContext, benchContext } from "./model.js";
-import { readingOutSection } from "./reading-out.js";
 import { type BenchSection, goalsSection, table } from "./report.js";
-import { serverOverheadSection } from "./server/server-overhead-section.js";
-import { serverResumeSection } from "./server/server-resume-section.js";
-import { serverLatencySection, serverSection } from "./server/server-section.js";
-import { sessionsSection } from "./sessions.js";
-import { turnStagesSection, workerTurnStagesSection } from "./turn-stages.js";
-import { unalignedSessionsSection } from "./unaligned-sessions.js";
-import { vocoderSection } from "./vocoder.js";
-import { weightsSection } from "./weights.js";
 
-/** Each runs in a process of its own: what one compiles, loads and leaves behind is not measured by the next. */
+/** Each runs in a process of its own, which loads no other: what one loads, compiles and leaves behind is not measured by the next. */
 const sections: Readonly<Record<string, (context: BenchContext) => Promise<BenchSection>>> = {
-  machine: machineSection,
-  codecs: codecsSection,
-  vocoder: vocoderSection,
-  "reading-out": readingOutSection,
-  turn: turnStagesSection,
-  "worker-turn": workerTurnStagesSection,
-  weights: weightsSection,
-  sessions: sessionsSection,
-  "unaligned-sessions": unalignedSessionsSection,
-  server: serverSection,
-  "server-latency": serverLatencySection,
-  "server-overhead": serverOverheadSection,
-  "server-resume": serverResumeSection,
-  "background-delivery": deliverySection,
-  "background-overhead": overheadSection,
-  "background-faults": faultsSection,
-  memory: memorySection,
-  "worker-memory": workerMemorySection,
-  "long-memory": longMemorySection,
-  browser: browserSection,
-  "browser-live": browserLiveSection,
-  "browser-memory": browserMemorySection,
-  "browser-devices": deviceSection,
-  "browser-demo": demoSection,
+  machine: async (context) => (await import("./machine.js")).machineSection(context),
+  codecs: async (context) => (await import("./codec-section.js")).codecsSection(context),
+  vocoder: async (context) => (await import("./vocoder.js")).vocoderSection(context),
+  "reading-out": async (context) => (await import("./reading-out.js")).readingOutSection(context),
+  turn: async (context) => (await import("./turn-stages.js")).turnStagesSection(context),
+  "worker-turn": async (context) => (await import("./turn-stages.js")).workerTurnStagesSection(context),
+  weights: async (context) => (await import("./weights.js")).weightsSection(context),
+  sessions: async (context) => (await import("./sessions.js")).sessionsSection(context),
+  "unaligned-sessions": async (context) => (await import("./unaligned-sessions.js")).unalignedSessionsSection(context),
+  server: async (context) => (await import("./server/server-section.js")).serverSection(context),
+  "server-latency": async (context) => (await import("./server/server-section.js")).serverLatencySection(context),
+  "server-overhead": async (context) =>
+    (await import("./server/server-overhead-section.js")).serverOverheadSection(context),
+  "server-resume": async (context) => (await import("./server/server-resume-section.js")).serverResumeSection(context),
+  "background-delivery": async (context) => (await import("./background/delivery-section.js")).deliverySection(context),
+  "background-overhead": async (context) => (await import("./background/overhead-section.js")).overheadSection(context),
+  "background-faults": async (context) => (await import("./background/faults-section.js")).faultsSection(context),
+  memory: async (context) => (await import("./memory.js")).memorySection(context),
+  "worker-memory": async (context) => (await import("./memory.js")).workerMemorySection(context),
+  "long-memory": async (context) => (await import("./memory.js")).longMemorySection(context),
+  browser: async (context) => (await import("./browser/browser-section.js")).browserSection(context),
+  "browser-live": async (context) => (await import("./browser/browser-section.js")).browserLiveSection(context),
+  "browser-memory": async (context) => (await import("./browser/browser-section.js")).browserMemorySection(context),
+  "browser-devices": async (context) => (await import("./browser/device-section.js")).deviceSection(context),
+  "browser-demo": async (context) => (await import("./browser/demo-section.js")).demoSection(context),
 };
 
 const sectionNames = Object.keys(sections).filter((name) => name !== "machine");

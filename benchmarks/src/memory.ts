@@ -128,9 +128,11 @@ async function converse(engine: Engine, minutes: number, say: (text: string) => 
   const heap: number[] = [];
   const reading = (async () => {
     for await (const turn of session) {
-      // The first fifth fills rings and caches, and gives back what loading took: neither is growth or its opposite.
-      if (turn.index < (turnsPerMinute * minutes) / 5 || turn.index % 75 !== 0) continue;
+      if (turn.index % 75 !== 0) continue;
       collectGarbage();
+      // The first fifth fills rings and caches, gives back what loading took, and has the heap get used to being collected so often:
+      // none of it is growth or its opposite.
+      if (turn.index < (turnsPerMinute * minutes) / 5) continue;
       const { rss, heapUsed } = process.memoryUsage();
       hours.push(turn.index / turnsPerMinute / 60);
       resident.push(rss / 2 ** 20);

@@ -82,13 +82,23 @@ async function bareCost({ name, sessions, open }: Sessions, seconds: number, say
   }
 }
 
+/** Of a server without sessions. Another one: a heap that was collected while it was small is collected far more often from then on. */
+async function emptyUse(maxSessions: number) {
+  const server = await startServer({ kind: "idle", maxSessions });
+  try {
+    return await server.use();
+  } finally {
+    await server.stop();
+  }
+}
+
 async function held({ name, sessions, open }: Sessions, seconds: number, say: (text: string) => void): Promise<Held> {
   const turns = (1000 * seconds) / turnMs;
   const onlySound = open !== rawClient;
+  const empty = await emptyUse(sessions);
   const server = await startServer({ kind: "idle", maxSessions: sessions });
   try {
     say(`${name}: opening ${sessions} sessions`);
-    const empty = await server.use();
     const clients = await Promise.all(
       Array.from({ length: sessions }, (_, i) => open(server.port, (turnMs * i) / sessions, turns)),
     );
