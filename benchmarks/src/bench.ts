@@ -10,7 +10,7 @@ import { type BenchSection, goalsSection, table } from "./report.js";
 /** Each runs in a process of its own, which loads no other: what one loads, compiles and leaves behind is not measured by the next. */
 const sections: Readonly<Record<string, (context: BenchContext) => Promise<BenchSection>>> = {
   machine: async (context) => (await import("./machine.js")).machineSection(context),
-  codecs: async (context) => (await import("./codec-section.js")).codecsSection(context),
+  codecs: async () => (await import("./codec-section.js")).codecsSection(),
   vocoder: async (context) => (await import("./vocoder.js")).vocoderSection(context),
   "reading-out": async (context) => (await import("./reading-out.js")).readingOutSection(context),
   turn: async (context) => (await import("./turn-stages.js")).turnStagesSection(context),
