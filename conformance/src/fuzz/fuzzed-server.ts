@@ -12,6 +12,8 @@ import {
 } from "../../../packages/server/src/sessions/server-context.js";
 import type { Random } from "./fuzz-target.js";
 
+const maxSessions = 100;
+
 /** One for all: it only counts. */
 const metrics = new Metrics();
 
@@ -42,7 +44,9 @@ export class FuzzedServer {
 
   /** @param random - for what the model does */
   constructor(random: Random) {
-    this.#engine = scriptedEngine({ script: lively(random), clock: this.clock, keepSteps: false });
+    this.#engine = scriptedEngine({
+      ...{ script: lively(random), clock: this.clock, keepSteps: false, capabilities: { maxSessions } },
+    });
     const log: Logger = {
       info() {},
       warn() {},
@@ -55,7 +59,7 @@ export class FuzzedServer {
       ...{ engine: this.#engine, log, metrics },
       // Steps at once: real time is not what is looked at.
       limits: { ...defaultLimits, maxAheadMs: 1e9, maxMessagesPerSecond: 1e9 },
-      admission: new Admission({ maxSessions: 100, turnDurationMs: 200, maxSlowShare: 1 }),
+      admission: new Admission({ maxSessions, turnDurationMs: 200, maxSlowShare: 1 }),
     };
   }
 
@@ -91,9 +95,10 @@ export class FuzzedServer {
   /** What came of a message, by what the client is told. @throws what the server did not foresee */
   outcome(receive: () => void): string {
     this.#told = undefined;
+    const closed = this.#closed;
     receive();
     this.#check();
-    return this.#told ?? "accepted";
+    return this.#told ?? (closed ? "after the end" : "accepted");
   }
 
   /** The client is told of an error. */

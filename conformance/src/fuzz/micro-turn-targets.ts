@@ -17,8 +17,11 @@ const ofServer = exampleServerMessages().flatMap((message) =>
   (["pcm16", "float32"] as const).map((coding) => encoder.server(message, coding)),
 );
 const [hello] = ofClient;
+const kindOfHello = 1;
+const afterHello = ofClient.filter(([kind]) => kind !== kindOfHello);
 const [welcome] = ofServer;
 const kindOfStep = 2;
+const mostHeld = 50;
 
 function brokenBytes(corpus: readonly Uint8Array[], random: Random): FuzzMessage {
   if (random() < 0.2) return { data: corpus[Math.floor(random() * corpus.length)], broken: false };
@@ -134,7 +137,11 @@ class ServerSubject implements FuzzSubject {
   }
 
   async recover(random: Random): Promise<void> {
+    // A step that is refused ends nothing.
+    if (!this.#server.closed && random() < 0.9) return;
     this.#connection.closed();
+    // As the grace time does, which runs in real time: sessions that nobody comes back to make room for others.
+    for (const session of [...this.#sessions.values()].slice(0, -mostHeld)) session.end("lost");
     this.#connect();
     if (random() < 0.9) this.#connection.receive(hello);
     await this.#server.settle();
@@ -163,7 +170,8 @@ class ServerSubject implements FuzzSubject {
 
 const connection: FuzzTarget = {
   name: "micro-turn-connection",
-  message: (random) => brokenBytes(ofClient, random),
+  // A second hello ends a connection: then nothing behind it would be reached.
+  message: (random) => brokenBytes(random() < 0.1 ? ofClient : afterHello, random),
   open: (random) => new ServerSubject(random),
 };
 
