@@ -154,6 +154,8 @@ class ServerSubject implements FuzzSubject {
   }
 
   async close(): Promise<void> {
+    // A hello may be on its way to a session.
+    await this.#server.settle();
     for (const session of [...this.#sessions.values()]) session.end("closed");
     await this.#server.settle();
     this.#server.requireEmpty();
