@@ -13,6 +13,14 @@ export interface StartRequest {
   readonly deviceId: number;
 }
 
+/**
+ * What the worker is given: memory that both threads see. At {@link atWork} is 1 while the runtime is at work, and at {@link leaving}
+ * 1 when the process ends, after which the worker begins nothing.
+ */
+export type WorkerFlags = Int32Array<SharedArrayBuffer>;
+export const atWork = 0;
+export const leaving = 1;
+
 /** What became of one provider. */
 export interface ProviderTrial {
   readonly provider: NodeProvider;

@@ -4,7 +4,7 @@ import { availableParallelism, cpus } from "node:os";
 import { Worker } from "node:worker_threads";
 import { type Connection, DirectConnection, errorOf, faultOf, OrtBackend } from "@microturn/backend-ort";
 import { type Backend, type BackendCapabilities, DuplexError, type GraphTarget } from "@microturn/core";
-import type { ProviderTrial, StartRequest } from "./messages.js";
+import type { ProviderTrial, StartRequest, WorkerFlags } from "./messages.js";
 import { howToGet, installFix, type NodeProvider, nodeProviders, targets } from "./providers.js";
 import { startRuntime } from "./start-runtime.js";
 import { disableTelemetry } from "./telemetry.js";
@@ -145,8 +145,9 @@ async function startHere(request: StartRequest): Promise<Started> {
 }
 
 async function startWorker(request: StartRequest, file: URL): Promise<Started> {
-  const worker = new Worker(file, { name: "microturn-backend", execArgv: [] });
-  const connection = new WorkerConnection(worker, closeGraceMs);
+  const flags: WorkerFlags = new Int32Array(new SharedArrayBuffer(8));
+  const worker = new Worker(file, { name: "microturn-backend", execArgv: [], workerData: flags });
+  const connection = new WorkerConnection(worker, closeGraceMs, flags);
   try {
     return { connection, trials: await connection.start(request) };
   } catch (error) {

@@ -3,12 +3,23 @@
 import type { Worker } from "node:worker_threads";
 import { type Answers, type Connection, closedError, errorOf, type Request } from "@microturn/backend-ort";
 import { DuplexError } from "@microturn/core";
-import type { Envelope, ProviderTrial, Reply, StartRequest } from "./messages.js";
+import {
+  atWork,
+  type Envelope,
+  leaving,
+  type ProviderTrial,
+  type Reply,
+  type StartRequest,
+  type WorkerFlags,
+} from "./messages.js";
 
 interface Pending {
   readonly resolve: (value: never) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** Longest wait for the runtime when the process ends, ms: a model that is being loaded takes seconds. */
+const exitGraceMs = 10_000;
 
 /** A worker that answers requests. While none is open it does not keep the process alive. */
 export class WorkerConnection implements Connection {
@@ -19,11 +30,22 @@ export class WorkerConnection implements Connection {
   #failure: DuplexError | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @param closeGraceMs - time the worker has to free its sessions on close before it is ended, and then to end */
+  /**
+   * @param flags - the worker's; undefined for one that does no more than answer
+   * @param closeGraceMs - time the worker has to free its sessions on close before it is ended, and then to end
+   */
   constructor(
     private readonly worker: Worker,
     private readonly closeGraceMs = 5_000,
+    flags?: WorkerFlags,
   ) {
+    // A process ends its threads wherever they are, and the runtime, in the middle of a run, answers that by aborting the process.
+    const waitForRun = () => {
+      if (flags === undefined) return;
+      Atomics.store(flags, leaving, 1);
+      Atomics.wait(flags, atWork, 1, exitGraceMs);
+    };
+    process.on("exit", waitForRun);
     let fault: Error | undefined;
     worker.on("message", (reply: Reply) => this.#settle(reply));
     worker.on("messageerror", (error) => this.#fail(crashed(error)));
@@ -33,6 +55,7 @@ export class WorkerConnection implements Connection {
     });
     this.#ended = new Promise((resolve) => {
       worker.on("exit", (code) => {
+        process.off("exit", waitForRun);
         this.#fail(crashed(fault, code));
         resolve();
       });
