@@ -17,7 +17,9 @@ import { formatMessage } from "publint/utils";
 import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const packages = ["core", "backend-node", "backend-web", "media", "tools", "mini", "microturn"];
+const packages = [
+  ...["core", "backend-node", "backend-web", "backend-remote", "server", "media", "tools", "mini", "microturn"],
+];
 const folder = (name: string) => join(root, "packages", name);
 const unbuilt = packages.filter((name) => !existsSync(join(folder(name), "dist/.built")));
 const built = describe.skipIf(unbuilt.length > 0);
