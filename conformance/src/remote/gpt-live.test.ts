@@ -48,6 +48,7 @@ function wireOf(options: Partial<GptLiveOptions> = {}): WireUnderTest & { double
   };
 }
 
+describe("client", () => describeWire(wireOf()));
 describe("responses", () => describeWire(wireOf({ delegation: responses })));
 
 describe("what is particular to GPT-Live", () => {

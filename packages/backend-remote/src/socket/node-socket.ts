@@ -1,4 +1,5 @@
-// The socket in Node, by `ws`: it sets headers, tells why an upgrade was refused, and bounds what it takes.
+// The socket in Node, by `ws`: it sets headers, tells why an upgrade was refused, bounds what it takes, and notices a peer that is gone
+// without a word.
 
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
@@ -7,6 +8,9 @@ import type { MessageSocket, OpenSocket, SocketEnd } from "./message-socket.js";
 const defaultMaxBytes = 16 * 1024 * 1024;
 const goodbyeMs = 1000;
 const maxBodyLength = 2000;
+/** Pings (RFC 6455, section 5.5.2) that a peer may leave unanswered, one after the other, and how far they are apart, ms. */
+const maxUnanswered = 3;
+const pingMs = 5000;
 
 export const openSocket: OpenSocket = (request, handlers): MessageSocket => {
   const { url, protocols = [], headers = {}, maxMessageBytes = defaultMaxBytes } = request;
@@ -18,10 +22,16 @@ export const openSocket: OpenSocket = (request, handlers): MessageSocket => {
   let refusal: Partial<SocketEnd> = {};
   let cause: unknown;
   let goodbye: ReturnType<typeof setTimeout> | undefined;
+  let stopPinging = () => {};
   socket.binaryType = "nodebuffer";
   // Small messages at a steady pace: none may wait for the next.
   socket.on("upgrade", (response) => response.socket.setNoDelay(true));
-  socket.on("open", () => handlers.onOpen());
+  socket.on("open", () => {
+    stopPinging = pingRegularly(socket, (error) => {
+      cause ??= error;
+    });
+    handlers.onOpen();
+  });
   socket.on("message", (data: Buffer, isBinary) => handlers.onMessage(isBinary ? data : data.toString("utf8")));
   socket.on("error", (error) => {
     cause ??= error;
@@ -34,6 +44,7 @@ export const openSocket: OpenSocket = (request, handlers): MessageSocket => {
   });
   socket.on("close", (code, reason) => {
     clearTimeout(goodbye);
+    stopPinging();
     handlers.onClose({ code, reason: reason.toString("utf8"), ...refusal, ...(cause === undefined ? {} : { cause }) });
   });
   return {
@@ -54,6 +65,27 @@ export const openSocket: OpenSocket = (request, handlers): MessageSocket => {
     },
   };
 };
+
+/** Ends a connection whose other end does not live: by count, not by time, so that one is not blamed for a process that slept. */
+function pingRegularly(socket: WebSocket, onDead: (error: Error) => void): () => void {
+  let unanswered = 0;
+  const lives = () => {
+    unanswered = 0;
+  };
+  socket.on("message", lives);
+  socket.on("pong", lives);
+  const timer = setInterval(() => {
+    if (unanswered === maxUnanswered) {
+      onDead(new Error(`no sign of life for ${(maxUnanswered * pingMs) / 1000} s`));
+      socket.terminate();
+      return;
+    }
+    unanswered++;
+    socket.ping(() => {});
+  }, pingMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
 
 async function readRefusal(response: IncomingMessage): Promise<Partial<SocketEnd>> {
   let body = "";
