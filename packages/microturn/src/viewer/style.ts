@@ -57,10 +57,11 @@ button:hover { border-color: var(--muted); }
 kbd { font: inherit; border: 1px solid var(--border); border-radius: 4px; padding: 0 4px; background: var(--page); color: var(--text); }
 .stage { display: grid; grid-template-columns: 148px minmax(0, 1fr); }
 #labels { border-right: 1px solid var(--border); }
-.lane-label { padding: 0 12px; display: flex; flex-direction: column; justify-content: center; overflow: hidden; }
+/* A hint that its lane has no room for wraps into a second column, which is clipped whole. */
+.lane-label { padding: 0 12px; display: flex; flex-flow: column wrap; column-gap: 12px; justify-content: center; overflow: clip; }
+.lane-label > * { width: 100%; }
 .lane-label strong { font-size: 13px; font-weight: 600; line-height: 1.2; }
 .lane-label small { font-size: 11px; color: var(--muted); line-height: 1.25; }
-.lane-ruler small, .lane-heard small, .lane-said small, .lane-decision small, .lane-delegation small { display: none; }
 .lane-background { justify-content: flex-start; padding-top: 6px; }
 .lane-background strong { color: var(--delegate); }
 .lane-user strong, .lane-heard strong { color: var(--user); }
@@ -126,8 +127,8 @@ kbd { font: inherit; border: 1px solid var(--border); border-radius: 4px; paddin
 @media (max-width: 860px) {
   .wrap { padding: 14px 12px 30px; }
   .columns { grid-template-columns: minmax(0, 1fr); }
-  .stage { grid-template-columns: 84px minmax(0, 1fr); }
-  .lane-label { padding: 0 8px; } .lane-label small { display: none; }
+  .stage { grid-template-columns: max-content minmax(0, 1fr); }
+  .lane-label { padding-inline: 8px; } .lane-label small { display: none; }
   .keys { display: none; }
 }
 `;

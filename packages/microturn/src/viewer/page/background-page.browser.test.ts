@@ -237,6 +237,25 @@ describe.skipIf(chromiumPath === undefined)(`the background in the page of a ses
     await other.close();
   });
 
+  it("shows the name of every lane whole, and its hint whole or not at all", async () => {
+    const file = JSON.parse(await traceOf({})) as { turns: { output: { delegation?: unknown } }[] };
+    const two = JSON.stringify(file);
+    delete file.turns[7].output.delegation;
+    const sessions = { one: JSON.stringify(file), two, calls: await traceOf({ background }) };
+    const heights: number[] = [];
+    for (const [name, trace] of Object.entries(sessions)) {
+      const other = await open(name, trace);
+      for (const width of [1_280, 700]) {
+        await other.setViewportSize({ width, height: 900 });
+        expect({ name, width, cut: await other.evaluate(cutLabels) }).toEqual({ name, width, cut: [] });
+      }
+      heights.push((await other.locator(".lane-background").boundingBox())?.height ?? 0);
+      await other.close();
+    }
+    // Room for the name alone, for a part of the hint, and for all of it.
+    expect(heights.map((height) => [30, 60].filter((least) => height > least).length)).toEqual([0, 1, 2]);
+  });
+
   it("draws a bounded lane of a trace in which thousands of things happen at once", { timeout: 60_000 }, async () => {
     const other = await open("flood", flooded(await traceOf({})));
     expect((await other.locator(".lane-background").boundingBox())?.height).toBeLessThan(620);
@@ -258,3 +277,23 @@ describe.skipIf(chromiumPath === undefined)(`the background in the page of a ses
     await other.close();
   });
 });
+
+/** In the page: the texts beside the lanes of which a part is cut off. A hint may be out of sight, a name may not. */
+function cutLabels(): string[] {
+  const cut: string[] = [];
+  for (const label of document.querySelectorAll(".lane-label")) {
+    const room = label.getBoundingClientRect();
+    for (const part of label.children) {
+      const range = document.createRange();
+      range.selectNodeContents(part);
+      const lines = [...range.getClientRects()];
+      const whole = lines.every(
+        ({ left, right, top, bottom }) =>
+          left >= room.left && right <= room.right && top >= room.top - 1 && bottom <= room.bottom + 1,
+      );
+      const unseen = lines.every(({ left, top }) => left >= room.right || top >= room.bottom);
+      if (!whole && (part.localName === "strong" || !unseen)) cut.push(part.textContent ?? "");
+    }
+  }
+  return cut;
+}

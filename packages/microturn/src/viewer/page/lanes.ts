@@ -3,9 +3,9 @@
 import { backgroundAt, drawBackground } from "./background-lane.js";
 import { rowsOf } from "./background-rows.js";
 import type { Pyramid } from "./pyramid.js";
-import { formatTime, type SessionView, stepMs } from "./session-view.js";
+import { type SessionView, stepMs } from "./session-view.js";
 import type { Theme } from "./theme.js";
-import { type TimeWindow, tickMs } from "./time-window.js";
+import { type TimeWindow, tickMs, timeMarks } from "./time-window.js";
 import { type Phrase, placePhrases, shorten } from "./words.js";
 
 /** Everything a lane may read. */
@@ -119,15 +119,10 @@ export function drawGrid(g: CanvasRenderingContext2D, { view, window }: Scene, t
 }
 
 function drawRuler(g: CanvasRenderingContext2D, { window }: Scene, theme: Theme): void {
-  const every = tickMs(window.scale);
   g.font = theme.smallFont;
   g.fillStyle = theme.colour.muted;
   g.textBaseline = "middle";
-  for (let i = Math.floor(window.startMs / every); i * every <= window.endMs; i++) {
-    const time = i * every;
-    const label = every >= 1000 ? formatTime(time, true) : formatTime(time).slice(0, -1);
-    g.fillText(label, window.x(time) + 4, 13);
-  }
+  for (const { text, x } of timeMarks(window, (text) => g.measureText(text).width)) g.fillText(text, x, 13);
 }
 
 function drawWave(

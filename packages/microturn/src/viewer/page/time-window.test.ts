@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { TimeWindow, tickMs } from "./time-window.js";
+import { TimeWindow, tickMs, timeMarks } from "./time-window.js";
 
 describe("TimeWindow", () => {
   it("keeps the anchor of a zoom where it is on screen", () => {
@@ -38,4 +38,31 @@ it("spaces time marks so that their labels fit", () => {
   for (const scale of [10, 1, 0.1, 0.01, 0.001, 0.0003]) {
     expect(tickMs(scale) * scale).toBeGreaterThanOrEqual(80);
   }
+});
+
+describe("timeMarks", () => {
+  const measure = (text: string) => 7 * text.length;
+
+  it("pushes the mark at the end of a session back until it is whole", () => {
+    const window = new TimeWindow(22_000);
+    window.width = 1_000;
+    const marks = timeMarks(window, measure);
+    expect(marks[0]).toEqual({ text: "0:00", x: 4 });
+    expect(marks.at(-1)).toEqual({ text: "0:22", x: 970 });
+  });
+
+  it("cuts none and lets none touch another, however the session is zoomed", () => {
+    const window = new TimeWindow(7_400_000);
+    for (let width = 80; width < 1_500; width += 7) {
+      window.width = width;
+      window.show(3 * width, 7_400_000 / (width % 61));
+      let free = 0;
+      for (const { text, x } of timeMarks(window, measure)) {
+        expect(x).toBeGreaterThanOrEqual(free);
+        free = x + measure(text);
+      }
+      expect(free).toBeGreaterThan(0);
+      expect(free).toBeLessThanOrEqual(width);
+    }
+  });
 });

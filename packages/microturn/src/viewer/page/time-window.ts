@@ -1,5 +1,7 @@
 // The stretch of time on screen: zoom and scroll, always inside the session.
 
+import { formatTime } from "./session-view.js";
+
 /** Shortest stretch that can fill the screen, ms. */
 const closestMs = 400;
 
@@ -61,4 +63,25 @@ export class TimeWindow {
 export function tickMs(scale: number, minimumPixels = 80): number {
   const steps = [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000];
   return steps.find((step) => step * scale >= minimumPixels) ?? 1_800_000;
+}
+
+/**
+ * The time marks of a stretch, each whole: one at the right edge is pushed back, one that has no room is left out.
+ *
+ * @param measure - width of a text, pixels
+ */
+export function timeMarks(window: TimeWindow, measure: (text: string) => number): { text: string; x: number }[] {
+  const every = tickMs(window.scale);
+  const marks: { text: string; x: number }[] = [];
+  let free = 0;
+  for (let i = Math.floor(window.startMs / every); i * every <= window.endMs; i++) {
+    const time = i * every;
+    const text = every >= 1000 ? formatTime(time, true) : formatTime(time).slice(0, -1);
+    const width = measure(text);
+    const x = Math.min(window.x(time) + 4, window.width - width - 2);
+    if (x < free) continue;
+    marks.push({ text, x });
+    free = x + width + 8;
+  }
+  return marks;
 }
