@@ -33,6 +33,27 @@ describe("keys", () => {
     expect(() => new Access({ apiKeys: ["right", ""] })).toThrow(/empty/);
     expect(() => new Access({ apiKeys: [" "] })).toThrow(RangeError);
   });
+
+  it("are called keys when they are refused, and what looks like a token or is sent as one is called a token", async () => {
+    const token = await createToken({ secret: `${secret} of another` });
+    const own = await createToken({ secret });
+    const shown: [headers: Record<string, string>, told: RegExp][] = [
+      [{ authorization: "Bearer sk-wrong" }, /^the key is not one of this server$/],
+      [
+        { "sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-wrong" },
+        /^the key is not one of this server$/,
+      ],
+      [{ authorization: `Bearer ${token}` }, /^the token is not one of this server, or was altered/],
+      [{ authorization: `Bearer ${own.slice(0, -4)}` }, /^the token is not one of this server, or was altered/],
+      [{ "sec-websocket-protocol": "microturn.v1, microturn-token.undefined" }, /^the token is not one of this server/],
+    ];
+    const access = new Access({ apiKeys: ["right"], secret });
+    for (const [headers, message] of shown) {
+      await expect(access.admit(request(headers)), JSON.stringify(headers)).rejects.toMatchObject({
+        ...{ code: "ACCESS_DENIED", details: { status: 401 }, message: expect.stringMatching(message) },
+      });
+    }
+  });
 });
 
 describe("a token", () => {

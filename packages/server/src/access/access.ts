@@ -24,8 +24,12 @@ export interface Principal {
   readonly maxSessions?: number;
 }
 
-/** Prefixes of sub-protocols in which a page can send a token: a browser lets it set no headers. */
-const tokenProtocols = ["microturn-token.", "openai-insecure-api-key."];
+/** Prefix of the sub-protocol in which a page can send a token: a browser lets it set no headers. */
+const tokenProtocol = "microturn-token.";
+/** The same of OpenAI's clients, some of which send a key in it. */
+const keyProtocol = "openai-insecure-api-key.";
+/** The three parts of a JWT. */
+const tokenForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 export class Access {
   readonly #keys: readonly Buffer[];
@@ -70,14 +74,14 @@ export class Access {
     if (shown === undefined) {
       throw denied(401, "expected a key or token: Authorization: Bearer ..., or the sub-protocol microturn-token....");
     }
-    if (this.#isKey(shown)) {
+    if (this.#isKey(shown.text)) {
       this.#checkOrigin(request, origin, undefined);
       return { subject: "api-key", id: "api-key" };
     }
-    if (this.#secret === undefined) throw denied(401, "the key is not one of this server");
+    if (this.#secret === undefined || !shown.isToken) throw denied(401, "the key is not one of this server");
     let claims: Awaited<ReturnType<typeof readToken>>;
     try {
-      claims = await readToken(shown, this.#secret);
+      claims = await readToken(shown.text, this.#secret);
     } catch (error) {
       throw denied(401, error instanceof Error ? error.message : "the token is not accepted");
     }
@@ -88,7 +92,7 @@ export class Access {
   /** Whether a request comes from whoever owns the server. */
   isOwner(request: IncomingMessage): boolean {
     const shown = credentialOf(request);
-    return this.#open || (shown !== undefined && this.#isKey(shown));
+    return this.#open || (shown !== undefined && this.#isKey(shown.text));
   }
 
   #isKey(shown: string): boolean {
@@ -117,12 +121,21 @@ export class Access {
   }
 }
 
-function credentialOf({ headers }: IncomingMessage): string | undefined {
+/** What a client shows. */
+interface Credential {
+  readonly text: string;
+  /** It looks like a token, or is called one; else it is meant for a key. */
+  readonly isToken: boolean;
+}
+
+function credentialOf({ headers }: IncomingMessage): Credential | undefined {
   const bearer = /^Bearer\s+(\S+)$/i.exec(headers.authorization ?? "")?.[1];
-  if (bearer !== undefined) return bearer;
+  if (bearer !== undefined) return { text: bearer, isToken: tokenForm.test(bearer) };
   for (const protocol of protocolsOf(headers["sec-websocket-protocol"])) {
-    const prefix = tokenProtocols.find((one) => protocol.startsWith(one));
-    if (prefix !== undefined) return protocol.slice(prefix.length);
+    if (protocol.startsWith(tokenProtocol)) return { text: protocol.slice(tokenProtocol.length), isToken: true };
+    if (!protocol.startsWith(keyProtocol)) continue;
+    const text = protocol.slice(keyProtocol.length);
+    return { text, isToken: tokenForm.test(text) };
   }
   return undefined;
 }
