@@ -44,7 +44,7 @@ export class Metrics {
     });
     this.refused = new Counter({
       ...{ name: name("sessions_refused_total"), registers, labelNames: ["reason"] },
-      help: "Sessions refused: busy, late, access, draining, loading",
+      help: "Sessions refused: busy, late, access, protocol, draining, loading",
     });
     this.ended = new Counter({
       ...{ name: name("sessions_ended_total"), registers, labelNames: ["reason"] },

@@ -207,6 +207,31 @@ describe("createServer", () => {
     expect(server.openSessions).toBe(0);
   });
 
+  it("does not blame the model when it is closed while that is being loaded, but does when that fails before", async () => {
+    const lines: string[] = [];
+    const note = (_fields: object, message: string) => void lines.push(message);
+    const log: Logger = { info: note, warn: note, error: note };
+    const taken = createHttpServer();
+    await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+    const { port } = taken.address() as { port: number };
+    for (const where of [{ port }, { port: 0, host: "192.0.2.1" }]) {
+      let giveUp = (_error: Error) => {};
+      const load = () => new Promise<never>((_resolve, reject) => (giveUp = reject));
+      const server = createServer({ engine: { ...scriptedEngine(), load }, auth: "none", log });
+      await expect(server.listen(where)).rejects.toMatchObject({ code: "NETWORK_FAILED" });
+      await server.close();
+      giveUp(new DuplexError("SESSION_CLOSED", "the engine is closed"));
+      await expect(server.ready).rejects.toMatchObject({ code: "SESSION_CLOSED" });
+    }
+    taken.close();
+    expect(lines).toEqual([]);
+    const load = () => Promise.reject(new DuplexError("MODEL_INVALID", "no such model"));
+    const server = createServer({ engine: { ...scriptedEngine(), load }, auth: "none", log });
+    await expect(server.ready).rejects.toMatchObject({ code: "MODEL_INVALID" });
+    await server.close();
+    expect(lines).toEqual(["the model could not be loaded"]);
+  });
+
   it("counts in the text format of Prometheus", async () => {
     const { port, url } = await serve();
     const { socket, until: come } = await client(port);
@@ -298,6 +323,33 @@ describe("access", () => {
 });
 
 describe("bad clients", () => {
+  it("refuses who offers only sub-protocols that it does not speak, and says which one it does", async () => {
+    const { server, port, lines } = await serve({ auth: { apiKeys: ["right"], secret } });
+    const ask = (offered?: string) => {
+      const more = offered === undefined ? "" : `Sec-WebSocket-Protocol: ${offered}\r\n`;
+      return answerOf(port, upgrade.replace("Host: x\r\n", `Host: x\r\nAuthorization: Bearer right\r\n${more}`));
+    };
+    const token = await createToken({ secret });
+    for (const offered of ["microturn.v2", "realtime", `microturn-token.${token}`, "microturn.v2, microturn.v3"]) {
+      const [head, body] = (await ask(offered)).split("\r\n\r\n");
+      expect(head, offered).toMatch(/^HTTP\/1.1 400 Bad Request\r\n.*application\/json/s);
+      expect(JSON.parse(body)).toEqual({ error: { message: expect.stringContaining("sub-protocol microturn.v1") } });
+    }
+    const refused = lines.filter((line) => "problem" in line);
+    expect(refused).toEqual(
+      Array(4).fill({ status: 400, problem: expect.stringContaining("microturn.v1"), message: "connection refused" }),
+    );
+    expect(await server.metrics()).toContain('microturn_sessions_refused_total{reason="protocol"} 4');
+    // A stranger is told first that it is one.
+    expect((await client(port, { protocols: ["microturn.v2"] })).status).toBe(401);
+    const headers = { authorization: "Bearer right" };
+    for (const protocols of [[], ["microturn.v2", "microturn.v1"]]) {
+      const { status, socket } = await client(port, { protocols, headers });
+      expect([status, socket.protocol]).toEqual([101, protocols.at(-1) ?? ""]);
+      socket.terminate();
+    }
+  });
+
   it("ends a connection that does not keep to the protocol, and says what was wrong", async () => {
     const { port, engine, url } = await serve();
     const wrong: [string, (Uint8Array | string)[], string][] = [

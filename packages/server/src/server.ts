@@ -158,7 +158,10 @@ class EngineServer implements MicroturnServer {
     this.#pings = setInterval(() => this.#pingAll(), this.#limits.idleTimeoutMs / 2);
     this.#pings.unref();
     this.ready = this.#load(maxSessions);
-    this.ready.catch((error) => this.#log.error(errorFields(error), "the model could not be loaded"));
+    this.ready.catch((error) => {
+      // A server that is closed gives its loading up; that says nothing about the model.
+      if (this.#closed === undefined) this.#log.error(errorFields(error), "the model could not be loaded");
+    });
   }
 
   get openSessions(): number {
@@ -262,6 +265,13 @@ class EngineServer implements MicroturnServer {
       this.#metrics.refused.inc({ reason: "access" });
       this.#log.warn({ status, problem: error.message }, "connection refused");
       refuseUpgrade(socket, status, status === 403 ? "Forbidden" : "Unauthorized", error.message);
+      return;
+    }
+    if (wire === "micro-turn" && !speaksMicroTurns(request)) {
+      const problem = `expected the sub-protocol ${protocolName}, which is the one that is spoken here`;
+      this.#metrics.refused.inc({ reason: "protocol" });
+      this.#log.warn({ status: 400, problem }, "connection refused");
+      refuseUpgrade(socket, 400, "Bad Request", problem);
       return;
     }
     const context = this.#context;
@@ -476,6 +486,12 @@ function wireOf({ url = "", headers }: IncomingMessage): WireName | undefined {
   if (path === serverPaths.microTurn) return "micro-turn";
   if (path !== serverPaths.realtime) return undefined;
   return protocolsOf(headers["sec-websocket-protocol"]).includes(protocolName) ? "micro-turn" : "realtime";
+}
+
+/** Whether a client offers the wire's sub-protocol, or none at all. Most end the connection when none of theirs is chosen. */
+function speaksMicroTurns({ headers }: IncomingMessage): boolean {
+  const offered = protocolsOf(headers["sec-websocket-protocol"]);
+  return offered.length === 0 || offered.includes(protocolName);
 }
 
 function queryOf({ url = "" }: IncomingMessage): URLSearchParams {
