@@ -57,6 +57,7 @@ describe("microturn serve", () => {
     expect((await fetch(`${address}/readyz`)).status).toBe(200);
     expect(await (await fetch(`${address}/metrics`)).text()).toContain("microturn_capacity_sessions 2");
     expect(written.out).toMatch(/Serving mini \d\S+ on cpu .* to 2 sessions, for whoever is on this machine/);
+    expect(written.out).toMatch(/ws:\S+\/v1\/realtime\S* .*the package openai needs TLS in front/);
     stop.abort();
     expect(await ended).toBe(0);
     const lines = written.err
@@ -91,10 +92,17 @@ describe("microturn serve", () => {
     closeSync(full);
   });
 
-  it("names a port that is in use", async () => {
+  it("names a port that is in use, or a host that there is not, and does not blame the model", async () => {
     const stop = new AbortController();
-    const silent = { write: () => true, on: () => undefined };
-    const io = { stdin: new PassThrough(), stdout: silent, stderr: silent, stop: stop.signal };
+    let log = "";
+    const stream = {
+      write(chunk: string | Uint8Array) {
+        log += String(chunk);
+        return true;
+      },
+      on: () => undefined,
+    };
+    const io = { stdin: new PassThrough(), stdout: stream, stderr: stream, stop: stop.signal };
     const { createServer } = await import("node:http");
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
@@ -103,5 +111,12 @@ describe("microturn serve", () => {
       ...{ code: "NETWORK_FAILED", message: expect.stringMatching(`port ${port} is in use`) },
     });
     taken.close();
+    const environment = { MICROTURN_API_KEYS: "right" };
+    await expect(
+      runServe(options("--host", "192.0.2.1", "--max-sessions", "1"), io, environment),
+    ).rejects.toMatchObject({
+      ...{ code: "NETWORK_FAILED", message: expect.stringMatching("check host and port") },
+    });
+    expect(log).toBe("");
   });
 });

@@ -54,7 +54,7 @@ export async function runServe(options: ServeOptions, io: Io, environment = proc
       const access = auth === "none" ? "whoever is on this machine" : "whoever has a key or a token";
       io.stdout.write(
         `Serving ${ready.identity?.model ?? "the model"} on ${ready.identity?.backend ?? "this machine"} to ${server.maxSessions} sessions, for ${access}\n` +
-          `  ${ink.bold(`${socket}${serverPaths.realtime}`)}    clients of the OpenAI Realtime API\n` +
+          `  ${ink.bold(`${socket}${serverPaths.realtime}`)}    clients of the OpenAI Realtime API; the package openai needs TLS in front\n` +
           `  ${ink.bold(`${socket}${serverPaths.microTurn}`)}  microturnEngine of @microturn/backend-remote\n` +
           `  ${url}/readyz, ${url}/metrics\nCtrl-C ends it.\n`,
       );
