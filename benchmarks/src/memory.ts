@@ -46,6 +46,11 @@ export function isNoGrowth({ slope, error }: { slope: number; error: number }, w
   return slope <= 2 * error && slope <= allowedGrowth * whole;
 }
 
+/**
+ * Minutes of conversation before those. Rings and caches fill, what loading took is given back, and the heap and the system's
+ * allocator get used to being collected so often: none of it is growth or its opposite.
+ */
+const settlingMinutes = 60;
 /** Stretches that the line is laid through. */
 const stretches = 9;
 const turnsPerMinute = 300;
@@ -61,7 +66,7 @@ interface Readings {
 export async function memorySection(context: BenchContext): Promise<BenchSection> {
   const backend = await context.backendOn("caller");
   try {
-    return await growthSection(context, benchEngine({ ...context, backend }), context.quick ? 4 : 60, "");
+    return await growthSection(context, benchEngine({ ...context, backend }), 60, "");
   } finally {
     await backend.close();
   }
@@ -69,7 +74,7 @@ export async function memorySection(context: BenchContext): Promise<BenchSection
 
 /** The same with them in a worker, the library's default. */
 export function workerMemorySection(context: BenchContext): Promise<BenchSection> {
-  return growthSection(context, benchEngine(context), context.quick ? 4 : 60, ", in a worker thread");
+  return growthSection(context, benchEngine(context), 60, ", in a worker thread");
 }
 
 /**
@@ -78,16 +83,18 @@ export function workerMemorySection(context: BenchContext): Promise<BenchSection
  */
 export function longMemorySection(context: BenchContext): Promise<BenchSection> {
   const engine = localEngine({ model: tinyModel(), backend: context.backend });
-  return growthSection(context, engine, context.quick ? 8 : 240, ", small model");
+  return growthSection(context, engine, 240, ", small model");
 }
 
 async function growthSection(
-  { say }: BenchContext,
+  { say, quick }: BenchContext,
   engine: Engine,
-  minutes: number,
+  wholeMinutes: number,
   suffix: string,
 ): Promise<BenchSection> {
-  const { hours, resident, heap } = await converse(engine, minutes, say);
+  const settling = quick ? 1 : settlingMinutes;
+  const minutes = quick ? 4 : wholeMinutes;
+  const { hours, resident, heap } = await converse(engine, { settling, minutes, say });
   const grown = (values: readonly number[]) => slopeOf(stretchMeans(hours, stretches), stretchMeans(values, stretches));
   const growth = grown(resident);
   const heapGrowth = grown(heap);
@@ -95,7 +102,7 @@ async function growthSection(
   const words = ({ slope, error }: { slope: number; error: number }) =>
     `${slope.toFixed(2)} MiB per hour (standard error ${error.toFixed(2)})`;
   return {
-    title: `Memory over ${minutes} simulated minutes${suffix}`,
+    title: `Memory over ${minutes} simulated minutes, after ${settling}${suffix}`,
     rows: [
       {
         name: "resident",
@@ -116,8 +123,11 @@ async function growthSection(
   };
 }
 
-/** Talks for a while and reads memory on the way; closes the engine. */
-async function converse(engine: Engine, minutes: number, say: (text: string) => void): Promise<Readings> {
+/** Talks for a while and then reads memory on the way; closes the engine. */
+async function converse(
+  engine: Engine,
+  { settling, minutes, say }: { settling: number; minutes: number; say: (text: string) => void },
+): Promise<Readings> {
   // Garbage that waits for its collection is not growth.
   setFlagsFromString("--expose-gc");
   const collectGarbage = runInNewContext("gc") as () => void;
@@ -130,17 +140,16 @@ async function converse(engine: Engine, minutes: number, say: (text: string) => 
     for await (const turn of session) {
       if (turn.index % 75 !== 0) continue;
       collectGarbage();
-      // The first fifth fills rings and caches, gives back what loading took, and has the heap get used to being collected so often:
-      // none of it is growth or its opposite.
-      if (turn.index < (turnsPerMinute * minutes) / 5) continue;
+      if (turn.index < turnsPerMinute * settling) continue;
       const { rss, heapUsed } = process.memoryUsage();
       hours.push(turn.index / turnsPerMinute / 60);
       resident.push(rss / 2 ** 20);
       heap.push(heapUsed / 2 ** 20);
     }
   })();
-  for (let turn = 0; turn < turnsPerMinute * minutes; turn++) {
-    if (turn % (10 * turnsPerMinute) === 0) say(`minute ${turn / turnsPerMinute} of ${minutes}`);
+  const whole = settling + minutes;
+  for (let turn = 0; turn < turnsPerMinute * whole; turn++) {
+    if (turn % (10 * turnsPerMinute) === 0) say(`minute ${turn / turnsPerMinute} of ${whole}`);
     await session.writeAudio(sound(turn));
   }
   await session.finish();
