@@ -989,6 +989,10 @@ describe("localEngine", () => {
   it("refuses models and options that it cannot run, with the reason", async () => {
     const backend = scriptedBackend(() => ({}), { maxBatch: 2 });
     expect(() => localEngine({ model, backend, maxSessions: 0 })).toThrow(RangeError);
+    for (const wrong of ["./a-folder", undefined, null]) {
+      expect(() => localEngine({ model: wrong as never, backend })).toThrow(/model must be a model such as mini/);
+    }
+    expect(() => localEngine({ model, backend: undefined as never })).toThrow(/expected a backend/);
     await expect(localEngine({ model, backend, maxSessions: 3 }).load()).rejects.toThrow(/at most 2/);
     const { duplex: _, ...config } = model.config;
     const plain = { ...model, config };

@@ -45,12 +45,19 @@ export interface LocalEngineOptions {
  * Makes an engine that runs a model of the family in this process. Nothing is loaded before `load` or the first `open`.
  *
  * @throws RangeError if `maxSessions` is not a whole number from 1 on
+ * @throws TypeError if `model` is the path of a folder, or there is no model or no backend
  * @example
  * const engine = localEngine({ model: mini, backend: nodeBackend() });
  * const session = await DuplexSession.open({ engine });
  */
 export function localEngine(options: LocalEngineOptions): Engine {
-  const { maxSessions = 1 } = options;
+  const { maxSessions = 1, model, backend } = options;
+  if (typeof model !== "object" || model === null) {
+    throw new TypeError(
+      `localEngine: model must be a model such as mini or modelFolder("path"), got ${JSON.stringify(model)}`,
+    );
+  }
+  if (backend === undefined) throw new TypeError("localEngine: expected a backend, such as that of nodeBackend()");
   if (!Number.isInteger(maxSessions) || maxSessions < 1) {
     throw new RangeError(`localEngine: maxSessions must be a whole number from 1 on, got ${maxSessions}`);
   }
