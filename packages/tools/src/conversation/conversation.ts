@@ -262,10 +262,10 @@ export class Conversation implements WorkHost {
       ...{ conversation: this.name, name: names.name, event, session: link.session, offsetMs: link.offsetMs },
       policy: this.#settings.deliver(event),
     };
-    const results = this.results.context;
+    const found = this.results.empty ? {} : { results: this.results.context };
     const work = new Work(order, this);
     this.#works.add(work);
-    work.start(async () => jobOf(order, { ...(await this.#past.context(this.#links)), results, underWay }));
+    work.start(async () => jobOf(order, { ...(await this.#past.context(this.#links)), ...found, underWay }));
   }
 
   /** Calls of functions come several at a time, and each wants its result: they replace nothing, and nothing replaces them. */

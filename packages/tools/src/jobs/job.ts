@@ -33,7 +33,7 @@ export interface DelegationContext {
   readonly leftOut: number;
   /** What was seen last, oldest first. */
   readonly images: readonly ContextImage[];
-  /** What tools have found for the conversation before, oldest first; jobs of earlier versions have none. */
+  /** What tools have found for the conversation before, oldest first; absent if nothing. */
   readonly results?: readonly EarlierResult[];
   /** Other work of the conversation that is not over. */
   readonly underWay: readonly { readonly delegation: string; readonly task: string }[];
