@@ -21,6 +21,15 @@ interface Pending {
 /** Longest wait for the runtime when the process ends, ms: a model that is being loaded takes seconds. */
 const exitGraceMs = 10_000;
 
+/** Of the workers that there are. */
+const workers = new Set<WorkerFlags>();
+
+// A process ends its threads wherever they are, and the runtime, in the middle of a run, answers that by aborting the process.
+process.on("exit", () => {
+  for (const flags of workers) Atomics.store(flags, leaving, 1);
+  for (const flags of workers) Atomics.wait(flags, atWork, 1, exitGraceMs);
+});
+
 /** A worker that answers requests. While none is open it does not keep the process alive. */
 export class WorkerConnection implements Connection {
   readonly #pending = new Map<number, Pending>();
@@ -39,13 +48,7 @@ export class WorkerConnection implements Connection {
     private readonly closeGraceMs = 5_000,
     flags?: WorkerFlags,
   ) {
-    // A process ends its threads wherever they are, and the runtime, in the middle of a run, answers that by aborting the process.
-    const waitForRun = () => {
-      if (flags === undefined) return;
-      Atomics.store(flags, leaving, 1);
-      Atomics.wait(flags, atWork, 1, exitGraceMs);
-    };
-    process.on("exit", waitForRun);
+    if (flags !== undefined) workers.add(flags);
     let fault: Error | undefined;
     worker.on("message", (reply: Reply) => this.#settle(reply));
     worker.on("messageerror", (error) => this.#fail(crashed(error)));
@@ -55,7 +58,7 @@ export class WorkerConnection implements Connection {
     });
     this.#ended = new Promise((resolve) => {
       worker.on("exit", (code) => {
-        process.off("exit", waitForRun);
+        if (flags !== undefined) workers.delete(flags);
         this.#fail(crashed(fault, code));
         resolve();
       });
