@@ -16,6 +16,7 @@ test("the mono mix is the mean", () => {
   expect([...mixToMono([new Float32Array([1, 0]), new Float32Array([0, -1])])]).toEqual([0.5, -0.5]);
   expect(() => mixToMono([])).toThrow(RangeError);
   expect(() => mixToMono([new Float32Array(1), new Float32Array(2)])).toThrow(/got 1, 2/);
+  expect(() => mixToMono(new Float32Array(2) as never)).toThrow(/array of channels, got samples/);
 });
 
 test("output without room is refused", () => {

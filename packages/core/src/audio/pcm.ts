@@ -40,9 +40,11 @@ export function floatToInt16(input: Float32Array, output = new Int16Array(input.
  *
  * @param channels - one array per channel, at least one, all of one length
  * @param output - receives the mono samples; made when left out
+ * @throws TypeError if it gets samples instead of channels
  * @throws RangeError if there is no channel, their lengths differ, or `output` is shorter
  */
 export function mixToMono(channels: readonly Float32Array[], output?: Float32Array): Float32Array {
+  if (ArrayBuffer.isView(channels)) throw new TypeError("mixToMono: expected an array of channels, got samples");
   if (channels.length === 0) throw new RangeError("mixToMono: expected 1 channel or more, got none");
   const length = channels[0].length;
   if (channels.some((channel) => channel.length !== length)) {

@@ -165,10 +165,14 @@ describe("microturn run with a file", () => {
     const out = join(folder, "reply.wav");
     await writeFile(out, "the last reply");
     const { io, stdout } = world();
-    const failure = await runConversation(parsed(`${path} --out ${out}`), io, opening()).catch(
-      (error: unknown) => error,
-    );
+    let opened = 0;
+    const open = () => {
+      opened++; // starting a backend and loading a model takes seconds
+      return opening()();
+    };
+    const failure = await runConversation(parsed(`${path} --out ${out}`), io, open).catch((error: unknown) => error);
     expect(DuplexError.is(failure, "AUDIO_INVALID")).toBe(true);
+    expect(opened).toBe(0);
     expect(await readFile(out, "utf8")).toBe("the last reply");
     expect(stdout.text).not.toContain("wrote");
   });

@@ -242,7 +242,7 @@ class Conversation {
 
 /** Finds out at once what would else be found out after the conversation. @throws UsageError, or the file system's error */
 async function checkPaths({ input, out, trace }: RunOptions, stdin: Io["stdin"]): Promise<void> {
-  if (input !== "-" && (await stat(input)).isDirectory()) throw new UsageError(`${input} is a folder; name a WAV file`);
+  if (input !== "-") await checkWav(input);
   for (const path of [out, trace]) {
     if (path === undefined) continue;
     if (await (input === "-" ? isBehind(stdin, path) : isSameFile(path, input))) {
@@ -256,6 +256,14 @@ async function checkPaths({ input, out, trace }: RunOptions, stdin: Io["stdin"])
   if (out !== undefined && trace !== undefined && (await isSameFile(out, trace))) {
     throw new UsageError(`--out and --trace both name ${out}`);
   }
+}
+
+/** @throws UsageError if it is a folder, `AUDIO_INVALID` if its beginning is no WAV file's, or the file system's error */
+async function checkWav(path: string): Promise<void> {
+  const there = await stat(path);
+  if (there.isDirectory()) throw new UsageError(`${path} is a folder; name a WAV file`);
+  // A pipe can be read only once.
+  if (there.isFile()) for await (const _ of wavFile(path, () => {})) break;
 }
 
 /** Whether two names are one file, also by a link. */
