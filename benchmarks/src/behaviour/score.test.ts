@@ -83,6 +83,28 @@ describe("score", () => {
     expect(held).toMatchObject({ wasSpeaking: true, right: true });
   });
 
+  it("judges what a delegation carries by the words that the user said", () => {
+    const one = oneCase("out-of-domain", 500, 1000, "let me look");
+    const foreign = { ...one, events: [{ ...one.events[0], text: "how deep, is the ocean" }] };
+    const handed = (...tasks: string[]) => {
+      const played = performance([[1350, 1800]], { 5: "let me look" });
+      tasks.forEach((task, i) => {
+        Object.assign(played.turns[5 + i].output, { delegation: { task } });
+      });
+      return score(foreign, played);
+    };
+    const whole = { delegated: true, words: 5, wholeRequest: true, unknownWords: 0 };
+    expect(handed("how deep is the ocean")).toMatchObject({ ...whole, wordErrors: 0 });
+    expect(handed("um how deep is", "the ocean")).toMatchObject({ ...whole, wordErrors: 1 });
+    const lacking = { wholeRequest: false, wordErrors: 2 };
+    expect(handed("how [?] is the [?]")).toMatchObject({ ...lacking, unknownWords: 2 });
+    expect(handed("how is the motion")).toMatchObject({ ...lacking, unknownWords: 0 });
+    expect(handed("")).toMatchObject({ wholeRequest: false, wordErrors: 5 });
+    const none = handed();
+    expect(none).toMatchObject({ delegated: false });
+    expect(none.wordErrors).toBeUndefined();
+  });
+
   it("calls any sound in a recording without a request a false alarm", () => {
     expect(score(oneCase("silence", 0, 0, ""), performance([[100, 200]], {}))).toMatchObject({ falseAlarm: true });
     expect(score(oneCase("silence", 0, 0, ""), performance([], {}))).toMatchObject({ falseAlarm: false });

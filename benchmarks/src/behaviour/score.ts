@@ -26,8 +26,14 @@ export interface Score {
   readonly yieldMs?: number;
   /** From the end of the user's words to silence, ms; negative when silent before. */
   readonly yieldAfterEndMs?: number;
+  /** Of what was heard, repeated or counted; where work was handed over, of the request that came with it. */
   readonly wordErrors?: number;
+  /** That there are in truth. */
   readonly words?: number;
+  /** Words of a request handed over that are not in the vocabulary: the model writes down only that there was one. */
+  readonly unknownWords?: number;
+  /** Every word that the user said is in the request handed over, in order. */
+  readonly wholeRequest?: boolean;
   /** Deviations from the pace or the due time, ms. */
   readonly errorsMs?: readonly number[];
   /** From the change to the first sound of the reaction, ms. */
@@ -72,6 +78,9 @@ const aloudEveryMs = 3900;
 const resumedMs = 300;
 /** Silent so long after the onset of a correction, or the user is talked into. */
 const correctedMs = 700;
+
+/** What a model writes down for a word that it does not know. */
+const unknownWord = "[?]";
 
 /** A number that begins so long after a jump no longer counts it. */
 const countedMs = 800;
@@ -158,6 +167,22 @@ function handedOver(
   const freeMs = Math.max(told.atMs, ...before.filter((ms) => ms <= startMs));
   const inQuiet = !events.some((event) => event.onsetMs < startMs && event.endMs > startMs);
   return { right: true, inQuiet, waitedMs: startMs - freeMs };
+}
+
+/** What the requests handed over carry of what the user said; nothing if none came. */
+function handedOn({ events }: BehaviourCase, { turns }: Performance): Partial<Score> {
+  const tasks = turns.flatMap(({ output }) => (output.delegation === undefined ? [] : [output.delegation.task]));
+  if (tasks.length === 0) return {};
+  const request = words(tasks.join(" ").replaceAll(unknownWord, " <unk> "));
+  const truth = words(events.map(({ text }) => text).join(" "));
+  let found = 0;
+  for (const word of request) if (word === truth[found]) found++;
+  return {
+    words: truth.length,
+    wordErrors: wordErrors(truth, request),
+    unknownWords: request.filter((word) => word === "<unk>").length,
+    wholeRequest: found === truth.length,
+  };
 }
 
 /** Scores one performance. */
@@ -258,6 +283,7 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   const took = !early && reply !== undefined && reply.startMs - last.endMs <= 3000;
   const common = { ...base, right, early, took };
   const timed = took && reply !== undefined ? { ...common, latencyMs: reply.startMs - last.endMs } : common;
+  if (one.row.startsWith("out-of-domain")) return { ...timed, ...handedOn(one, performance) };
   if (one.row === "time") {
     const { dueMs, paceMs = 0 } = one.expected;
     const starts = sound.filter((s) => s.startMs >= last.endMs).map((s) => s.startMs);

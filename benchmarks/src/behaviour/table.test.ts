@@ -92,6 +92,22 @@ test("listening aloud has its own figures, and what is foreign is to be delegate
   expect(table([take(0, { row: "out-of-domain", delegated: true })])[0].figures).toMatchObject({ delegated: 1 });
 });
 
+test("what a delegation carries is judged where one came: its words, those unknown, and whether all are there", () => {
+  const foreign = (more: Partial<Score>): Score => take(0, { row: "out-of-domain-human", ...more });
+  const carries = (wordErrors: number, unknownWords: number) =>
+    foreign({ delegated: true, words: 6, wordErrors, unknownWords, wholeRequest: wordErrors === 0 });
+  const [all] = table([carries(0, 0), carries(3, 2), carries(1, 0), foreign({})]);
+  expect(all.figures).toMatchObject({
+    delegated: 0.75,
+    "word error rate of requests": 4 / 18,
+    "unknown words among the errors": 0.5,
+    "requests with all words": 1 / 3,
+  });
+  const [none] = table([foreign({})]);
+  expect(none.figures["word error rate of requests"]).toBeUndefined();
+  expect(none.figures["requests with all words"]).toBeUndefined();
+});
+
 test("a manifest gets the rows over everything, with their counts", () => {
   const { take: row } = summary(table(scores));
   expect(row).toMatchObject({ cases: 4, "take-over": 0.75, latency: { medianMs: 300, p90Ms: 400 } });

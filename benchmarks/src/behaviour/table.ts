@@ -36,6 +36,17 @@ function correctWords(scores: readonly Score[]): Figure {
   return typeof rate === "number" ? 1 - rate : undefined;
 }
 
+/** What the requests that were handed over carry. */
+function requests(scores: readonly Score[]): Readonly<Record<string, Figure>> {
+  const errors = scores.reduce((sum, s) => sum + (s.wordErrors ?? 0), 0);
+  const unknown = scores.reduce((sum, s) => sum + (s.unknownWords ?? 0), 0);
+  return {
+    "word error rate of requests": wordErrorRate(scores),
+    "unknown words among the errors": errors === 0 ? undefined : unknown / errors,
+    "requests with all words": share(scores, (s) => s.wholeRequest === true),
+  };
+}
+
 /** The figures that belong to a behaviour, by name. */
 function figures(row: string, scores: readonly Score[]): Readonly<Record<string, Figure>> {
   const right = share(scores, (s) => s.right === true);
@@ -47,14 +58,12 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
     case "take":
     case "human-digit":
     case "out-of-domain":
-    case "out-of-domain-human":
-      return {
-        "take-over": share(scores, (s) => s.took === true),
-        latency,
-        "too early": early,
-        "right reply": right,
-        [row.startsWith("out") ? "delegated" : "delegated needlessly"]: share(scores, (s) => s.delegated),
-      };
+    case "out-of-domain-human": {
+      const taken = { "take-over": share(scores, (s) => s.took === true), latency, "too early": early };
+      const delegated = share(scores, (s) => s.delegated);
+      if (!row.startsWith("out")) return { ...taken, "right reply": right, "delegated needlessly": delegated };
+      return { ...taken, "right reply": right, delegated, ...requests(scores.filter((s) => s.delegated)) };
+    }
     case "correct":
       return { "talked into": share(scores, (s) => s.talkedInto === true), "then right reply": right };
     case "aloud": {
