@@ -1,4 +1,4 @@
-// float32 against int8 and int4 weights: the same sound through all of them, micro-turn by micro-turn in turn, so that load
+// float32 against float16, int8 and int4 weights: the same sound through all of them, micro-turn by micro-turn in turn, so that load
 // hits all alike. How much the quantised ones differ is told by scripts/quantisation-error.mjs.
 
 import type { EngineSession, WeightType } from "@microturn/core";
@@ -33,14 +33,14 @@ export async function runTimes(
 /** Time of the model run with each weight type, and its ratio to float32. */
 export async function weightsSection(context: BenchContext): Promise<BenchSection> {
   const turns = context.quick ? 60 : 600;
-  const types = ["float32", "int8", "int4"] as const;
-  const [float32, ...quantised] = await runTimes(context, types, turns);
-  const faster = quantised.map(({ p50 }) => float32.p50 / p50);
+  const types = ["float32", "float16", "int8", "int4"] as const;
+  const [float32, ...others] = await runTimes(context, types, turns);
+  const faster = others.map(({ p50 }) => float32.p50 / p50);
   return {
     title: `Weights: ${types.join(", ")} (${turns} micro-turns each, in turn)`,
     rows: [
       { name: "float32", value: inWords(float32) },
-      ...quantised.map((result, i) => ({
+      ...others.map((result, i) => ({
         name: types[i + 1],
         value: inWords(result),
         note: `${faster[i].toFixed(2)} x as fast at the median`,
@@ -48,7 +48,7 @@ export async function weightsSection(context: BenchContext): Promise<BenchSectio
     ],
     figures: {
       float32,
-      ...Object.fromEntries(quantised.map((result, i) => [types[i + 1], { ...result, ratio: faster[i] }])),
+      ...Object.fromEntries(others.map((result, i) => [types[i + 1], { ...result, ratio: faster[i] }])),
     },
   };
 }

@@ -9,6 +9,7 @@ import { nodeBackend } from "./node-backend.js";
 
 test.each<[WeightType, number]>([
   ["float32", 1],
+  ["float16", 1],
   ["int8", 2],
 ])(
   "active rows get the bits of a run of all rows, for every count of them (%s, threads: %i)",

@@ -99,7 +99,7 @@ describe("nodeBackend options", () => {
       provider: "cpu",
       maxBatch: 5,
       canCloneState: true,
-      target: { experts: "if", state: "rows", weights: ["int8", "float32"] },
+      target: { experts: "if", state: "rows", weights: ["int8", "float32", "float16"] },
     });
     expect(backend.capabilities.device).toContain("1 thread");
     expect(backend.passedOver).toEqual([]);

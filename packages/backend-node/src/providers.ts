@@ -14,7 +14,7 @@ export const nodeProviders: readonly NodeProvider[] = ["cuda", "webgpu", "cpu"];
 
 /** What the graph builder should make for each provider; where the choices were measured is in docs/backends.md. */
 export const targets: Readonly<Record<NodeProvider, GraphTarget>> = {
-  cpu: { experts: "if", state: "rows", weights: ["int8", "float32"] },
+  cpu: { experts: "if", state: "rows", weights: ["int8", "float32", "float16"] },
   // Control flow would stall the device once per expert. State crosses the bus (no device binding for CUDA in Node), so
   // only new rows come back.
   cuda: { experts: "gather", state: "rows", weights: ["float32"] },

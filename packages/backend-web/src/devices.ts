@@ -13,7 +13,7 @@ export const targets: Readonly<Record<WebDevice, GraphTarget>> = {
   // Control flow would stall the device once per expert; whole state never leaves the device.
   webgpu: { experts: "gather", state: "whole", weights: ["float32"] },
   // All experts of a small model in one wide product are a third of the time of choosing, and int8 has no fast kernel here.
-  wasm: { experts: "dense", state: "rows", weights: ["float32"] },
+  wasm: { experts: "dense", state: "rows", weights: ["float32", "float16"] },
 };
 
 /** What is known of one device in this browser, before anything is loaded. */

@@ -29,8 +29,11 @@ export interface GraphTarget {
   readonly weights: readonly WeightType[];
 }
 
-/** Storage and arithmetic of the large matrices: `int8` and `int4` are block-quantised along the input axis. */
-export type WeightType = "float32" | "int8" | "int4";
+/**
+ * Storage and arithmetic of the large matrices. `float16` is storage only: it is widened when the graph is loaded, for half the
+ * size of `float32` until then. `int8` and `int4` are block-quantised along the input axis.
+ */
+export type WeightType = "float32" | "float16" | "int8" | "int4";
 
 /** One piece of state that a run reads and renews. Shapes leave out the batch axis, which is always the first. */
 export interface StateSpec {

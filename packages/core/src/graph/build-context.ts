@@ -1,10 +1,12 @@
 // What every part of the builder is given: the emitter, the configuration, the weights, and how to multiply by them.
 
 import type { ExpertForm, WeightType } from "../backend.js";
+import { DuplexError } from "../errors.js";
 import type { ModelConfig } from "../model/config.js";
 import { weightShapes } from "../model/weight-shapes.js";
 import type { Weights } from "../model/weights.js";
 import type { Emitter, Value } from "./emitter.js";
+import { toFloat16 } from "./float16.js";
 import { quantise } from "./quantise.js";
 
 /** A matrix `[rows, columns]` (outputs, inputs) under the name it gets in the graph. */
@@ -14,7 +16,12 @@ export interface Matrix {
   readonly columns: number;
   /** Elements, row-major; called at most once. */
   readonly data: () => Float32Array;
+  /** What the elements are multiplied by, in float32; default 1. */
+  readonly factor?: number;
 }
+
+/** Bits of an element in the quantised weight types. */
+export const quantisedBits: Readonly<Partial<Record<WeightType, 8 | 4>>> = { int8: 8, int4: 4 };
 
 /** How large matrices are stored and multiplied. */
 export interface ContextOptions {
@@ -66,9 +73,48 @@ export class BuildContext {
     return shape;
   }
 
-  /** A weight as it is stored, as a float32 constant. */
+  /** A small weight as it is stored, as a float32 constant. */
   tensor(name: string): Value {
     return this.g.weight(name, () => ({ type: "float32", shape: this.shapeOf(name), data: this.array(name) }));
+  }
+
+  /** As `tensor`, for one with many rows: kept in float16 in a graph of this type. */
+  table(name: string): Value {
+    return this.large(name, this.shapeOf(name), () => this.array(name));
+  }
+
+  /**
+   * A large constant as float32, of one or more stored weights. In a graph of float16 it is kept so and widened at the
+   * beginning, once for all that use it: every runtime has that cast, and multiplies in float32 as always.
+   *
+   * @param factor - multiplies the elements, after they were rounded to float16
+   * @throws DuplexError `UNSUPPORTED` if an element is beyond the range of float16
+   */
+  large(name: string, shape: readonly number[], data: () => Float32Array, factor = 1): Value {
+    if (this.options.weightType !== "float16") {
+      return this.g.weight(name, () => ({ type: "float32", shape, data: times(data(), factor) }));
+    }
+    return this.g.early(name, (g) => {
+      const halves = g.weight(name, () => ({ type: "float16", shape, data: this.halves(name, data()) }));
+      const widened = g.cast(halves, "float32");
+      return factor === 1 ? widened : g.mul(widened, g.float(factor));
+    });
+  }
+
+  private halves(name: string, values: Float32Array): Uint16Array {
+    const halves = toFloat16(values);
+    const beyond = halves.findIndex((bits) => (bits & 0x7c00) === 0x7c00);
+    if (beyond >= 0) {
+      const value = values[beyond];
+      // The constant may be of several weights: named is the one that holds this value.
+      const [stored = name] = [...this.arrays].find(([, array]) => array.includes(value)) ?? [];
+      throw new DuplexError(
+        "UNSUPPORTED",
+        `graph: "${stored}" holds ${value}, float16 goes to 65504 in magnitude; use weights "float32" for this model`,
+        { details: { weight: stored } },
+      );
+    }
+    return halves;
   }
 
   /** A stored weight `[out, in]` as a matrix. */
@@ -105,11 +151,13 @@ export class BuildContext {
   linear(x: Value, matrix: Matrix): Value {
     const { g } = this;
     const { weightType, accuracyLevel } = this.options;
-    if (weightType === "float32") return this.exactLinear(x, matrix);
-    const bits = weightType === "int8" ? 8 : 4;
+    const bits = quantisedBits[weightType];
+    if (bits === undefined) return this.unquantisedLinear(x, matrix);
     const block = 32;
     const blocks = Math.ceil(matrix.columns / block);
-    const quantised = once(() => quantise(matrix.data(), matrix.rows, matrix.columns, bits, block));
+    const quantised = once(() =>
+      quantise(times(matrix.data(), matrix.factor), matrix.rows, matrix.columns, bits, block),
+    );
     const data = g.weight(`${matrix.name}.q${bits}`, () => ({
       type: "uint8",
       shape: [matrix.rows, blocks, (block * bits) / 8],
@@ -124,12 +172,18 @@ export class BuildContext {
     return g.op("MatMulNBits", [x, data, scales], attributes, "com.microsoft");
   }
 
+  /** As `linear`, but float32 in a quantised graph. */
+  unquantisedLinear(x: Value, { name, rows, columns, data, factor }: Matrix): Value {
+    const transposed = () => transpose(data(), rows, columns);
+    return this.g.matmul(x, this.large(`${name}.t`, [columns, rows], transposed, factor));
+  }
+
   /** As `linear`, always in float32: for small matrices whose errors would decide things, such as the router. */
   exactLinear(x: Value, matrix: Matrix): Value {
     const transposed = this.g.weight(`${matrix.name}.t`, () => ({
       type: "float32",
       shape: [matrix.columns, matrix.rows],
-      data: transpose(matrix.data(), matrix.rows, matrix.columns),
+      data: transpose(times(matrix.data(), matrix.factor), matrix.rows, matrix.columns),
     }));
     return this.g.matmul(x, transposed);
   }
@@ -138,6 +192,10 @@ export class BuildContext {
   norm(x: Value, name: string, epsilon = this.config.rmsNormEpsilon): Value {
     return this.g.rmsNorm(x, this.tensor(name), epsilon);
   }
+}
+
+function times(values: Float32Array, factor = 1): Float32Array {
+  return factor === 1 ? values : values.map((value) => value * factor);
 }
 
 /** The transpose of a row-major matrix. */

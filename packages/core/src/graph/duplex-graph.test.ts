@@ -3,10 +3,11 @@ import { VocoderNetwork } from "../audio/vocoder-network.js";
 import type { ExpertForm, StateForm } from "../backend.js";
 import type { ModelConfig } from "../model/config.js";
 import { weightShapes } from "../model/weight-shapes.js";
-import { createWeights } from "../model/weights.js";
+import { createWeights, type StoredWeight, type Weights } from "../model/weights.js";
 import type { Tensor, TensorSpec } from "../tensor.js";
 import { tinyAcoustic, tinyModel } from "../testing/tiny-model.js";
 import { buildDuplexGraph } from "./duplex-graph.js";
+import { toFloat16 } from "./float16.js";
 import { type ReferenceInput, ReferenceModel, type ReferenceOutput } from "./reference.js";
 import { GraphRunner } from "./test-runner.js";
 import { buildVocoderGraph } from "./vocoder-graph.js";
@@ -329,8 +330,8 @@ describe("duplex graph", () => {
     );
     const { duplex: _, ...plain } = config;
     expect(() => buildDuplexGraph(plain, weights, { target })).toThrow(TypeError);
-    const weightType = "float16" as never;
-    expect(() => buildDuplexGraph(config, weights, { target, weightType })).toThrow(/got float16/);
+    const weightType = "int3" as never;
+    expect(() => buildDuplexGraph(config, weights, { target, weightType })).toThrow(/got int3/);
   });
 
   it("keeps large weights in files beside the model and gives the same numbers", async () => {
@@ -351,6 +352,92 @@ describe("duplex graph", () => {
     expect(Array.from(b.speech_logits.data)).toEqual(Array.from(a.speech_logits.data));
     await one.close();
     await other.close();
+  });
+
+  describe("with float16 weights", () => {
+    /** As a file in float16 holds them. */
+    function inFloat16(weights: Weights): Weights {
+      const stored = weights.names.map((name): [string, StoredWeight] => {
+        const shape = weights.shape(name) ?? [];
+        const halves = toFloat16(weights.float32(name, shape));
+        return [name, { type: "float16", shape, bytes: new Uint8Array(halves.buffer) }];
+      });
+      return createWeights(new Map(stored));
+    }
+
+    it.each(forms)("gives the bits of float32 where the file is float16 (experts: %s)", async (experts) => {
+      const { config, weights } = tinyModel({ seed: 3, duplex: { acoustic: tinyAcoustic } });
+      const options = { target: { experts, state: "rows" }, debug: true } as const;
+      const halves = inFloat16(weights);
+      const runners = [
+        await GraphRunner.create(buildDuplexGraph(config, halves, options)),
+        await GraphRunner.create(buildDuplexGraph(config, halves, { ...options, weightType: "float16" })),
+      ];
+      for (const input of sessionInputs(config, 1)) {
+        const [exact, half] = [
+          await runners[0].run(feedsOf(config, [input])),
+          await runners[1].run(feedsOf(config, [input])),
+        ];
+        for (const [name, { data }] of Object.entries(exact)) expect(half[name].data, name).toEqual(data);
+      }
+      for (const runner of runners) await runner.close();
+    });
+
+    it("rounds others: near float32, and not the same", async () => {
+      const { config, weights } = tinyModel({ seed: 3 });
+      const options = { target: { experts: "if", state: "rows" }, debug: true } as const;
+      const runner = await GraphRunner.create(buildDuplexGraph(config, weights, { ...options, weightType: "float16" }));
+      const [input] = sessionInputs(config, 1);
+      const { text_logits: text, control_logits: control } = await runner.run(feedsOf(config, [input]));
+      const exact = new ReferenceModel(config, weights).step(input).positions[0].logits;
+      for (const [logits, expected] of [
+        [text, exact.text],
+        [control, exact.control],
+      ] as const) {
+        const error = Math.max(...Array.from(expected, (value, i) => Math.abs(value - logits.data[i])));
+        expect(error).toBeGreaterThan(0);
+        expect(error / Math.max(...Array.from(expected, Math.abs))).toBeLessThan(5e-3);
+      }
+      await runner.close();
+    });
+
+    it.each(forms)("makes a graph of about half the size (experts: %s)", (experts) => {
+      const { config, weights } = tinyModel({ seed: 3 });
+      const size = (weightType: "float32" | "float16") => {
+        const graph = buildDuplexGraph(config, weights, {
+          target: { experts, state: "rows" },
+          weightType,
+          inlineLimitBytes: 0,
+        });
+        return (graph.externalData ?? []).reduce((sum, { data }) => sum + data.length, 0);
+      };
+      expect(size("float16") / size("float32")).toBeLessThan(0.55);
+    });
+
+    it.each([
+      ["model.language_model.layers.0.mlp.up_proj.weight", 70_000],
+      ["model.language_model.layers.1.mlp.experts.down_proj", -65_520],
+      ["microturn.heard_table.weight", 1e6],
+      ["microturn.vocoder.out.weight", 1e5],
+    ])("refuses a number beyond float16, by the name of its weight (%s)", (name, value) => {
+      const { config, weights } = tinyModel();
+      const target = { experts: "if", state: "rows" } as const;
+      const large: Weights = {
+        ...weights,
+        float32: (one, shape) => {
+          const array = weights.float32(one, shape);
+          return one === name ? array.map((old, i) => (i === 5 ? value : old)) : array;
+        },
+      };
+      expect(() => buildDuplexGraph(config, large, { target, weightType: "float16" })).toThrow(
+        expect.objectContaining({
+          code: "UNSUPPORTED",
+          message: `graph: "${name}" holds ${value}, float16 goes to 65504 in magnitude; use weights "float32" for this model`,
+          details: { weight: name },
+        }),
+      );
+      expect(() => buildDuplexGraph(config, large, { target })).not.toThrow();
+    });
   });
 
   it.each(["int8", "int4"] as const)("quantises the same in every expert form (%s)", async (weightType) => {

@@ -18,7 +18,7 @@ import { vocoderNetwork } from "./vocoder-graph.js";
 /** Control tokens of an output position. */
 export const controlToken = { none: 0, listen: 1, speak: 2, delegate: 3 } as const;
 
-const weightTypes: readonly WeightType[] = ["float32", "int8", "int4"];
+const weightTypes: readonly WeightType[] = ["float32", "float16", "int8", "int4"];
 
 /**
  * Who says what an output position says: the model by itself; what it is told, if it was so one position before, and unless
@@ -61,6 +61,7 @@ export interface DuplexGraphOptions {
  * State: the counter `turn`; rings `k{i}`, `v{i}`; `conv`, `previous` and (with a vocoder) `vocoder`, replaced.
  *
  * @throws DuplexError `MODEL_INVALID` if a weight is missing or has another shape
+ * @throws DuplexError `UNSUPPORTED` if a large weight is beyond the range of float16 (65504 in magnitude) and that is asked for
  * @throws TypeError if the configuration has no `duplex` layout or no `audio`
  * @throws RangeError if `weightType` is none
  */
@@ -220,9 +221,9 @@ function previousBag(g: Emitter, packed: Value, turn: Value, channels: number): 
 /** Input of an output position: the bag of embeddings of what the one before yielded, `[B, 1, H]`. */
 function embedBag(c: BuildContext, bag: Bag, { speech }: DuplexLayout): Value {
   const { g } = c;
-  const text = g.gather(c.tensor("model.language_model.embed_tokens.weight"), bag.text, 0);
-  const heard = g.gather(c.tensor("microturn.heard_table.weight"), bag.heard, 0);
-  const said = g.gather(c.tensor("microturn.control_table.weight"), bag.control, 0);
+  const text = g.gather(c.table("model.language_model.embed_tokens.weight"), bag.text, 0);
+  const heard = g.gather(c.table("microturn.heard_table.weight"), bag.heard, 0);
+  const said = g.gather(c.table("microturn.control_table.weight"), bag.control, 0);
   const bins = speech.framesPerPosition * speech.melBins;
   const frames = bagOfLevels(c, bag.levels, "microturn.speech_table.weight", bins, speech.levels, 1);
   const sum = g.add(g.add(g.add(text, heard), said), g.reshape(frames, [-1, 1, c.config.hiddenSize]));

@@ -8,7 +8,7 @@ const towerEpsilon = 1e-6;
 
 /** Text embedding: row of the table, then RMSNorm; int32 `[B, S]` to `[B, S, H]`. */
 export function embedText(c: BuildContext, ids: Value): Value {
-  const rows = c.g.gather(c.tensor("model.language_model.embed_tokens.weight"), ids, 0);
+  const rows = c.g.gather(c.table("model.language_model.embed_tokens.weight"), ids, 0);
   return c.norm(rows, "model.language_model.embed_tokens.embed_norm.weight");
 }
 
@@ -38,7 +38,7 @@ export function bagOfLevels(
 ): Value {
   const { g } = c;
   const starts = Int32Array.from({ length: bins }, (_, bin) => bin * levelCount);
-  const rows = g.gather(c.tensor(table), g.add(levels, g.ints(starts, [bins])), 0);
+  const rows = g.gather(c.table(table), g.add(levels, g.ints(starts, [bins])), 0);
   return g.sum(rows, [axis]);
 }
 

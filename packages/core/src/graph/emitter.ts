@@ -30,6 +30,9 @@ interface Shared {
   readonly constants: Map<string, OnnxTensor>;
   /** Names of constants by content, so that equal small ones are stored once. */
   readonly byContent: Map<string, string>;
+  /** Values of {@link Emitter.early} by name, and the nodes that make them. */
+  readonly early: Map<string, Value>;
+  readonly earlyNodes: OnnxNode[];
   next: number;
 }
 
@@ -43,7 +46,13 @@ export class Emitter {
   private readonly path: string[] = [];
 
   constructor(parent?: Emitter) {
-    this.shared = parent?.shared ?? { constants: new Map(), byContent: new Map(), next: 0 };
+    this.shared = parent?.shared ?? {
+      constants: new Map(),
+      byContent: new Map(),
+      early: new Map(),
+      earlyNodes: [],
+      next: 0,
+    };
   }
 
   /** Names the nodes made inside `build`, for profiles and error messages of the runtime. */
@@ -112,6 +121,22 @@ export class Emitter {
       this.shared.constants.set(name, { name, type, shape, bytes: bytesOf(data) });
     }
     return name;
+  }
+
+  /**
+   * What `build` makes of constants alone, once for the whole graph: at its very beginning, before any branch. A runtime does
+   * that when it loads the graph. A second call with the same name gives the first value.
+   */
+  early(name: string, build: (g: Emitter) => Value): Value {
+    let value = this.shared.early.get(name);
+    if (value === undefined) {
+      const beginning = new Emitter(this);
+      beginning.path.push("early");
+      value = build(beginning);
+      this.shared.early.set(name, value);
+      this.shared.earlyNodes.push(...beginning.nodes);
+    }
+    return value;
   }
 
   private constant(type: OnnxTypeName, shape: readonly number[], bytes: Uint8Array): Value {
@@ -272,7 +297,7 @@ export class Emitter {
     const total = constants.reduce((sum, constant) => sum + constant.bytes.length, 0);
     const { inline, files } = total <= limitBytes ? { inline: constants, files: [] } : moveOut(constants, limitBytes);
     const onnx = writeModel(
-      { name, nodes: this.nodes, constants: inline, inputs, outputs },
+      { name, nodes: [...this.shared.earlyNodes, ...this.nodes], constants: inline, inputs, outputs },
       { opset, producer: "microturn" },
     );
     return {

@@ -4,7 +4,7 @@
 // Letters: N tokens (batch x positions), H hidden size, E routed experts, K chosen, S shared experts, F expert width.
 
 import { layerPrefix } from "../model/weight-shapes.js";
-import type { BuildContext, Matrix } from "./build-context.js";
+import { type BuildContext, type Matrix, quantisedBits } from "./build-context.js";
 import type { Emitter, Value } from "./emitter.js";
 import { swiglu } from "./mlp.js";
 import { quantise } from "./quantise.js";
@@ -179,12 +179,12 @@ function sideBySide(c: BuildContext, name: string, as: string, count: number, F:
   return { name: as, rows: H, columns: count * F, data };
 }
 
-/** The matrices of the chosen experts, `[N, K, rows, columns]`, in float32. */
+/** The matrices of the chosen experts, `[N, K, rows, columns]`, as float32. */
 function chosenMatrices(c: BuildContext, name: string, chosen: Value, rows: number, columns: number): Value {
   const { g } = c;
   const E = c.config.experts;
-  if (c.options.weightType === "float32") return g.gather(c.tensor(name), chosen, 0);
-  const bits = c.options.weightType === "int8" ? 8 : 4;
+  const bits = quantisedBits[c.options.weightType];
+  if (bits === undefined) return g.gather(c.table(name), chosen, 0);
   const block = 32;
   const blocks = Math.ceil(columns / block);
   let made: ReturnType<typeof quantise> | undefined;

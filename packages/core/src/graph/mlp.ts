@@ -11,7 +11,7 @@ export function denseMlp(c: BuildContext, layer: number, x: Value): Value {
   const activated = swiglu(c.g, c.linear(x, gateUp), c.config.denseWidth);
   const [scale] = c.array(`${at}global_scale`);
   const down = c.matrix(`${at}down_proj.weight`);
-  const scaled: Matrix = { ...down, name: `${at}down_scaled`, data: () => down.data().map((value) => value * scale) };
+  const scaled: Matrix = { ...down, name: `${at}down_scaled`, factor: scale };
   return c.linear(activated, scaled);
 }
 

@@ -2,7 +2,7 @@
 // Source: onnx.proto (IR version 10); only wire types 0 (varint), 2 (length-delimited) and 5 (fixed 32 bits) occur.
 
 /** Element types of ONNX tensors, with the numbers that TensorProto.DataType gives them. */
-export const onnxType = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const;
+export const onnxType = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
 
 /** Name of an ONNX element type that the builder uses. */
 export type OnnxTypeName = keyof typeof onnxType;

@@ -52,13 +52,13 @@ export function vocoderNetwork(c: BuildContext, levels: Value, frames: number): 
   const at = "microturn.vocoder.";
 
   const centred = g.sub(g.mul(g.cast(levels, "float32"), g.float(2 / (duplex.speech.levels - 1))), g.float(1));
-  let hidden = g.add(c.exactLinear(centred, c.matrix(`${at}in.weight`)), c.tensor(`${at}in.bias`));
+  let hidden = g.add(c.unquantisedLinear(centred, c.matrix(`${at}in.weight`)), c.tensor(`${at}in.bias`));
   const renewed: Value[] = [];
   for (let block = 0; block < blocks; block++) {
     const past = g.concat([histories[block], hidden], 1); // [B, history + frames, width]
     renewed.push(g.slice(past, 1, frames, frames + history));
     const unfolded = g.reshape(g.gather(past, g.ints(windows, [frames, kernel]), 1), [-1, frames, kernel * width]);
-    const taps = g.weight(`${at}conv.${block}.unfolded`, () => {
+    const taps = c.large(`${at}conv.${block}.unfolded`, [kernel * width, width], () => {
       // [out, in, tap] to [tap * in, out], the order in which the unfolded frames lie.
       const weight = c.array(`${at}conv.${block}.weight`);
       const data = new Float32Array(weight.length);
@@ -69,16 +69,16 @@ export function vocoderNetwork(c: BuildContext, levels: Value, frames: number): 
           }
         }
       }
-      return { type: "float32", shape: [kernel * width, width], data };
+      return data;
     });
     const convolved = g.add(g.matmul(unfolded, taps), c.tensor(`${at}conv.${block}.bias`));
     const activated = g.op("Gelu", [convolved], { approximate: "none" });
     const projected = g.add(
-      c.exactLinear(activated, c.matrix(`${at}proj.${block}.weight`)),
+      c.unquantisedLinear(activated, c.matrix(`${at}proj.${block}.weight`)),
       c.tensor(`${at}proj.${block}.bias`),
     );
     hidden = g.add(hidden, projected);
   }
   g.stateOutput("vocoder_new", g.concat(renewed, 2));
-  return g.add(c.exactLinear(hidden, c.matrix(`${at}out.weight`)), c.tensor(`${at}out.bias`));
+  return g.add(c.unquantisedLinear(hidden, c.matrix(`${at}out.weight`)), c.tensor(`${at}out.bias`));
 }

@@ -924,6 +924,8 @@ describe("localEngine", () => {
     expect(chosen.identity?.backend).toBe("scripted int8, none");
     const asked = await localEngine({ model, backend, weights: "float32" }).load();
     expect(asked.identity?.backend).toBe("scripted float32, none");
+    const halves = await localEngine({ model, backend, weights: "float16" }).load();
+    expect(halves.identity?.backend).toBe("scripted float16, none");
   });
 
   it("tells whoever loads, and nobody else, of a backend that failed before", async () => {

@@ -31,7 +31,10 @@ export interface LocalEngineOptions {
    * engine's, and is closed with it.
    */
   readonly backend: Backend | Promise<Backend> | (() => Promise<Backend>);
-  /** Storage of the large matrices; default what runs best on the backend: `int8` on the CPU of `backend-node`, else `float32`. */
+  /**
+   * Storage of the large matrices; default what runs best on the backend: `int8` on the CPU of `backend-node`, else `float32`.
+   * With `float16` loading throws DuplexError `UNSUPPORTED` if a weight is beyond its range (65504 in magnitude).
+   */
   readonly weights?: WeightType;
   /**
    * Sessions that can be open at once, 1 … the backend's `maxBatch`; default 1. With more than one, a run computes the sessions

@@ -103,7 +103,7 @@ describe("readCommandLine", () => {
     expect(failure("run", "in.wav", "--temperature", "")).toContain("--temperature needs a value");
     expect(failure("run", "in.wav", "--out=")).toContain("--out needs a value: --out reply.wav");
     expect(failure("run", "in.wav", "--deadline", "strict")).toContain("add --realtime");
-    expect(failure("run", "in.wav", "--weights", "int3")).toContain("float32, int8, int4");
+    expect(failure("run", "in.wav", "--weights", "int3")).toContain("float32, float16, int8, int4");
     expect(failure("run", "in.wav", "--mix")).toContain("--out reply.wav");
     expect(failure("run", "in.wav", "--rate", "8000")).toContain("states its own rate");
   });

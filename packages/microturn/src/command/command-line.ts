@@ -10,6 +10,8 @@ import { UsageError } from "./usage-error.js";
 export const providerNames = ["cpu", "cuda", "webgpu"] as const;
 export type ProviderName = (typeof providerNames)[number];
 
+const weightTypes: readonly WeightType[] = ["float32", "float16", "int8", "int4"];
+
 /** Options of `microturn run`. */
 export interface RunOptions {
   /** Path of a WAV file, or `-` for raw PCM or WAV on stdin. */
@@ -89,7 +91,7 @@ const runFlags: Flags = {
   trace: { value: "session.html", help: "write the session as a page to look at and listen to; its first 15 minutes" },
   model: { value: "folder", help: "model folder or npm package; default: the bundled mini" },
   providers: { value: "cuda,cpu", help: "execution providers in order of preference; default cpu" },
-  weights: { value: "int8", help: "float32, int8 or int4; default: what suits the provider" },
+  weights: { value: "int8", help: "float32, float16, int8 or int4; default: what suits the provider" },
   threads: { value: "2", help: "CPU threads of the model run" },
   realtime: { help: "keep time like a live conversation, with deadlines" },
   deadline: {
@@ -134,7 +136,7 @@ const serveFlags: Flags = {
   },
   model: { value: "folder", help: "model folder or npm package; default: the bundled mini" },
   providers: { value: "cuda,cpu", help: "execution providers in order of preference; default cpu" },
-  weights: { value: "int8", help: "float32, int8 or int4; default: what suits the provider" },
+  weights: { value: "int8", help: "float32, float16, int8 or int4; default: what suits the provider" },
   threads: { value: "2", help: "CPU threads of the model run" },
   origins: { value: "https://app.example", help: "pages that may connect, with commas between, or *; default none" },
   "drain-s": { value: "30", help: "time that sessions have to end after Ctrl-C or SIGTERM, s; default 30" },
@@ -246,7 +248,7 @@ function readRun(args: readonly string[]): Command {
   if (say !== undefined && spokenForm(say) === "")
     throw new UsageError("--say needs a text in Latin letters or digits");
   const model = given.values.get("model");
-  const weights = choiceFlag(given, "weights", ["float32", "int8", "int4"]);
+  const weights = choiceFlag(given, "weights", weightTypes);
   const threads = numberFlag(given, "threads", { min: 1, max: 256, integer: true });
   if (given.values.has("rate") && input !== "-")
     throw new UsageError("--rate is for raw PCM on stdin (-); a WAV file states its own rate");
@@ -305,7 +307,7 @@ function readServe(args: readonly string[]): Command {
   if (given.positionals.length > 0)
     throw new UsageError(`serve takes no input, got "${given.positionals.join('" "')}"`);
   const model = given.values.get("model");
-  const weights = choiceFlag(given, "weights", ["float32", "int8", "int4"]);
+  const weights = choiceFlag(given, "weights", weightTypes);
   const threads = numberFlag(given, "threads", { min: 1, max: 256, integer: true });
   const auto = (given.values.get("max-sessions") ?? "auto") === "auto";
   const sessions = auto ? undefined : numberFlag(given, "max-sessions", { min: 1, max: 64, integer: true });
