@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ExpertTally, expertsMarkdown, momentOf } from "./experts.js";
 
-const turn = (startMs: number, decision: "listen" | "speak" = "listen") => ({ startMs, output: { decision } });
+const turn = (startMs: number, decision: "listen" | "speak" = "listen", text = "", heard = "") => {
+  return { startMs, output: { decision, text, heard } };
+};
 const said = (onsetMs: number, endMs: number) => {
   return { key: "greet", text: "hello", voice: "flite:rms", heldPhrasing: false, onsetMs, endMs };
 };
@@ -21,6 +23,10 @@ it("tells by truth and decision what goes on in a micro-turn", () => {
   expect(momentOf(turn(600, "speak"), one, 200)).toBe("both");
   expect(momentOf(turn(800, "speak"), one, 200)).toBe("mini");
   expect(momentOf(turn(0), { ...one, color: [{ ms: 0, rgb: [255, 0, 0] as const }] }, 200)).toBe("nobody, camera");
+  expect(momentOf(turn(800, "speak", "seven "), one, 200)).toBe("text");
+  expect(momentOf(turn(600, "speak", "seven ", "count "), one, 200)).toBe("text");
+  expect(momentOf(turn(600, "listen", "", "count "), one, 200)).toBe("transcript");
+  expect(momentOf(turn(800, "speak", " ", " "), one, 200)).toBe("mini");
   const images = { file: "a.images.gz", width: 39, height: 40, everyMs: 100 };
   expect(momentOf(turn(0), { ...one, images }, 200)).toBe("nobody, camera");
 });
@@ -31,20 +37,22 @@ describe("ExpertTally", () => {
     tally.add("user", load(1, 0, 0.5, 0.5));
     tally.add("user", load(0.5, 0.5, 0.5, 0.5));
     tally.add("mini", load(0, 2, 1, 1));
+    tally.add("text", load(0, 1, 1, 1));
     tally.add("nobody", {});
     const [first, second] = tally.layers();
     expect(first.shares.get("user")).toEqual([0.75, 0.25]);
     expect(first.shares.get("mini")).toEqual([0, 1]);
-    expect(first.specialisation).toBeCloseTo(0.75, 12);
+    expect(first.shares.get("text")).toEqual([0, 1]);
+    expect(first.specialisation).toBeCloseTo(0.5, 12); // 0.75, 0.75 and, between mini and text, 0
     expect(second.specialisation).toBe(0);
     expect(tally.count("nobody")).toBe(0);
     expect(expertsMarkdown(tally).split("\n")).toEqual([
-      "| Mixture layer | user | mini | Specialisation |",
-      "|---|---|---|---|",
-      "| 1 | 1: 75 %, 2: 25 % | 2: 100 %, 1: 0 % | 0.75 |",
-      "| 2 | 1: 50 %, 2: 50 % | 1: 50 %, 2: 50 % | 0.00 |",
+      "| Mixture layer | user | mini | text | Specialisation |",
+      "|---|---|---|---|---|",
+      "| 1 | 1: 75 %, 2: 25 % | 2: 100 %, 1: 0 % | 2: 100 %, 1: 0 % | 0.50 |",
+      "| 2 | 1: 50 %, 2: 50 % | 1: 50 %, 2: 50 % | 1: 50 %, 2: 50 % | 0.00 |",
       "",
-      "Micro-turns: user 2, mini 1.",
+      "Micro-turns: user 2, mini 1, text 1.",
     ]);
   });
 

@@ -1,18 +1,23 @@
 // Which experts work at which moments of a conversation, and how far that differs from moment to moment.
 
-import type { TurnRecord } from "@microturn/core";
+import type { TurnRecord, TurnRecordOutput } from "@microturn/core";
 import type { BehaviourCase } from "./cases.js";
 
-/** Who speaks or decides to speak in a micro-turn, and whether there is something to see while nobody does. */
-export const moments = ["nobody", "nobody, camera", "user", "mini", "both"] as const;
+/**
+ * What a micro-turn is counted as. `text`: mini writes words of its own, or that it is told; `transcript`: no such, but words of
+ * the user. Where it writes nothing: who speaks or decides to speak, and whether there is something to see while nobody does.
+ */
+export const moments = ["nobody", "nobody, camera", "user", "mini", "both", "text", "transcript"] as const;
 export type Moment = (typeof moments)[number];
 
 /** What is going on in a micro-turn, by the truth of the case and by what the model decided. */
 export function momentOf(
-  turn: Pick<TurnRecord, "startMs"> & { readonly output: { readonly decision: "listen" | "speak" } },
+  turn: Pick<TurnRecord, "startMs"> & { readonly output: Pick<TurnRecordOutput, "decision" | "text" | "heard"> },
   one: Pick<BehaviourCase, "events" | "color" | "images">,
   turnMs: number,
 ): Moment {
+  if (turn.output.text.trim() !== "") return "text";
+  if (turn.output.heard.trim() !== "") return "transcript";
   const user = one.events.some(({ onsetMs, endMs }) => onsetMs < turn.startMs + turnMs && endMs > turn.startMs);
   const mini = turn.output.decision === "speak";
   if (user) return mini ? "both" : "user";
