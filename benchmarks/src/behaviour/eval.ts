@@ -1,6 +1,6 @@
 // `npm run eval`: plays recorded cases into mini, end to end through DuplexSession, and prints what it did as a table.
 // Options: --cases <folder>, --rows take,wait, --model <folder>, --sessions 8, --out <folder>,
-// --weights int8,float32 (each in turn; the first is what the tables are of, all together are compared),
+// --weights int8,float32,float16,int4 (each in turn; the first is what the tables are of, all together are compared),
 // --compare take,hold (rows to compare them by, which types after the first play; all of them otherwise),
 // --traces 2 (pages with the trace of the first cases of each row, in <folder>),
 // --card <file.md> (replaces the text between its `eval`, `experts` and `variants` markers), --manifest <microturn.json> (sets
@@ -95,7 +95,9 @@ const sections: Record<string, string> = {
   eval: `${markdown(rows)}\n\n${cases.length} cases, weights ${weights}; voices: ${voices.join(", ")}.`,
   experts: expertsMarkdown(first.experts),
   // What stood there before may be of another model.
-  variants: compares ? variantsMarkdown(variants) : "Not compared for this model: give `--weights int8,float32,int4`.",
+  variants: compares
+    ? variantsMarkdown(variants)
+    : "Not compared for this model: give `--weights int8,float32,float16,int4`.",
 };
 console.log(Object.values(sections).join("\n\n"));
 if (values.card !== undefined && card !== undefined) {

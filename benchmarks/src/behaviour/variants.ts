@@ -2,7 +2,7 @@
 
 import type { Percentiles } from "../report.js";
 import type { Score } from "./score.js";
-import { figureInWords, summary, table } from "./table.js";
+import { type Figure, figureInWords, table } from "./table.js";
 
 /** One weight type and what came of it. */
 export interface Variant {
@@ -14,21 +14,43 @@ export interface Variant {
   readonly scores: readonly Score[];
 }
 
-/** A Markdown table, one column for each variant: size, median time of a run against the first, and every figure over all cases. */
+/**
+ * Figures that a row is compared by: the first of these that it has, else its own first one. What the row is about comes
+ * before whether the reply to it was right.
+ */
+const mainFigures = [
+  "take-over in the pause",
+  "silence from onset",
+  "heard in pauses",
+  "right reply",
+  "then right reply",
+] as const;
+
+/** The name of the figure that tells most of a row, of those that it has; undefined if there are none. */
+export function mainFigure(figures: Readonly<Record<string, Figure>>): string | undefined {
+  return mainFigures.find((name) => name in figures) ?? Object.keys(figures)[0];
+}
+
+/**
+ * A Markdown table, one column for each variant: size, median time of a run against the first, and one line for each row, with
+ * its main figure over all cases; at the end, the share of all cases that were right.
+ */
 export function variantsMarkdown(variants: readonly Variant[]): string {
   const medians = variants.map(({ runMs }) => runMs.p50);
-  const summaries = variants.map(({ scores }) => summary(table(scores)));
-  const rows = [
-    ["Graph with weights", ...variants.map(({ bytes }) => `${(bytes / 1e6).toFixed(1)} MB`)],
-    ["Model run, median", ...medians.map((ms) => `${ms.toFixed(1)} ms, ${(ms / medians[0]).toFixed(2)} x`)],
+  const lines = [
+    ["Graph with weights", "", "", ...variants.map(({ bytes }) => `${(bytes / 1e6).toFixed(1)} MB`)],
+    ["Model run, median", "", "", ...medians.map((ms) => `${ms.toFixed(1)} ms, ${(ms / medians[0]).toFixed(2)} x`)],
   ];
-  for (const behaviour of Object.keys(summaries[0] ?? {})) {
-    for (const name of Object.keys(summaries[0][behaviour])) {
-      if (name === "cases") continue;
-      rows.push([`${behaviour}: ${name}`, ...summaries.map((one) => figureInWords(one[behaviour]?.[name]))]);
-    }
+  const tables = variants.map(({ scores }) => table(scores).filter(({ condition }) => condition === "all"));
+  for (const { behaviour, count, figures } of tables[0] ?? []) {
+    const name = mainFigure(figures);
+    if (name === undefined) continue;
+    const values = tables.map((rows) => rows.find((row) => row.behaviour === behaviour)?.figures[name]);
+    lines.push([behaviour, String(count), name, ...values.map(figureInWords)]);
   }
+  const right = variants.map(({ scores }) => scores.filter((one) => one.right === true).length / scores.length);
+  lines.push(["**all**", String(variants[0]?.scores.length ?? 0), "right", ...right.map(figureInWords)]);
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  const head = ["", ...variants.map(({ weights }) => weights)];
-  return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
+  const head = ["", "Cases", "Figure", ...variants.map(({ weights }) => weights)];
+  return [line(head), `|${head.map(() => "---|").join("")}`, ...lines.map(line)].join("\n");
 }
