@@ -211,6 +211,9 @@ describe("score of what goes on for a while", () => {
       voice: "stopped",
       heldPhrasing: false,
     });
+    const people = { ...first, voice: "an4:fcaw" };
+    const story = { ...every, row: "aloud-human", events: [events[0], people, events[1]] };
+    expect(score(story, performance([], {}))).toMatchObject({ voice: "an4:fcaw", heldPhrasing: false });
     for (const row of ["hold-aside", "hold-cough", "hold-television"]) {
       expect(score({ ...every, row, events }, performance([], {})).voice, row).toBe("asked");
     }
@@ -290,6 +293,8 @@ describe("score of what goes on for a while", () => {
     ];
     const said = { 6: "okay", 19: "now", 29: "now", 38: "okay" };
     expect(score(one, performance(sound, said))).toMatchObject({ right: true, errorsMs: [50, -100] });
+    const person = score({ ...one, row: "every-human" }, performance(sound, said));
+    expect(person).toMatchObject({ row: "every-human", right: true, errorsMs: [50, -100] });
   });
 });
 

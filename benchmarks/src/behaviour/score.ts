@@ -1,6 +1,6 @@
 // What a performance is worth, by the definitions in docs/benchmarks.md. Times are read off the sound, not off decisions.
 
-import type { BehaviourCase } from "./cases.js";
+import type { BehaviourCase, UserEvent } from "./cases.js";
 import type { Performance } from "./play.js";
 
 /** Figures of one case; a figure that does not apply is absent. */
@@ -185,6 +185,13 @@ function handedOn({ events }: BehaviourCase, { turns }: Performance): Partial<Sc
   };
 }
 
+/** The event whose voice and phrasing a case is counted under: in a row of people, that of the last person. */
+function judged({ row, events }: BehaviourCase): UserEvent | undefined {
+  const person = events.findLast(({ voice }) => /^(human|an4|speech_commands):/.test(voice));
+  if (row.endsWith("-human") && person !== undefined) return person;
+  return fromFirst.includes(row) ? events[0] : events.at(-1);
+}
+
 /** Scores one performance. */
 export function score(one: BehaviourCase, performance: Performance): Score {
   const { turns, turnMs } = performance;
@@ -193,7 +200,8 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   const heard = words(turns.map((turn) => turn.output.heard).join(" "));
   const expected = words(one.expected.text ?? "");
   const last = one.events.at(-1);
-  const asked = fromFirst.includes(one.row) ? one.events[0] : last;
+  const asked = judged(one);
+  const row = one.row.replace(/-human$/, ""); // people are judged as voices are
   const base = {
     ...{ id: one.id, row: one.row, noise: one.noise, voice: asked?.voice ?? "none" },
     ...{ heldPhrasing: asked?.heldPhrasing ?? false, said: said.join(" "), heard: heard.join(" ") },
@@ -210,15 +218,15 @@ export function score(one: BehaviourCase, performance: Performance): Score {
     a.length === b.length && a.every((word, i) => word === b[i]);
   const right = same(said, expected);
 
-  if (one.row === "transcript") {
+  if (row === "transcript") {
     const truth = words(one.expected.heard ?? "");
     return { ...base, words: truth.length, wordErrors: wordErrors(truth, heard), right: same(truth, heard) };
   }
-  if (one.row === "told") return { ...base, ...handedOver(one, performance, sound, expected) };
-  if (last === undefined || one.row === "silence")
+  if (row === "told") return { ...base, ...handedOver(one, performance, sound, expected) };
+  if (last === undefined || row === "silence")
     return { ...base, right: sound.length === 0, falseAlarm: sound.length > 0 };
 
-  if (one.row.startsWith("yield")) {
+  if (row.startsWith("yield")) {
     const wasSpeaking = sound.some((s) => s.startMs < last.onsetMs + 200 && s.endMs > last.onsetMs - speakingMs);
     const listening = turns.find((turn) => turn.startMs + turnMs > last.onsetMs && turn.output.decision === "listen");
     // Between two numbers of a count it is as quiet; what is heard before it listens belongs to what it was saying.
@@ -232,7 +240,7 @@ export function score(one: BehaviourCase, performance: Performance): Score {
     const yieldMs = silentAt - last.onsetMs;
     return { ...base, wasSpeaking, yieldMs, yieldAfterEndMs: silentAt - last.endMs, right: same(reply, expected) };
   }
-  if (one.row.startsWith("hold")) {
+  if (row.startsWith("hold")) {
     return {
       ...base,
       wasSpeaking: sound.some((s) => s.startMs < last.onsetMs && s.endMs > last.onsetMs - speakingMs),
@@ -240,22 +248,22 @@ export function score(one: BehaviourCase, performance: Performance): Score {
     };
   }
 
-  if (one.row === "correct") {
+  if (row === "correct") {
     const talkedInto = sound.some((s) => s.endMs > last.onsetMs + correctedMs && s.startMs < last.endMs);
     return { ...base, talkedInto, right: same(saidFrom(last.endMs), expected) };
   }
-  if (one.row === "elapsed") {
+  if (row === "elapsed") {
     const heardAfter = sound.some((s) => s.startMs > last.endMs);
     return { ...base, right: heardAfter && same(saidFrom(last.endMs), expected) };
   }
-  if (one.row === "aloud")
+  if (row === "aloud")
     return { ...base, ...listening(one, performance, sound), right: same(saidFrom(last.endMs), expected) };
-  if (one.row === "echo") {
+  if (row === "echo") {
     const lags = right ? sound.slice(-(one.events.length - 1)) : [];
     const lagsMs = lags.map((s, i) => s.startMs - one.events[i + 1].endMs);
     return { ...base, right, words: expected.length, wordErrors: wordErrors(expected, said), lagsMs };
   }
-  if (one.row === "jumps") {
+  if (row === "jumps") {
     const { jumpsMs = [] } = one.expected;
     const counts = (ms: number, jump: number) => ms >= jump && ms < jump + countedMs;
     const first = one.events[0].endMs;
@@ -270,7 +278,7 @@ export function score(one: BehaviourCase, performance: Performance): Score {
       falseAlarm: numbers.length > jumpsMs.length || numbers.some((ms) => !jumpsMs.some((jump) => counts(ms, jump))),
     };
   }
-  if (one.row === "every") {
+  if (row === "every") {
     const { everyMs = 0, dueMs = 0 } = one.expected;
     const first = one.events[0].endMs;
     const ticks = sound.filter((s) => s.startMs > first && s.startMs < last.onsetMs).slice(1);
@@ -283,8 +291,8 @@ export function score(one: BehaviourCase, performance: Performance): Score {
   const took = !early && reply !== undefined && reply.startMs - last.endMs <= 3000;
   const common = { ...base, right, early, took };
   const timed = took && reply !== undefined ? { ...common, latencyMs: reply.startMs - last.endMs } : common;
-  if (one.row.startsWith("out-of-domain")) return { ...timed, ...handedOn(one, performance) };
-  if (one.row === "time") {
+  if (row === "out-of-domain") return { ...timed, ...handedOn(one, performance) };
+  if (row === "time") {
     const { dueMs, paceMs = 0 } = one.expected;
     const starts = sound.filter((s) => s.startMs >= last.endMs).map((s) => s.startMs);
     const errorsMs =

@@ -108,6 +108,24 @@ test("what a delegation carries is judged where one came: its words, those unkno
   expect(none.figures["requests with all words"]).toBeUndefined();
 });
 
+test("a row of people, or with fillers, has the figures of its behaviour", () => {
+  const names = (row: string) => Object.keys(table([take(0, { row })])[0].figures);
+  for (const row of [
+    "wait",
+    "yield-barge",
+    "yield-stop",
+    "hold",
+    "hold-told",
+    "yield-told",
+    "aloud",
+    "echo",
+    "every",
+  ]) {
+    expect(names(`${row}-human`), row).toEqual(names(row));
+  }
+  expect(names("wait-filler")).toEqual(names("wait"));
+});
+
 test("a manifest gets the rows over everything, with their counts", () => {
   const { take: row } = summary(table(scores));
   expect(row).toMatchObject({ cases: 4, "take-over": 0.75, latency: { medianMs: 300, p90Ms: 400 } });

@@ -48,7 +48,8 @@ function requests(scores: readonly Score[]): Readonly<Record<string, Figure>> {
 }
 
 /** The figures that belong to a behaviour, by name. */
-function figures(row: string, scores: readonly Score[]): Readonly<Record<string, Figure>> {
+function figures(behaviour: string, scores: readonly Score[]): Readonly<Record<string, Figure>> {
+  const row = behaviour.replace(/-human$/, ""); // people are judged as voices are
   const right = share(scores, (s) => s.right === true);
   const early = share(scores, (s) => s.early === true);
   const latency = spread(scores.map((s) => s.latencyMs));
@@ -57,11 +58,10 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
   switch (row) {
     case "take":
     case "human-digit":
-    case "out-of-domain":
-    case "out-of-domain-human": {
+    case "out-of-domain": {
       const taken = { "take-over": share(scores, (s) => s.took === true), latency, "too early": early };
       const delegated = share(scores, (s) => s.delegated);
-      if (!row.startsWith("out")) return { ...taken, "right reply": right, "delegated needlessly": delegated };
+      if (row !== "out-of-domain") return { ...taken, "right reply": right, "delegated needlessly": delegated };
       return { ...taken, "right reply": right, delegated, ...requests(scores.filter((s) => s.delegated)) };
     }
     case "correct":
@@ -86,6 +86,7 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
         lag: spread(scores.flatMap((s) => s.lagsMs ?? [])),
       };
     case "wait":
+    case "wait-filler":
       return { "take-over in the pause": early, latency, "right reply": right };
     case "told":
       return {
@@ -98,7 +99,6 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
       };
     case "yield-told":
     case "yield-stop":
-    case "yield-stop-human":
     case "yield-barge":
       return {
         "was speaking": wasSpeaking,
@@ -108,7 +108,6 @@ function figures(row: string, scores: readonly Score[]): Readonly<Record<string,
       };
     case "hold":
     case "hold-told":
-    case "hold-human":
     case "hold-aside":
     case "hold-cough":
     case "hold-television":
