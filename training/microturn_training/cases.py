@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import random
 import shutil
 import wave
 import zlib
@@ -17,18 +18,42 @@ from pathlib import Path
 
 import numpy as np
 
-from . import domain, sights
+from . import domain, human, sights, synthesis
 from .bank import Assistant, Bank
 from .dialogue import Dialogue
 from .recipe import MINI, RECIPE, load
 from .senses import Camera, cough
-from .sound import TAIL, audible, read_wav, scale
+from .sound import TAIL, loudness
 from .told import SENTENCES
 from .timeline import COUNT_PACE, OUTPUTS, RATE, STORY_GAP, TURN, reply_turn
 from .user import User
+from .voices import draw
 
 NOISES = {"clean": None, "20dB": 20.0, "10dB": 10.0}
 LEVEL = 0.08   # active RMS of the clips
+FILLERS = ["um", "uh", "er"]
+DIGITS_ALONE = [f"digit:{i}" for i in range(10)]
+FILLER = 0.06 * RATE, 0.8 * RATE   # samples that one lasts
+
+
+def lengthened(x: np.ndarray, a: int, b: int, seconds: float) -> np.ndarray:
+    """A sound whose silence from sample `a` to `b` lasts so much longer."""
+    middle = (a + b) // 2
+    return np.concatenate([x[:middle], np.zeros(int(seconds * RATE), np.float32), x[middle:]])
+
+
+def around_filler(x: np.ndarray, meta: dict) -> tuple[tuple[int, int] | None, tuple[int, int]] | None:
+    """The silences before the filler of a clip, which not every voice makes, and after it; None if there is none after it."""
+    if meta["gap"] is None:
+        return None
+    a, b, split = meta["gap"]
+    end = meta["words"][split - 2]   # of the word before the filler
+    loud = loudness(x)
+    silent = human.stretches(loud < 0.02 * loud.max(), 0.07)
+    for before, after in zip(silent, silent[1:]):
+        if FILLER[0] <= after[0] - before[1] <= FILLER[1] and before[0] - 0.15 * RATE < end < before[1] + 0.1 * RATE:
+            return before, after
+    return (None, (a, b)) if a - end >= FILLER[0] else None
 
 
 class Scene:
@@ -50,13 +75,15 @@ class Scene:
 
     def say(self, bank: Bank, meta: dict, at: float, pause: float | None = None) -> float:
         """Places a clip at `at` seconds, with `pause` seconds inside it; returns the second at which it ends."""
-        x = bank.wave(meta)
+        return self.utter(bank.wave(meta), meta, at, pause)
+
+    def utter(self, x: np.ndarray, meta: dict, at: float, pause: float | None = None, lengthen=lengthened) -> float:
+        """The same with the sound of the clip."""
         event = {"type": "user", "key": meta["key"], "text": meta["text"], "voice": meta["voice"], "heldPhrasing": meta["held"]}
         start = int(at * RATE)
         if pause is not None:
             a, b, split = meta["gap"]
-            middle = (a + b) // 2
-            x = np.concatenate([x[:middle], np.zeros(int(pause * RATE), np.float32), x[middle:]])
+            x = lengthen(x, a, b, pause)
             event["pause"] = {"startMs": (start + a) / 16, "endMs": (start + b) / 16 + pause * 1000, "afterWords": split}
         return self.place(x, start, event)
 
@@ -81,8 +108,9 @@ class Scene:
 class Cases:
     def __init__(self, work: Path, out: Path, seed: int):
         self.seed, self.random = seed, np.random.default_rng(seed)
+        self.work = work
         trained = {key: {m["text"] for m in clips} for key, clips in Bank(work, "bank-train").by_key.items()}
-        self.bank = Bank(work, "bank-held", lambda m: not m["held"] or not any(domain.contains(t, [m["text"]]) for t in trained[m["key"]]))
+        self.bank = Bank(work, "bank-held", lambda m: not m["held"] or not any(domain.contains(t, [m["text"]]) for t in trained.get(m["key"], ())))
         self.assistant = Assistant(work)
         self.digits = User(Bank(work, "bank-held"), {}, np.random.default_rng(seed), augment=False)   # cuts them out of sentences
         self.out, self.count = out, 0
@@ -170,9 +198,58 @@ class Cases:
             scene.say(self.bank, meta, self.random.uniform(0.6, 1.4), pause)
             self.write("wait", scene, noises[i], {"text": self.reply_text(meta["key"]), "takes": True, "pauseMs": round(pause * 1000)})
 
+    def wait_filler(self, n: int) -> None:
+        """The user says a filler and pauses inside a request: "what is, um … three plus four"."""
+        noises, clips = self.noises(n), self.with_fillers(2 * n)
+        order = self.random.permutation(len(clips))
+        for i in range(n):
+            x, meta, before = clips[order[i % len(clips)]]
+            pause = self.random.uniform(0.3, 1.2)
+            if before:
+                size = len(x)
+                x = lengthened(x, *before, self.random.uniform(0, 0.6))
+                a, b, split = meta["gap"]
+                meta = meta | {"gap": [a + len(x) - size, b + len(x) - size, split]}
+            scene = Scene(self.random, 2.5 + len(x) / RATE + pause + self.reply_seconds(meta["key"]))
+            scene.utter(x, meta, self.random.uniform(0.6, 1.4), pause)
+            self.write("wait-filler", scene, noises[i], {"text": self.reply_text(meta["key"]), "takes": True, "pauseMs": round(pause * 1000)})
+
+    def with_fillers(self, count: int) -> list[tuple[np.ndarray, dict, tuple[int, int] | None]]:
+        """Of so many requests with a filler inside, said by voices that training never hears, those with a silence after the filler: the sound,
+        its index entry with that silence as its gap, and the silence before the filler, which not every voice makes."""
+        rng = random.Random(int(self.random.integers(1 << 31)))
+        intents, jobs = ["name", "how", "thanks", "sum", "say", "digit", "count", "story"], []   # most others are over after each of their words
+        for i in range(count):
+            key, held = rng.choice(self.keys_of([intents[i % len(intents)]])), i // len(intents) % 2 == 1
+            text = rng.choice([t for t in domain.texts(key, held) if synthesis.pause_points(t)])
+            split, words = rng.choice(synthesis.pause_points(text)), text.split()
+            text = " ".join([*words[:split - 1], words[split - 1] + ",", rng.choice(FILLERS), *words[split:]])
+            jobs.append((key, text, draw(rng, rng.choice(synthesis.HELD_ENGINES), True), held, split + 1))
+        found = []
+        for batch in synthesis.batches(jobs):
+            for samples, meta in filter(None, synthesis.speak_batch(self.work, batch)):
+                x = samples.astype(np.float32) / 32767
+                around = around_filler(x, meta)
+                if around:
+                    before, after = around
+                    found.append((x, meta | {"gap": [*after, meta["gap"][2]]}, before))
+        return found
+
+    def wait_human(self, n: int, people: Bank) -> None:
+        """A person reads letters and numbers out, and a silence between two of them is made longer."""
+        noises = self.noises(n)
+        paused = [(m, gaps) for m in people.by_key["ood"] if human.sentence(m) and (gaps := human.silences(people.wave(m), m["words"]))]
+        for i in range(n):
+            meta, gaps = paused[self.random.integers(len(paused))]
+            meta = meta | {"gap": gaps[self.random.integers(len(gaps))]}
+            pause = self.random.uniform(0.3, 1.2)
+            scene = Scene(self.random, 5.5 + meta["length"] / RATE + pause)
+            scene.utter(people.wave(meta), meta, self.random.uniform(0.6, 1.4), pause, human.lengthened)
+            self.write("wait-human", scene, noises[i], {"text": self.reply_text("ood"), "takes": True, "pauseMs": round(pause * 1000)})
+
     def during(self, row: str, n: int, kind: str, people: Bank | None = None) -> None:
         """Something is said while the assistant tells the story or counts: `stop`, `back`, or another request (`barge`); by one of
-        `people` if they are given."""
+        `people` if they are given, whose requests are a digit alone, or a sentence that is handed over."""
         noises = self.noises(n)
         for i in range(n):
             key = "story" if i % 2 == 0 else f"count:{self.random.integers(6, 10)}"
@@ -186,6 +263,10 @@ class Cases:
                 expected = {"yields": True, "text": "okay"}
             elif kind == "back":
                 second, expected = self.clip(["back"], bank=people), {"yields": False, "text": self.reply_text(key)}
+            elif people:
+                second = self.clip(DIGITS_ALONE, human.alone, people) if i % 4 > 1 else self.clip(["ood"], human.sentence, people)
+                scene.samples = np.pad(scene.samples, (0, second["length"]))
+                expected = {"yields": True, "text": self.reply_text(second["key"])}
             else:
                 second = self.clip(self.keys_of([*self.SHORT, "sum", "digit", "say"]), lambda m: m["held"] == (i % 4 > 1))
                 expected = {"yields": True, "text": self.reply_text(second["key"])}
@@ -274,20 +355,22 @@ class Cases:
             scene.say(self.bank, fix, end + self.random.uniform(0.1, 0.8))
             self.write("correct", scene, noises[i], {"text": self.reply_text(meant)})
 
-    def aloud(self, n: int) -> None:
-        """The user tells a story of four to six sentences with pauses; then the assistant says something about it."""
+    def aloud(self, n: int, row: str = "aloud", people: Bank | None = None) -> None:
+        """The user tells a story of four to six sentences with pauses; then the assistant says something about it. The sentences are those
+        of one of `people` if they are given, between the first and the last of a synthetic voice."""
         noises = self.noises(n)
+        tellers = human.tellers(people.by_key["ood"], 6) if people else []
         for i in range(n):
             voice = self.voice(["tale", "line", "fin"], line=6)
             mine = lambda m: m["voice"] == voice   # noqa: E731
-            scene = Scene(self.random, 34)
+            scene = Scene(self.random, 64 if people else 34)
             t = scene.say(self.bank, self.clip(["tale"], mine), self.random.uniform(0.6, 1.2)) + self.random.uniform(1.3, 2)
-            lines = {m["text"]: m for m in self.of(["line"]) if mine(m)}
+            lines = {m["text"]: m for m in (tellers[i % len(tellers)] if people else filter(mine, self.of(["line"])))}
             for text in self.random.permutation(sorted(lines))[: self.random.integers(4, 7)]:
-                t = scene.say(self.bank, lines[text], t) + self.random.uniform(0.5, 1.2)
+                t = scene.say(people or self.bank, lines[text], t) + self.random.uniform(0.5, 1.2)
             t = scene.say(self.bank, self.clip(["fin"], mine), t)
             scene.samples = scene.samples[: int((t + 4) * RATE)]
-            self.write("aloud", scene, noises[i], {"text": self.reply_text("fin")})
+            self.write(row, scene, noises[i], {"text": self.reply_text("fin")})
 
     def echo(self, n: int) -> None:
         """The user says up to nine numbers, cut out of sentences of one voice, with pauses of 0.3 to 0.8 s, each to be repeated at once."""
@@ -307,8 +390,22 @@ class Cases:
             scene.samples = scene.samples[: int((t + 2) * RATE)]
             self.write("echo", scene, noises[i], {"text": " ".join(["okay", *said])})
 
-    def every(self, n: int) -> None:
-        """ "now" every so many seconds, until the user says stop."""
+    def echo_human(self, folder: Path, n: int) -> None:
+        """A synthetic voice asks for the echo; a person says six to nine numbers with pauses of 0.3 to 0.8 s."""
+        noises, takes = self.noises(n), human.recorded_digits(folder)
+        speakers = sorted({speaker for speaker, _ in takes})
+        for i in range(n):
+            scene, said, speaker = Scene(self.random, 24), [], speakers[i % len(speakers)]
+            t = scene.say(self.bank, self.clip(["echo"]), self.random.uniform(0.6, 1.2)) + self.random.uniform(1.3, 2)
+            for digit in self.random.integers(0, 10, self.random.integers(6, 10)):
+                said.append(domain.DIGITS[digit])
+                event = {"type": "user", "key": "digit", "text": said[-1], "voice": f"human:{speaker}", "heldPhrasing": False}
+                t = scene.place(self.recorded(takes[speaker, int(digit)]), int(t * RATE) - TAIL, event) + self.random.uniform(0.3, 0.8)
+            scene.samples = scene.samples[: int((t + 2) * RATE)]
+            self.write("echo-human", scene, noises[i], {"text": " ".join(["okay", *said])})
+
+    def every(self, n: int, row: str = "every", people: Bank | None = None) -> None:
+        """ "now" every so many seconds, until the user, or one of `people`, says stop."""
         noises = self.noises(n)
         for i in range(n):
             seconds, ticks = int(self.random.choice(domain.EVERY_SECONDS)), int(self.random.integers(2, 5))
@@ -319,8 +416,9 @@ class Cases:
             first = OUTPUTS * reply_turn(int(end * RATE))
             done = -(-(first + self.assistant.length("okay")) // OUTPUTS)
             due = 0.2 * (done + 5 * seconds + 1)
-            scene.say(self.bank, self.clip(["stop"], lambda m: m["voice"] == request["voice"]), due + seconds * (ticks - 1) + self.random.uniform(0.7, seconds - 0.6))
-            self.write("every", scene, noises[i], {"text": " ".join(["okay", *["now"] * ticks, "okay"]), "everyMs": 1000 * seconds, "dueMs": round(due * 1000)})
+            stop = self.clip(["stop"], bank=people) if people else self.clip(["stop"], lambda m: m["voice"] == request["voice"])
+            scene.say(people or self.bank, stop, due + seconds * (ticks - 1) + self.random.uniform(0.7, seconds - 0.6))
+            self.write(row, scene, noises[i], {"text": " ".join(["okay", *["now"] * ticks, "okay"]), "everyMs": 1000 * seconds, "dueMs": round(due * 1000)})
 
     def elapsed(self, n: int) -> None:
         """The user has something timed and asks how long it took."""
@@ -446,38 +544,34 @@ class Cases:
             scene.told = {"text": texts[i % len(texts)], "atMs": round(1000 * at)}
             self.write("told", scene, noises[i], {"text": " ".join(domain.words(scene.told["text"]))})
 
-    def told_meanwhile(self, row: str, n: int, keys: list[str]) -> None:
-        """The user says something while the assistant says two sentences that the background handed over."""
+    def told_meanwhile(self, row: str, n: int, keys: list[str], people: Bank | None = None) -> None:
+        """The user, or one of `people`, says something while the assistant says two sentences that the background handed over."""
         noises, texts = self.noises(n), self.random.permutation(SENTENCES)
         for i in range(n):
             scene = Scene(self.random, 14)
             text = f"{texts[i % len(texts)]} {texts[(i + 1) % len(texts)]}"
             scene.told = {"text": text, "atMs": round(1000 * self.random.uniform(0.4, 1.4))}
             playing = (-(-scene.told["atMs"] // 200) + 1) * 0.2
-            scene.say(self.bank, self.clip(keys, lambda m: keys != ["stop"] or m["held"] == (i % 4 > 1)), playing + self.random.uniform(0.8, 3))
+            meta = self.clip(keys, lambda m: people or keys != ["stop"] or m["held"] == (i % 4 > 1), people)
+            scene.say(people or self.bank, meta, playing + self.random.uniform(0.8, 3))
             scene.events[-1]["during"] = True
             self.write(row, scene, noises[i], {"yields": keys == ["stop"], "text": "okay" if keys == ["stop"] else " ".join(domain.words(text))})
 
     def human(self, folder: Path, n: int) -> None:
         """Real people say a digit, each speaker and digit in turn: recordings of the Free Spoken Digit Dataset."""
-        noises = self.noises(n)
-        takes: dict[tuple[str, int], list[Path]] = {}
-        for path in sorted(folder.glob("*_*_*.wav")):
-            digit, speaker, _ = path.stem.split("_")
-            takes.setdefault((speaker, int(digit)), []).append(path)
+        noises, takes = self.noises(n), human.recorded_digits(folder)
         speakers = sorted({speaker for speaker, _ in takes})
-        if not speakers:
-            raise SystemExit(f"{folder}: no recordings named <digit>_<speaker>_<take>.wav")
         for i in range(n):
             speaker, digit = speakers[i % len(speakers)], i // len(speakers) % 10
-            paths = takes[speaker, digit]
-            x = read_wav(str(paths[self.random.integers(len(paths))]))
-            first, last = audible(x)
-            x = np.pad(x, TAIL)[first + TAIL:last + TAIL]
+            x = self.recorded(takes[speaker, digit])
             scene = Scene(self.random, 6)
             event = {"type": "user", "key": f"digit:{digit}", "text": domain.NUMBERS[digit], "voice": f"human:{speaker}", "heldPhrasing": False}
-            scene.place(scale(x, LEVEL), int(self.random.uniform(0.6, 1.4) * RATE), event)
+            scene.place(x, int(self.random.uniform(0.6, 1.4) * RATE), event)
             self.write("human-digit", scene, noises[i], {"text": self.reply_text(f"digit:{digit}"), "takes": True})
+
+    def recorded(self, paths: list[Path]) -> np.ndarray:
+        """One of some recordings, cut and as loud as the clips."""
+        return human.recorded(paths[self.random.integers(len(paths))], LEVEL)
 
 
 def main() -> None:
@@ -486,7 +580,7 @@ def main() -> None:
     a.add_argument("--out", type=Path, default=Path("work/cases"))
     a.add_argument("-n", type=int, default=120, help="cases of each row")
     a.add_argument("--seed", type=int, default=11)
-    a.add_argument("--human", type=Path, help="folder `recordings` of the Free Spoken Digit Dataset (README.md): one more row, of real people")
+    a.add_argument("--human", type=Path, help="folder `recordings` of the Free Spoken Digit Dataset (README.md): two more rows, of real people")
     args = a.parse_args()
     if RECIPE.timing != load(MINI).timing:
         raise SystemExit(f"cases are those of {MINI.name}, whose timing the recipe in MICROTURN_RECIPE changes; unset it")
@@ -506,13 +600,21 @@ def main() -> None:
         "yield-told": lambda n: cases.told_meanwhile("yield-told", n, ["stop"]),
         "hold-television": cases.television, "shape": cases.shapes, "jumps": cases.jumps,
     }
+    later["wait-filler"] = cases.wait_filler
     if args.human:
         later["human-digit"] = lambda n: cases.human(args.human, n)
+        later["echo-human"] = lambda n: cases.echo_human(args.human, n)
     if people:
         later |= {
             "yield-stop-human": lambda n: cases.during("yield-stop-human", n, "stop", people),
             "hold-human": lambda n: cases.during("hold-human", n, "back", people),
             "out-of-domain-human": lambda n: cases.out_of_domain(n, "out-of-domain-human", people),
+            "wait-human": lambda n: cases.wait_human(n, people),
+            "yield-barge-human": lambda n: cases.during("yield-barge-human", n, "barge", people),
+            "aloud-human": lambda n: cases.aloud(n, "aloud-human", people),
+            "every-human": lambda n: cases.every(n, "every-human", people),
+            "hold-told-human": lambda n: cases.told_meanwhile("hold-told-human", n, ["back"], people),
+            "yield-told-human": lambda n: cases.told_meanwhile("yield-told-human", n, ["stop"], people),
         }
     for name, row in later.items():
         cases.begin(name)

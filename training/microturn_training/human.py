@@ -1,4 +1,4 @@
-"""People's voices for the clip bank: recordings under licences that allow training and shipping what was trained.
+"""People's voices for the clip bank, and what evaluation cases do with them: recordings under licences that allow training and shipping what was trained.
 
 `work/human/an4`: the AN4 database of CMU (`wav/**/*.raw`, big-endian, and `etc/*.transcription`); licence of the BSD kind, its notice is
 in the model card. People say digits, letters, names of months and streets, and commands.
@@ -6,7 +6,7 @@ in the model card. People say digits, letters, names of months and streets, and 
 README.md tells where they come from. What is not there is left out, and said so.
 
 Where words begin and end is found by pocketsphinx, which is told what was said. Some people are kept for evaluation: the speakers of
-AN4's test set, and a quarter of those of Speech Commands.
+AN4's test set, and a quarter of those of Speech Commands. The speakers of the Free Spoken Digit Dataset are heard in evaluation only.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from . import domain, phones
 from .align import Aligner
-from .sound import RATE, TAIL, loudness, read_wav, scale, to_int16
+from .sound import RATE, TAIL, audible, loudness, read_wav, scale, to_int16
 from .synthesis import USER_RMS, save
 
 # Requests that one word is. Any other word of Speech Commands is foreign speech.
@@ -28,6 +28,8 @@ HELD = "0123"         # people of Speech Commands whose code begins so are kept 
 FOREIGN = 90          # clips of each word that is foreign speech
 CLEAR = 5             # the loudest 10 ms of a usable word against the recording's quiet ones
 MARGIN = 0.12         # seconds around an aligned border in which the audible one is looked for
+PAUSE = 0.1           # seconds of silence that are a pause between two words; a "t" is quiet for less
+BORDER = 0.05         # seconds that an aligned border may be off
 
 
 def edges(x: np.ndarray, start: float, end: float) -> tuple[int, int] | None:
@@ -95,6 +97,63 @@ def speech_commands(folder: Path, aligner: Aligner) -> Clips:
                 who = f"speech_commands:{file.name.split('_')[0]}"
                 clips[file.name[0] in HELD].append(cut(x, *span, [span[1] / RATE], key, words.name, who))
     return tuple([c for c in some if c] for some in clips)
+
+
+def alone(meta: dict) -> bool:
+    """Whether a clip is a recording of one word, and not cut out of a sentence."""
+    return meta["voice"].startswith("speech_commands:")
+
+
+def sentence(meta: dict) -> bool:
+    return " " in meta["text"]
+
+
+def tellers(clips: list[dict], least: int) -> list[list[dict]]:
+    """The sentences of each person who says at least so many different ones."""
+    voices: dict[str, dict[str, dict]] = {}
+    for meta in filter(sentence, clips):
+        voices.setdefault(meta["voice"], {})[meta["text"]] = meta
+    return [list(said.values()) for _, said in sorted(voices.items()) if len(said) >= least]
+
+
+def stretches(holds: np.ndarray, least: float) -> list[tuple[int, int]]:
+    """Where something holds for at least so many seconds: from sample to sample."""
+    steps = np.diff(np.concatenate([[0], holds.astype(np.int8), [0]]))
+    found = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1))
+    return [(int(a), int(b)) for a, b in found if b - a >= least * RATE]
+
+
+def silences(x: np.ndarray, words: list[int]) -> list[list[int]]:
+    """The pauses between the words of a clip, whose last samples are `words`: from sample to sample, and after how many words."""
+    loud = loudness(x)
+    silent = stretches(loud < max(2.5 * np.quantile(loud, 0.1), 0.04 * loud.max()), PAUSE)
+    border = BORDER * RATE
+    return [[a, b, after] for a, b in silent for after, end in enumerate(words[:-1], 1) if a - border < end < b + border]
+
+
+def lengthened(x: np.ndarray, a: int, b: int, seconds: float) -> np.ndarray:
+    """A recording whose pause from sample `a` to `b` lasts so much longer, with the quiet of its room."""
+    middle, edge = (a + b) // 2, (b - a) // 4
+    quiet = x[a + edge:b - edge]
+    return np.concatenate([x[:middle], np.resize(np.concatenate([quiet[::-1], quiet]), int(seconds * RATE)), x[middle:]])
+
+
+def recorded_digits(folder: Path) -> dict[tuple[str, int], list[Path]]:
+    """The recordings of the Free Spoken Digit Dataset by speaker and digit. Raises SystemExit if there are none."""
+    takes: dict[tuple[str, int], list[Path]] = {}
+    for path in sorted(folder.glob("*_*_*.wav")):
+        digit, speaker, _ = path.stem.split("_")
+        takes.setdefault((speaker, int(digit)), []).append(path)
+    if not takes:
+        raise SystemExit(f"{folder}: no recordings named <digit>_<speaker>_<take>.wav")
+    return takes
+
+
+def recorded(path: Path, rms: float) -> np.ndarray:
+    """A recording from TAIL samples before its first audible one to TAIL after its last, as loud as the clips."""
+    x = read_wav(str(path))
+    first, last = audible(x)
+    return scale(np.pad(x, TAIL)[first + TAIL:last + TAIL], rms)
 
 
 def main() -> None:

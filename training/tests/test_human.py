@@ -60,3 +60,25 @@ def test_a_word_of_speech_commands_is_the_request_that_it_is_or_foreign_speech(t
     assert {meta["text"]: meta["key"] for _, meta in train} == {"stop": "stop", "three": "digit:3", "happy": "ood"}
     assert {meta["text"]: meta["key"] for _, meta in kept} == {"yes": "back"}
     assert {meta["voice"] for _, meta in train + kept} == {"speech_commands:a123abcd", "speech_commands:0123abcd"}
+
+
+def test_a_silence_between_two_words_is_a_pause_and_a_short_one_or_one_inside_a_word_is_none():
+    x = spoken((0.1, 0.4), (0.6, 0.8), (0.95, 1.2), (1.25, 1.5), seconds=1.6)
+    (a, b, after), = human.silences(x, [int(end * RATE) for end in (0.42, 1.2, 1.5)])
+    assert abs(a - 0.4 * RATE) < 160 and abs(b - 0.6 * RATE) < 160 and after == 1
+
+
+def test_a_longer_pause_has_the_quiet_of_the_recording_and_changes_nothing_else():
+    x = spoken((0.1, 0.4), (0.6, 0.8), seconds=1, noise=0.003)
+    a, b = int(0.4 * RATE), int(0.6 * RATE)
+    longer = human.lengthened(x, a, b, 0.7)
+    more = int(0.7 * RATE)
+    assert len(longer) == len(x) + more
+    assert (longer[:a] == x[:a]).all() and (longer[b + more:] == x[b:]).all()
+    assert abs(np.std(longer[a:b + more]) - 0.003) < 0.0003
+
+
+def test_who_tells_a_story_has_said_enough_different_sentences():
+    clips = [{"voice": voice, "text": text} for voice, texts in {"an4:b": ["a b", "c d", "a b"], "an4:a": ["a b", "c d", "e f", "go"]}.items() for text in texts]
+    assert [[meta["text"] for meta in said] for said in human.tellers(clips, 3)] == [["a b", "c d", "e f"]]
+    assert len(human.tellers(clips, 2)) == 2

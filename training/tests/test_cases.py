@@ -1,0 +1,43 @@
+"""Evaluation cases: a filler inside a request, and the silences around it."""
+import numpy as np
+
+from microturn_training.cases import around_filler, lengthened
+from microturn_training.synthesis import RATE
+
+
+def clip(*words: tuple[float, float]) -> np.ndarray:
+    """Tones where words are."""
+    x = np.zeros(int((words[-1][1] + 0.01) * RATE), np.float32)
+    for start, end in words:
+        x[int(start * RATE):int(end * RATE)] = 0.1 * np.sin(np.arange(int(end * RATE) - int(start * RATE)) * 0.3)
+    return x
+
+
+def meta(gap: tuple[float, float] | None, *ends: float) -> dict:
+    """Of a clip whose filler is the second word."""
+    return {"gap": gap and [int(gap[0] * RATE), int(gap[1] * RATE), 2], "words": [int(end * RATE) for end in ends]}
+
+
+def near(found: tuple[int, int], start: float, end: float) -> bool:
+    return abs(found[0] - start * RATE) < 160 and abs(found[1] - end * RATE) < 160
+
+
+def test_a_filler_is_between_two_silences_also_where_the_clip_names_the_one_before_it():
+    x = clip((0.01, 0.4), (0.6, 0.8), (1.0, 1.5))
+    for gap in ((0.4, 0.6), (0.8, 1.0)):
+        before, after = around_filler(x, meta(gap, 0.45, 0.85, 1.5))
+        assert near(before, 0.4, 0.6) and near(after, 0.8, 1.0)
+
+
+def test_a_filler_may_follow_its_word_at_once_but_a_silence_must_follow_it():
+    x = clip((0.01, 0.7), (0.9, 1.5))
+    before, after = around_filler(x, meta((0.7, 0.9), 0.4, 0.7, 1.5))
+    assert before is None and near(after, 0.7, 0.9)
+    assert around_filler(x, meta((0.7, 0.9), 0.72, 0.9, 1.5)) is None   # the silence is before it
+    assert around_filler(x, meta(None, 0.4, 0.7, 1.5)) is None
+
+
+def test_a_longer_silence_moves_what_follows_it():
+    x = clip((0.01, 0.4), (0.6, 0.8))
+    longer = lengthened(x, int(0.4 * RATE), int(0.6 * RATE), 0.5)
+    assert len(longer) == len(x) + RATE // 2 and (longer[int(1.1 * RATE):] == x[int(0.6 * RATE):]).all()
