@@ -1,4 +1,4 @@
-// Whether memory grows: a conversation of a simulated hour, resident memory and heap over it, and the line through them.
+// Whether memory grows: a conversation of simulated hours, resident memory and heap over it, and its slope in each.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -26,16 +26,26 @@ export function slopeOf(x: readonly number[], y: readonly number[]): { slope: nu
   return { slope, error: Math.sqrt(rest / Math.max(1, n - 2) / xx) };
 }
 
-/** Means of `count` equal stretches: neighbouring readings repeat each other, and a line through them all would look too sure. */
-export function stretchMeans(values: readonly number[], count: number): number[] {
-  if (values.length < count) throw new RangeError(`expected at least ${count} values, got ${values.length}`);
-  return Array.from({ length: count }, (_, i) => {
-    const stretch = values.slice(
-      Math.floor((i * values.length) / count),
-      Math.floor(((i + 1) * values.length) / count),
-    );
-    return stretch.reduce((sum, value) => sum + value, 0) / stretch.length;
-  });
+/**
+ * Growth over `parts` equal parts of a time, usually hours: the mean of the slopes in each, and its standard error by how much they
+ * differ. Memory comes in steps that stay: a line through all readings would be too sure of a step that happens to lie in them.
+ *
+ * @throws RangeError if a part has fewer than two readings
+ */
+export function growthOf(
+  x: readonly number[],
+  y: readonly number[],
+  parts: number,
+): { slope: number; error: number; slopes: readonly number[] } {
+  if (x.length < 2 * parts) throw new RangeError(`expected at least ${2 * parts} readings, got ${x.length}`);
+  const bound = (part: number) => Math.floor((part * x.length) / parts);
+  const slopes = Array.from(
+    { length: parts },
+    (_, i) => slopeOf(x.slice(bound(i), bound(i + 1)), y.slice(bound(i), bound(i + 1))).slope,
+  );
+  const slope = slopes.reduce((sum, one) => sum + one, 0) / parts;
+  const variance = slopes.reduce((sum, one) => sum + (one - slope) ** 2, 0) / Math.max(1, parts - 1);
+  return { slope, error: Math.sqrt(variance / parts), slopes };
 }
 
 /** Growth per hour that is too much whatever its error, as a share of the whole: one large step has a large error too. */
@@ -51,8 +61,9 @@ export function isNoGrowth({ slope, error }: { slope: number; error: number }, w
  * allocator get used to being collected so often: none of it is growth or its opposite.
  */
 const settlingMinutes = 60;
-/** Stretches that the line is laid through. */
-const stretches = 9;
+/** Minutes that are measured then: of each of these hours the slope is one value, and what they differ by is the noise. */
+const measuredMinutes = 240;
+const parts = 4;
 const turnsPerMinute = 300;
 
 /** What was read while a conversation went on: hours since its start, and MiB. */
@@ -66,7 +77,7 @@ interface Readings {
 export async function memorySection(context: BenchContext): Promise<BenchSection> {
   const backend = await context.backendOn("caller");
   try {
-    return await growthSection(context, benchEngine({ ...context, backend }), 60, "");
+    return await growthSection(context, benchEngine({ ...context, backend }), "");
   } finally {
     await backend.close();
   }
@@ -74,52 +85,46 @@ export async function memorySection(context: BenchContext): Promise<BenchSection
 
 /** The same with them in a worker, the library's default. */
 export function workerMemorySection(context: BenchContext): Promise<BenchSection> {
-  return growthSection(context, benchEngine(context), 60, ", in a worker thread");
+  return growthSection(context, benchEngine(context), ", in a worker thread");
 }
 
 /**
- * The same with the small model of the tests, whose micro-turns are so quick that several hours fit into the time of one: a leak
- * of the session or the backend is a larger part of what it takes.
+ * The same with the small model of the tests, which says nothing and takes less: a leak of the session or the backend is a larger part
+ * of it.
  */
 export function longMemorySection(context: BenchContext): Promise<BenchSection> {
   const engine = localEngine({ model: tinyModel(), backend: context.backend });
-  return growthSection(context, engine, 240, ", small model");
+  return growthSection(context, engine, ", small model");
 }
 
-async function growthSection(
-  { say, quick }: BenchContext,
-  engine: Engine,
-  wholeMinutes: number,
-  suffix: string,
-): Promise<BenchSection> {
+async function growthSection({ say, quick }: BenchContext, engine: Engine, suffix: string): Promise<BenchSection> {
   const settling = quick ? 1 : settlingMinutes;
-  const minutes = quick ? 4 : wholeMinutes;
+  const minutes = quick ? 4 : measuredMinutes;
   const { hours, resident, heap } = await converse(engine, { settling, minutes, say });
-  const grown = (values: readonly number[]) => slopeOf(stretchMeans(hours, stretches), stretchMeans(values, stretches));
-  const growth = grown(resident);
-  const heapGrowth = grown(heap);
-  const residentMeans = stretchMeans(resident, stretches);
+  const growth = growthOf(hours, resident, parts);
+  const heapGrowth = growthOf(hours, heap, parts);
   const words = ({ slope, error }: { slope: number; error: number }) =>
     `${slope.toFixed(2)} MiB per hour (standard error ${error.toFixed(2)})`;
+  const each = (slopes: readonly number[]) => slopes.map((slope) => slope.toFixed(2)).join(", ");
   return {
     title: `Memory over ${minutes} simulated minutes, after ${settling}${suffix}`,
     rows: [
       {
         name: "resident",
         value: words(growth),
-        note: `means of ${stretches} stretches: ${residentMeans.map((mean) => mean.toFixed(1)).join(", ")} MiB`,
+        note: `in each quarter ${each(growth.slopes)}; ${Math.min(...resident).toFixed(1)} to ${Math.max(...resident).toFixed(1)} MiB, ${resident[0].toFixed(1)} at first, ${resident[resident.length - 1].toFixed(1)} at the end`,
       },
-      { name: "heap", value: words(heapGrowth) },
+      { name: "heap", value: words(heapGrowth), note: `in each quarter ${each(heapGrowth.slopes)}` },
     ],
     goals: [
       {
         name: `resident memory, slope${suffix}`,
         value: words(growth),
         goal: `no growth beyond two standard errors, and at most ${100 * allowedGrowth} % an hour`,
-        held: isNoGrowth(growth, residentMeans[0]),
+        held: isNoGrowth(growth, resident[0]),
       },
     ],
-    figures: { minutes, resident: growth, heap: heapGrowth, residentMeans },
+    figures: { minutes, resident: growth, heap: heapGrowth, readings: { hours, resident, heap } },
   };
 }
 

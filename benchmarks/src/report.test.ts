@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isNoGrowth, slopeOf, stretchMeans } from "./memory.js";
+import { growthOf, isNoGrowth, slopeOf } from "./memory.js";
 import { goalsSection, inWords, percentiles, table } from "./report.js";
 
 describe("percentiles", () => {
@@ -58,10 +58,33 @@ describe("slopeOf", () => {
   });
 });
 
-it("takes the means of equal stretches, every value in one", () => {
-  expect(stretchMeans([1, 3, 5, 7, 9, 11], 3)).toEqual([2, 6, 10]);
-  const seven = stretchMeans([1, 1, 1, 2, 2, 3, 3], 3);
-  expect(seven).toEqual([1, 1.5, 8 / 3]);
+describe("growthOf", () => {
+  /** Four hours of readings around 318 MiB that go in steps up and down, as V8 takes pages and gives them back. */
+  const hours = Array.from({ length: 960 }, (_, i) => i / 240);
+  const steps = (at: number) => [0, 0.5, 0.5, 0.25, 0.5, 0.25, 0, 0.5, 0.25][Math.floor(2 * at)] ?? 0;
+  const held = (leak: number) =>
+    isNoGrowth(
+      growthOf(
+        hours,
+        hours.map((at) => 318 + steps(at) + leak * at),
+        4,
+      ),
+      318,
+    );
+
+  it("is the mean of the slopes of the parts, and what they differ by", () => {
+    const { slope, error, slopes } = growthOf([0, 1, 2, 3], [0, 1, 1, 4], 2);
+    expect(slopes).toEqual([1, 3]);
+    expect(slope).toBe(2);
+    expect(error).toBeCloseTo(1, 12);
+    expect(() => growthOf([0, 1, 2], [0, 1, 2], 2)).toThrow(RangeError);
+  });
+
+  it("takes steps up and down for noise, and finds a leak of 64 bytes per micro-turn beside them", () => {
+    expect(held(0)).toBe(true);
+    expect(held((64 * 18_000) / 2 ** 20)).toBe(false);
+    expect(held((200 * 18_000) / 2 ** 20)).toBe(false);
+  });
 });
 
 it("aligns the columns of a table", () => {
