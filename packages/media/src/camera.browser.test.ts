@@ -134,6 +134,33 @@ describe.skipIf(chromiumPath === undefined)(`the camera in a browser${withoutChr
     expect(width / height).toBeCloseTo(4 / 3, 1);
   });
 
+  it("scales to the picture that the model looks at, unless it is told otherwise", async () => {
+    const page = await pages.open();
+    const sizes = await page.evaluate(async () => {
+      const image = { width: 39, height: 40 };
+      const shown = async (options: Parameters<typeof kit.attachCamera>[1]) => {
+        const engine = kit.scriptedEngine({ capabilities: { image } });
+        const session = await kit.core.DuplexSession.open({ engine });
+        const camera = await kit.attachCamera(session, options);
+        const microphone = await kit.attachMicrophone(session, { muted: true });
+        const size = await new Promise<number[]>((resolve) => {
+          session.on("turn-end", ({ turn }) => {
+            for (const { width, height } of turn.input.images) resolve([width, height]);
+          });
+        });
+        await session.close();
+        await Promise.all([camera.ended, microphone.ended]);
+        return size;
+      };
+      return [await shown({}), await shown({ maxPatchTokens: 54 }), await shown({ size: { width: 20, height: 10 } })];
+    });
+    expect(sizes).toEqual([
+      [39, 40],
+      [320, 240],
+      [20, 10],
+    ]);
+  });
+
   it("shows nothing while it is muted, goes over to another device, and reports one that is lost", async () => {
     const page = await pages.open();
     const result = await page.evaluate(async () => {

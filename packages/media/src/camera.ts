@@ -23,9 +23,9 @@ export interface CameraOptions {
   readonly stream?: MediaStream;
   /** Images per micro-turn, 1 … 8; default 2: the two moments that a patch holds. */
   readonly maxImagesPerTurn?: number;
-  /** Scales to exactly this size, for a model with a fixed picture (`mini`: 39 x 40). */
+  /** Scales to exactly this size; default the picture that the model looks at, if it has one (`mini`: 39 x 40), unless `maxPatchTokens` is given. */
   readonly size?: { readonly width: number; readonly height: number };
-  /** Without `size`: patches that an image may become, 1 or more; larger ones are scaled down. Default 54 (320 x 240). */
+  /** Without a size: patches that an image may become, 1 or more; larger ones are scaled down. Default 54 (320 x 240). */
   readonly maxPatchTokens?: number;
   /** Starts without showing anything; default false. */
   readonly muted?: boolean;
@@ -62,17 +62,18 @@ export interface Camera extends AsyncDisposable {
  * @throws RangeError for an option out of its range
  * @throws DuplexError `UNSUPPORTED` if the model sees nothing, `MEDIA_UNAVAILABLE` with `details.reason`, `SESSION_CLOSED`, `ABORTED`
  * @example
- * const camera = await attachCamera(session, { size: { width: 39, height: 40 } });
+ * const camera = await attachCamera(session);
  */
 export async function attachCamera(session: DuplexSession, options: CameraOptions = {}): Promise<Camera> {
   const operation = "attachCamera";
-  const { maxImagesPerTurn = 2, size, maxPatchTokens = 54, signal } = options;
+  const { maxImagesPerTurn = 2, maxPatchTokens, signal } = options;
+  const { inputs, turnDurationMs, image } = session.capabilities;
   if (!Number.isInteger(maxImagesPerTurn) || maxImagesPerTurn < 1 || maxImagesPerTurn > 8) {
     throw new RangeError(`${operation}: maxImagesPerTurn must be a whole number of 1 … 8, got ${maxImagesPerTurn}`);
   }
-  const sizes = new PatchEncoder(size === undefined ? { maxPatchTokens } : { size });
+  const size = options.size ?? (maxPatchTokens === undefined ? image : undefined);
+  const sizes = new PatchEncoder(size === undefined ? { maxPatchTokens: maxPatchTokens ?? 54 } : { size });
   throwIfEnded(operation, session);
-  const { inputs, turnDurationMs } = session.capabilities;
   if (!inputs.includes("video")) {
     throw new DuplexError(
       "UNSUPPORTED",

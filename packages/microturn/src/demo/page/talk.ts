@@ -16,7 +16,6 @@ import {
   type Microphone,
   type MicrophoneState,
 } from "@microturn/media";
-import { modelPicture } from "./model-picture.js";
 import { keepTime } from "./silence.js";
 
 /** `open` while a session runs; `ended` after it, `idle` before the first. */
@@ -189,11 +188,7 @@ export class Talk {
     }
     this.#asked.add("camera");
     try {
-      const size = await modelPicture();
-      const camera = await attachCamera(session, {
-        ...(size === undefined ? {} : { size }),
-        onStateChange: () => this.#events.onChange(),
-      });
+      const camera = await attachCamera(session, { onStateChange: () => this.#events.onChange() });
       this.#camera = camera;
       void camera.ended.then(() => {
         if (this.#camera === camera) this.#camera = undefined;
