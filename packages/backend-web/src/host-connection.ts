@@ -54,7 +54,7 @@ export class HostConnection {
     worker.addEventListener("messageerror", () => this.#break("a message of its worker could not be read"));
     worker.addEventListener("error", (event) => {
       event.preventDefault();
-      this.#break(event.message || "its worker broke");
+      this.#break(event.message || (this.#alive ? "its worker broke" : "its file cannot be loaded"));
     });
   }
 
@@ -169,9 +169,15 @@ export class HostConnection {
 
 /** The error for a worker that never said anything. */
 export function noWorker(reason: string): DuplexError {
+  if (globalThis.navigator?.onLine === false) {
+    return new DuplexError(
+      "NETWORK_FAILED",
+      `webEngine: its worker does not start (${reason}), as this browser is offline; go online and load again`,
+    );
+  }
   return new DuplexError(
     "BACKEND_UNAVAILABLE",
-    `webEngine: its worker does not start (${reason}); serve dist/worker.js of @microturn/backend-web from the page's own origin, name it with the option \`worker\`, and allow it in worker-src of the content security policy`,
+    `webEngine: its worker does not start (${reason}); load again once its server can be reached, or serve dist/worker.js of @microturn/backend-web from the page's own origin, name it with the option \`worker\`, and allow it in worker-src of the content security policy`,
   );
 }
 

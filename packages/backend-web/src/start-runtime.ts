@@ -28,7 +28,7 @@ const deviceFix = "update browser and GPU driver, or use another device";
 /** What to do where memory is too small. */
 export const memoryFix = "close other tabs and programs, or use a smaller model";
 const filesFix =
-  "serve the folder dist/ort of @microturn/backend-web with your app (.mjs as text/javascript), and name its URL in runtimeFolder if it lies elsewhere";
+  "load again once its server can be reached, or serve the folder dist/ort of @microturn/backend-web with your app (.mjs as text/javascript), and name its URL in runtimeFolder if it lies elsewhere";
 
 /** A runtime on a device. */
 export interface StartedRuntime {

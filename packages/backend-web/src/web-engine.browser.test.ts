@@ -15,7 +15,7 @@ import {
   withoutChromium,
 } from "../../../scripts/browser-testing.js";
 import type { EnginePage, LiveTalk } from "./testing/engine-page.js";
-import type { DeviceChange } from "./web-engine.js";
+import type { DeviceChange, WebEngine } from "./web-engine.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const extern = { conditions: ["onnxruntime-web-use-extern-wasm"] };
@@ -275,6 +275,32 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
     expect(failures[0]).toMatch(/^BACKEND_UNAVAILABLE .*serve dist\/worker\.js/);
     expect(failures[1]).toMatch(/^BACKEND_UNAVAILABLE .*\/nowhere\/.*runtimeFolder/s);
     expect(failures[2]).toMatch(/^MODEL_INVALID .*microturn\.json/);
+  });
+
+  it("is offline at the first load: says so, whatever is missing, and loads once it is online", async () => {
+    const tab = await visit(plain);
+    // What the browser has kept of its own accord; the first file that it has not is the one that is told.
+    const kept: string[] = [];
+    await tab.context().route("**", (route) => {
+      const { pathname } = new URL(route.request().url());
+      return kept.some((path) => pathname.startsWith(path)) ? route.continue() : route.abort("internetdisconnected");
+    });
+    await tab.evaluate(() => {
+      Object.defineProperty(navigator, "onLine", { value: false });
+      Object.assign(window, { engine: page.makeEngine({ devices: ["wasm"] }) });
+    });
+    const load = () => tab.evaluate(() => page.failure((window as unknown as { engine: WebEngine }).engine.load()));
+    expect(await load()).toMatch(/^NETWORK_FAILED .*its worker does not start .*offline; go online and load again$/);
+    kept.push("/fragile-worker.js");
+    expect(await load()).toMatch(
+      /^NETWORK_FAILED .*microturn\.json cannot be fetched.*check the network, and load again$/,
+    );
+    kept.push("/tiny/");
+    expect(await load()).toMatch(
+      /^BACKEND_UNAVAILABLE .*cannot be had from .*load again once its server can be reached/s,
+    );
+    kept.push("/");
+    expect(await load()).toBe("");
   });
 
   it("needs 'wasm-unsafe-eval' of a content security policy, and nothing else that is unsafe", async () => {
