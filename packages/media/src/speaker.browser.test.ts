@@ -413,6 +413,72 @@ describe.skipIf(chromiumPath === undefined)(`the speaker in a browser${withoutCh
     });
   });
 
+  it("goes over to another loudspeaker, back to the system's when that is unplugged, and keeps the present one if one fails", async () => {
+    const page = await pages.open();
+    const result = await page.evaluate(async () => {
+      const engine = kit.scriptedEngine({ script: () => ({ decision: "speak", speech: 0.3 }) });
+      const session = await kit.core.DuplexSession.open({ engine });
+      const contexts: (AudioContext & { sinkId?: string })[] = [];
+      const Original = AudioContext;
+      globalThis.AudioContext = class extends Original {
+        constructor(options?: AudioContextOptions) {
+          super(options);
+          contexts.push(this);
+        }
+      };
+      const speaker = kit.attachSpeaker(session);
+      const microphone = await kit.attachMicrophone(session, { muted: true });
+      /** Where it plays, once it has played on there. */
+      const playsOn = async () => {
+        const from = (speaker.heard?.turnIndex ?? -1) + 2;
+        while ((speaker.heard?.turnIndex ?? -1) < from) await new Promise((resolve) => setTimeout(resolve, 10));
+        return contexts[0].sinkId;
+      };
+      const fails = (promise: Promise<unknown>) =>
+        promise.then(
+          () => "no error",
+          ({ code, details, message }) => `${code} ${details.reason ?? ""} ${message}`,
+        );
+      const listed = await speaker.devices();
+      const [other] = listed.filter(({ deviceId }) => deviceId !== "default");
+      const first = await playsOn();
+      await speaker.use(other.deviceId);
+      const second = await playsOn();
+      const wrong = await fails(speaker.use("no such device"));
+      const devices = navigator.mediaDevices;
+      const list = devices.enumerateDevices.bind(devices);
+      // Another device went, or came.
+      devices.dispatchEvent(new Event("devicechange"));
+      const kept = await playsOn();
+      devices.enumerateDevices = async () => (await list()).filter(({ deviceId }) => deviceId !== other.deviceId);
+      devices.dispatchEvent(new Event("devicechange"));
+      const startMs = performance.now();
+      while (contexts[0].sinkId !== "" && performance.now() < startMs + 5000) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      const unplugged = await playsOn();
+      Object.assign(contexts[0], { setSinkId: undefined });
+      const noChoice = await fails(speaker.use(""));
+      const state = speaker.state;
+      await speaker.close();
+      const closed = await fails(speaker.use(""));
+      await session.close();
+      await microphone.ended;
+      return {
+        ...{ first, second, kept, unplugged, wrong, noChoice, closed, state, other: other.deviceId },
+        ...{ kinds: listed.map(({ kind }) => kind), contexts: contexts.length },
+      };
+    });
+    expect(page.problems).toEqual([]);
+    const { first, second, kept, unplugged, other } = result;
+    expect([first, second, kept, unplugged]).toEqual(["", other, other, ""]);
+    expect(new Set(result.kinds)).toEqual(new Set(["audiooutput"]));
+    expect(result.wrong).toMatch(/^MEDIA_UNAVAILABLE no-device .*devices\(\)/);
+    expect(result.noChoice).toMatch(/^UNSUPPORTED .*audio element/);
+    expect(result.closed).toMatch(/^SESSION_CLOSED/);
+    expect(result).toMatchObject({ state: "running", contexts: 1 });
+  });
+
   it("keeps its queue against a clock that drifts, on the audio thread itself", async () => {
     const page = await pages.open();
     // A context without a device renders as fast as it can, so that nothing here depends on this machine's speed.

@@ -75,7 +75,7 @@ export interface Speaker extends AsyncDisposable {
   /** Loudspeakers of this machine; browsers without the choice name none. */
   devices(): Promise<MediaDeviceInfo[]>;
   /**
-   * Plays on another device.
+   * Plays on another device, `""` for the system's. When it is unplugged, the system's takes over.
    *
    * @throws DuplexError `UNSUPPORTED` where the browser leaves no choice, `MEDIA_UNAVAILABLE` if the device does not work
    */
@@ -145,6 +145,8 @@ class SessionSpeaker implements Speaker {
   /** What the session knows of what was heard. */
   #told: HeardPosition | undefined;
   #volume: number;
+  /** Id of the loudspeaker that the app has chosen; "" for the system's. */
+  #chosen = "";
   #state: AudioState;
   #closing: Promise<void> | undefined;
   /** The session has ended, and what it said before is played to its end. */
@@ -170,6 +172,7 @@ class SessionSpeaker implements Speaker {
       session.on("flush", (event) => this.#flush(event)),
     ];
     context.addEventListener("statechange", this.#update);
+    globalThis.navigator?.mediaDevices?.addEventListener("devicechange", this.#recover);
     options.signal?.addEventListener("abort", this.#abort, { once: true });
     this.#loaded = this.#load();
     this.ready = this.#loaded.catch(async (error) => {
@@ -240,6 +243,7 @@ class SessionSpeaker implements Speaker {
     }
     try {
       await context.setSinkId(deviceId);
+      this.#chosen = deviceId;
     } catch (cause) {
       throw new DuplexError(
         "MEDIA_UNAVAILABLE",
@@ -391,6 +395,17 @@ class SessionSpeaker implements Speaker {
     if (this.#state === "closed") void this.close();
   };
 
+  /** The list of devices has changed: a loudspeaker that is gone leaves its place to the system's. */
+  readonly #recover = async (): Promise<void> => {
+    try {
+      const devices = await this.devices();
+      const gone = devices.every(({ deviceId }) => deviceId !== this.#chosen);
+      if (this.#chosen !== "" && gone && this.#state !== "closed") await this.use("");
+    } catch {
+      // The next change of devices is another chance.
+    }
+  };
+
   readonly #abort = (): void => {
     void this.close();
   };
@@ -416,6 +431,7 @@ class SessionSpeaker implements Speaker {
       await this.#drained();
     }
     context.removeEventListener("statechange", this.#update);
+    globalThis.navigator?.mediaDevices?.removeEventListener("devicechange", this.#recover);
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#order("close");
     this.#node?.disconnect();
