@@ -18,7 +18,7 @@ export const targets: Readonly<Record<NodeProvider, GraphTarget>> = {
   // Control flow would stall the device once per expert. State crosses the bus (no device binding for CUDA in Node), so
   // only new rows come back.
   cuda: { experts: "gather", state: "rows", weights: ["float32"] },
-  webgpu: { experts: "gather", state: "whole", weights: ["float32"] },
+  webgpu: { experts: "gather", state: "whole", weights: ["float32", "float16"] },
 };
 
 /** Name that the runtime gives a provider in its profile. */

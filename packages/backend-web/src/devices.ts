@@ -11,7 +11,7 @@ export const webDevices: readonly WebDevice[] = ["webgpu", "wasm"];
 /** What the graph builder is told for each; figures in docs/backends.md. */
 export const targets: Readonly<Record<WebDevice, GraphTarget>> = {
   // Control flow would stall the device once per expert; whole state never leaves the device.
-  webgpu: { experts: "gather", state: "whole", weights: ["float32"] },
+  webgpu: { experts: "gather", state: "whole", weights: ["float32", "float16"] },
   // All experts of a small model in one wide product are a third of the time of choosing, and int8 has no fast kernel here.
   wasm: { experts: "dense", state: "rows", weights: ["float32", "float16"] },
 };
