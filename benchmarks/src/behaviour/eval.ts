@@ -2,7 +2,7 @@
 // Options: --cases <folder>, --rows take,wait, --model <folder>, --sessions 8, --out <folder>,
 // --weights int8,float32,float16,int4 (each in turn; the first is what the tables are of, all together are compared),
 // --compare take,hold (rows to compare them by, which types after the first play; all of them otherwise),
-// --traces 2 (pages with the trace of the first cases of each row, in <folder>),
+// --traces 1 (pages with the trace of the first cases of each row, in <folder>),
 // --card <file.md> (replaces the text between its `eval`, `experts` and `variants` markers), --manifest <microturn.json> (sets
 // its `evaluation`).
 
@@ -37,7 +37,7 @@ const { values } = parseArgs({
     weights: { type: "string" },
     compare: { type: "string" },
     sessions: { type: "string", default: "8" },
-    traces: { type: "string", default: "0" },
+    traces: { type: "string", default: "1" },
     out: { type: "string", default: "benchmarks/results/behaviour" },
     card: { type: "string" },
     manifest: { type: "string" },
