@@ -42,6 +42,16 @@ def lengthened(x: np.ndarray, a: int, b: int, seconds: float) -> np.ndarray:
     return np.concatenate([x[:middle], np.zeros(int(seconds * RATE), np.float32), x[middle:]])
 
 
+def broken(x: np.ndarray, end: int) -> tuple[int, int]:
+    """Breaks a sound off, and lets it begin again, at the quietest point near the end of a word; returns that, a silence of no length."""
+    first = max(TAIL, end - RATE // 20)
+    at = first + int(np.argmin(loudness(x)[first:min(end + RATE // 20, len(x) - TAIL)]))
+    fade = np.linspace(1, 0, TAIL, dtype=np.float32)
+    x[at - TAIL:at] *= fade
+    x[at:at + TAIL] *= fade[::-1]
+    return at, at
+
+
 def around_filler(x: np.ndarray, meta: dict) -> tuple[tuple[int, int] | None, tuple[int, int]] | None:
     """The silences before the filler of a clip, which not every voice makes, and after it; None if there is none after it."""
     if meta["gap"] is None:
@@ -215,8 +225,9 @@ class Cases:
             self.write("wait-filler", scene, noises[i], {"text": self.reply_text(meta["key"]), "takes": True, "pauseMs": round(pause * 1000)})
 
     def with_fillers(self, count: int) -> list[tuple[np.ndarray, dict, tuple[int, int] | None]]:
-        """Of so many requests with a filler inside, said by voices that training never hears, those with a silence after the filler: the sound,
-        its index entry with that silence as its gap, and the silence before the filler, which not every voice makes."""
+        """Of so many requests with a filler inside, said by voices that training never hears, those with a silence after the filler, or by a voice
+        whose words are known to end where they do: the sound, its index entry with that silence as its gap, and the silence before the filler, which
+        not every voice makes."""
         rng = random.Random(int(self.random.integers(1 << 31)))
         intents, jobs = ["name", "how", "thanks", "sum", "say", "digit", "count", "story"], []   # most others are over after each of their words
         for i in range(count):
@@ -227,12 +238,16 @@ class Cases:
             jobs.append((key, text, draw(rng, rng.choice(synthesis.HELD_ENGINES), True), held, split + 1))
         found = []
         for batch in synthesis.batches(jobs):
-            for samples, meta in filter(None, synthesis.speak_batch(self.work, batch)):
-                x = samples.astype(np.float32) / 32767
+            for (*_, split), clip in zip(batch, synthesis.speak_batch(self.work, batch)):
+                if clip is None:
+                    continue
+                x, meta = clip[0].astype(np.float32) / 32767, clip[1]
                 around = around_filler(x, meta)
+                if around is None and meta["voice"].startswith("kokoro:"):   # it runs on from the filler
+                    around = None, broken(x, meta["words"][split - 1])
                 if around:
                     before, after = around
-                    found.append((x, meta | {"gap": [*after, meta["gap"][2]]}, before))
+                    found.append((x, meta | {"gap": [*after, split]}, before))
         return found
 
     def wait_human(self, n: int, people: Bank) -> None:

@@ -1,7 +1,7 @@
 """Evaluation cases: a filler inside a request, and the silences around it."""
 import numpy as np
 
-from microturn_training.cases import around_filler, lengthened
+from microturn_training.cases import around_filler, broken, lengthened
 from microturn_training.synthesis import RATE
 
 
@@ -41,3 +41,14 @@ def test_a_longer_silence_moves_what_follows_it():
     x = clip((0.01, 0.4), (0.6, 0.8))
     longer = lengthened(x, int(0.4 * RATE), int(0.6 * RATE), 0.5)
     assert len(longer) == len(x) + RATE // 2 and (longer[int(1.1 * RATE):] == x[int(0.6 * RATE):]).all()
+
+
+def test_a_voice_that_runs_on_is_broken_off_at_the_quietest_point_near_the_end_of_a_word():
+    x = clip((0.01, 0.5), (0.52, 1.0))
+    whole = x.copy()
+    at, again = broken(x, int(0.49 * RATE))
+    assert at == again and abs(at - 0.51 * RATE) < 160
+    assert (x[:at - 160] == whole[:at - 160]).all() and (x[at + 160:] == whole[at + 160:]).all()
+    loud = np.sin(np.arange(RATE) * 0.3).astype(np.float32)
+    at, _ = broken(loud, RATE // 2)
+    assert loud[at - 1] == 0 and loud[at] == 0
