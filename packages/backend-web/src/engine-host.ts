@@ -1,7 +1,7 @@
 // The worker's side of `webEngine`: a local engine over a web backend, driven by messages.
 
-import { isOutOfMemory } from "@microturn/backend-ort";
 import { DuplexError, type Engine, type EngineSession, type LoadProgress, type ModelSource } from "@microturn/core";
+import { isBroken } from "./broken-runtime.js";
 import { buffersOf } from "./buffers-of.js";
 import {
   type Call,
@@ -21,13 +21,6 @@ export type Send = (message: ToPage, transfer: Transferable[]) => void;
 
 /** Makes the source of a model that lies somewhere. */
 export type ReadModel = (place: ModelPlace, onWarning: (warning: DuplexError) => void) => ModelSource;
-
-/** Whether a run has left the runtime in pieces: out of memory, or a trap. Nothing can be run in this worker any more. */
-function isBroken(error: unknown): boolean {
-  if (!DuplexError.is(error, "BACKEND_FAILED")) return false;
-  const trap = /memory access out of bounds|unreachable|table index|Aborted\(|RuntimeError/i;
-  return isOutOfMemory(error) || trap.test(error.message);
-}
 
 /** A file that the page was asked for. */
 interface WaitingFile {
@@ -71,8 +64,8 @@ export class EngineHost {
       this.#send({ id, value }, transfer);
     } catch (error) {
       // The answer of a call that broke the runtime would end the session; the loss moves it.
-      if (isBroken(error)) this.#send({ lost: (error as Error).message }, []);
-      else this.#send({ id, failure: failureOf(error) }, []);
+      const lost = DuplexError.is(error, "BACKEND_FAILED") && isBroken(error);
+      this.#send(lost ? { lost: error.message } : { id, failure: failureOf(error) }, []);
     } finally {
       this.#aborts.delete(id);
     }

@@ -10,6 +10,7 @@ import {
 } from "@microturn/core";
 import { localEngine } from "@microturn/core/local";
 import { type LoadedModel, loadModel } from "@microturn/core/model";
+import { isTrap } from "./broken-runtime.js";
 import type { WebDevice } from "./devices.js";
 import type { Calibration, HostOptions, HostReport } from "./engine-messages.js";
 import { memoryFix } from "./start-runtime.js";
@@ -122,11 +123,15 @@ async function loadOn(
     await close({ engine, backend });
     // What is wrong with the model is wrong on every device; what a device fails at need not be.
     const full = isOutOfMemory(error);
-    const ofDevice = lost !== undefined || full || DuplexError.is(error, "BACKEND_FAILED");
+    const ofDevice = lost !== undefined || full || isTrap(error) || DuplexError.is(error, "BACKEND_FAILED");
     if (load.signal.aborted || !ofDevice) throw error;
     if (full) return { device, reason: `it has not enough memory (${messageOf(error)})`, fix: memoryFix };
     const reason = lost ?? messageOf(error);
-    return { device, reason: `it failed while it was tried (${reason})`, fix: "update browser and GPU driver" };
+    return {
+      device,
+      reason: `it failed while it was tried (${reason})`,
+      fix: "close other tabs, or update browser and GPU driver",
+    };
   }
 }
 

@@ -261,6 +261,24 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
     });
   });
 
+  it("passes over a GPU that has too little memory for the model", async () => {
+    const tab = await visit(withGpu);
+    const [choice, failure] = await tab.evaluate(async () => {
+      const worker = () => new Worker("/fragile-worker.js?gpu=200000", { type: "module" });
+      const options = { allowSoftware: true, acceptSlow: true, worker };
+      const engine = page.makeEngine(options);
+      await engine.load();
+      const { choice } = engine;
+      await engine.close();
+      return [choice, await page.failure(page.makeEngine({ ...options, devices: ["webgpu"] }).load())] as const;
+    });
+    expect(choice).toMatchObject({
+      device: "wasm",
+      passedOver: [{ device: "webgpu", reason: expect.stringMatching(/^it failed while it was tried /) }],
+    });
+    expect(failure).toMatch(/^BACKEND_UNAVAILABLE .*\nwebgpu: it failed .*to get it, close other tabs, or update/s);
+  });
+
   it("says which file is missing: the worker, the runtime, the model", async () => {
     const tab = await visit(plain);
     const failures = await tab.evaluate(async () => {

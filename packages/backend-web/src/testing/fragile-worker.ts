@@ -1,7 +1,9 @@
 // The worker of `webEngine`, with ways to break it and to look into it: tests tell it by a channel, or by its address, whose `memory` limits
-// that of WebAssembly (MB), and whose `buffers` those that a shader binds.
+// that of WebAssembly (MB), whose `buffers` those that a shader binds, and whose `gpu` the memory of the GPU (bytes).
 
 import { experimental_writeModel as writeModel } from "@microturn/core/model";
+
+const { searchParams } = new URL(location.href);
 
 /** GPU devices of this thread. */
 const devices: GPUDevice[] = [];
@@ -17,8 +19,15 @@ if (globalThis.GPUAdapter !== undefined) {
   const { createBuffer } = GPUDevice.prototype;
   const { destroy } = GPUBuffer.prototype;
   const alive = new WeakSet<GPUBuffer>();
-  GPUDevice.prototype.createBuffer = function (...options) {
-    const buffer = createBuffer.apply(this, options);
+  const mostBytes = Number(searchParams.get("gpu") ?? Number.POSITIVE_INFINITY);
+  GPUDevice.prototype.createBuffer = function (descriptor) {
+    if (held.bytes + descriptor.size > mostBytes) {
+      if (descriptor.mappedAtCreation) throw new RangeError("createBuffer failed: no memory left to map it");
+      // What is given then is a buffer with which nothing can be done: as one whose uses exclude each other.
+      const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.MAP_WRITE | descriptor.usage;
+      return createBuffer.call(this, { ...descriptor, usage });
+    }
+    const buffer = createBuffer.call(this, descriptor);
     alive.add(buffer);
     held.buffers++;
     held.bytes += buffer.size;
@@ -33,7 +42,6 @@ if (globalThis.GPUAdapter !== undefined) {
   };
 }
 
-const { searchParams } = new URL(location.href);
 const bound = searchParams.get("buffers");
 if (bound !== null) {
   Object.defineProperty(GPUSupportedLimits.prototype, "maxStorageBuffersPerShaderStage", { get: () => Number(bound) });
