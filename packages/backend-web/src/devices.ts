@@ -29,6 +29,10 @@ export interface DeviceReport {
   readonly fix: string;
   /** Of `wasm`: threads that runs may use. 1 unless the page is cross-origin isolated. */
   readonly threads?: number;
+  /** Of `wasm`: whether the page is cross-origin isolated, so that threads can share memory. */
+  readonly isolated?: boolean;
+  /** Of `wasm`: memory of the machine, GiB, rounded; absent where the browser does not tell. */
+  readonly memoryGib?: number;
   /** Of `webgpu`: the adapter computes on the processor. */
   readonly software?: boolean;
   /** Of `webgpu`: it computes in float16 too. */
@@ -93,7 +97,12 @@ function probeWasm(): DeviceReport {
   }
   const threads = availableThreads();
   const description = `WebAssembly, ${threads} ${threads === 1 ? "thread" : "threads"}`;
-  return { device: "wasm", works: true, description, reason: "", fix: "", threads };
+  const { deviceMemory } = navigator as { readonly deviceMemory?: number };
+  return {
+    ...{ device: "wasm", works: true, description, reason: "", fix: "", threads },
+    isolated: globalThis.crossOriginIsolated === true,
+    ...(deviceMemory === undefined ? {} : { memoryGib: deviceMemory }),
+  };
 }
 
 async function probeWebgpu(allowSoftware: boolean): Promise<DeviceReport> {

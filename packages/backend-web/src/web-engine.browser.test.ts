@@ -208,6 +208,11 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
       ["webgpu", false],
       ["wasm", true],
     ]);
+    expect(reports[1]).toMatchObject({ threads: 1, isolated: false, memoryGib: expect.any(Number) });
+    const isolated = await visit(plain, { isolated: true });
+    const [{ threads, ...more }] = await isolated.evaluate(() => page.probeDevices({ devices: ["wasm"] }));
+    expect(more).toMatchObject({ isolated: true, memoryGib: reports[1].memoryGib });
+    expect(threads).toBe(Math.min(4, await isolated.evaluate(() => navigator.hardwareConcurrency)));
   });
 
   it("passes over a device that does not keep up", { timeout: 120_000 }, async () => {
