@@ -251,9 +251,13 @@ class Cases:
         return found
 
     def wait_human(self, n: int, people: Bank) -> None:
-        """A person reads letters and numbers out, and a silence between two of them is made longer."""
+        """A person reads letters and numbers out, and a silence between two of them is made longer; what came before it is no request by itself."""
+        def pauses(meta: dict) -> list[list[int]]:
+            may = synthesis.pause_points(meta["text"])
+            return [gap for gap in human.silences(people.wave(meta), meta["words"]) if gap[2] in may]
+
         noises = self.noises(n)
-        paused = [(m, gaps) for m in people.by_key["ood"] if human.sentence(m) and (gaps := human.silences(people.wave(m), m["words"]))]
+        paused = [(m, gaps) for m in people.by_key["ood"] if human.sentence(m) and (gaps := pauses(m))]
         for i in range(n):
             meta, gaps = paused[self.random.integers(len(paused))]
             meta = meta | {"gap": gaps[self.random.integers(len(gaps))]}
