@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import multiprocessing
 import random
 import shutil
 import wave
@@ -34,12 +35,31 @@ LEVEL = 0.08   # active RMS of the clips
 FILLERS = ["um", "uh", "er"]
 DIGITS_ALONE = [f"digit:{i}" for i in range(10)]
 FILLER = 0.06 * RATE, 0.8 * RATE   # samples that one lasts
+FILLER_CLIPS = 240                 # that are tried
 
 
 def lengthened(x: np.ndarray, a: int, b: int, seconds: float) -> np.ndarray:
     """A sound whose silence from sample `a` to `b` lasts so much longer."""
     middle = (a + b) // 2
     return np.concatenate([x[:middle], np.zeros(int(seconds * RATE), np.float32), x[middle:]])
+
+
+def plan_fillers(rng: random.Random) -> list[tuple]:
+    """Clips of requests with a filler inside, by voices that training never hears."""
+    intents, jobs = ["name", "how", "thanks", "sum", "say", "digit", "count", "story"], []   # most others are over after each of their words
+    for i in range(FILLER_CLIPS):
+        intent, held = intents[i % len(intents)], i // len(intents) % 2 == 1
+        key = rng.choice([k for k in domain.keys() if k.partition(":")[0] == intent])
+        text = rng.choice([t for t in domain.texts(key, held) if synthesis.pause_points(t)])
+        split, words = rng.choice(synthesis.pause_points(text)), text.split()
+        text = " ".join([*words[:split - 1], words[split - 1] + ",", rng.choice(FILLERS), *words[split:]])
+        jobs.append((key, text, draw(rng, rng.choice(synthesis.HELD_ENGINES), True), held, words_to_filler(text)))
+    return jobs
+
+
+def words_to_filler(text: str) -> int:
+    """The number of words up to the filler of "what is, um three plus four", which is the first after a comma."""
+    return len(text.partition(",")[0].split()) + 1
 
 
 def broken(x: np.ndarray, end: int) -> tuple[int, int]:
@@ -210,7 +230,7 @@ class Cases:
 
     def wait_filler(self, n: int) -> None:
         """The user says a filler and pauses inside a request: "what is, um … three plus four"."""
-        noises, clips = self.noises(n), self.with_fillers(2 * n)
+        noises, clips = self.noises(n), self.with_fillers()
         order = self.random.permutation(len(clips))
         for i in range(n):
             x, meta, before = clips[order[i % len(clips)]]
@@ -224,30 +244,21 @@ class Cases:
             scene.utter(x, meta, self.random.uniform(0.6, 1.4), pause)
             self.write("wait-filler", scene, noises[i], {"text": self.reply_text(meta["key"]), "takes": True, "pauseMs": round(pause * 1000)})
 
-    def with_fillers(self, count: int) -> list[tuple[np.ndarray, dict, tuple[int, int] | None]]:
-        """Of so many requests with a filler inside, said by voices that training never hears, those with a silence after the filler, or by a voice
-        whose words are known to end where they do: the sound, its index entry with that silence as its gap, and the silence before the filler, which
-        not every voice makes."""
-        rng = random.Random(int(self.random.integers(1 << 31)))
-        intents, jobs = ["name", "how", "thanks", "sum", "say", "digit", "count", "story"], []   # most others are over after each of their words
-        for i in range(count):
-            key, held = rng.choice(self.keys_of([intents[i % len(intents)]])), i // len(intents) % 2 == 1
-            text = rng.choice([t for t in domain.texts(key, held) if synthesis.pause_points(t)])
-            split, words = rng.choice(synthesis.pause_points(text)), text.split()
-            text = " ".join([*words[:split - 1], words[split - 1] + ",", rng.choice(FILLERS), *words[split:]])
-            jobs.append((key, text, draw(rng, rng.choice(synthesis.HELD_ENGINES), True), held, split + 1))
-        found = []
-        for batch in synthesis.batches(jobs):
-            for (*_, split), clip in zip(batch, synthesis.speak_batch(self.work, batch)):
-                if clip is None:
-                    continue
-                x, meta = clip[0].astype(np.float32) / 32767, clip[1]
-                around = around_filler(x, meta)
-                if around is None and meta["voice"].startswith("kokoro:"):   # it runs on from the filler
-                    around = None, broken(x, meta["words"][split - 1])
-                if around:
-                    before, after = around
-                    found.append((x, meta | {"gap": [*after, split]}, before))
+    def with_fillers(self) -> list[tuple[np.ndarray, dict, tuple[int, int] | None]]:
+        """The clips of `bank-filler` with a silence after the filler, or of a voice whose words are known to end where they do: the sound, its index
+        entry with that silence as its gap, and the silence before the filler, which not every voice makes."""
+        if not (self.work / "bank-filler.json").exists():   # kept, because no program says a sentence twice in the same way
+            with multiprocessing.Pool(2) as pool:
+                synthesis.make(self.work, "bank-filler", plan_fillers(random.Random(7)), pool)
+        bank, found = Bank(self.work, "bank-filler"), []
+        for meta in (m for clips in bank.by_key.values() for m in clips):
+            x, split = bank.wave(meta), words_to_filler(meta["text"])
+            around = around_filler(x, meta)
+            if around is None and meta["voice"].startswith("kokoro:"):   # it runs on from the filler
+                around = None, broken(x, meta["words"][split - 1])
+            if around:
+                before, after = around
+                found.append((x, meta | {"gap": [*after, split]}, before))
         return found
 
     def wait_human(self, n: int, people: Bank) -> None:

@@ -1,7 +1,10 @@
 """Evaluation cases: a filler inside a request, and the silences around it."""
+import random
+
 import numpy as np
 
-from microturn_training.cases import around_filler, broken, lengthened
+from microturn_training import domain
+from microturn_training.cases import FILLERS, around_filler, broken, lengthened, plan_fillers, words_to_filler
 from microturn_training.synthesis import RATE
 
 
@@ -52,3 +55,11 @@ def test_a_voice_that_runs_on_is_broken_off_at_the_quietest_point_near_the_end_o
     loud = np.sin(np.arange(RATE) * 0.3).astype(np.float32)
     at, _ = broken(loud, RATE // 2)
     assert loud[at - 1] == 0 and loud[at] == 0
+
+
+def test_a_filler_comes_where_its_request_cannot_be_over_yet():
+    for key, text, _, held, split in plan_fillers(random.Random(1)):
+        words = domain.words(text)
+        assert words[split - 1] in FILLERS and split == words_to_filler(text)
+        assert not domain.is_request(" ".join(words[:split - 1]))
+        assert " ".join(words[:split - 1] + words[split:]) in domain.texts(key, held)
