@@ -21,118 +21,17 @@ import numpy as np
 
 from . import domain, human, sights, synthesis
 from .bank import Assistant, Bank
-from .dialogue import Dialogue
+from .case_scene import LEVEL, Scene, lengthened
+from .fillers import around_filler, broken, plan_fillers, words_to_filler
 from .recipe import MINI, RECIPE, load
 from .senses import Camera, cough
-from .sound import TAIL, loudness
+from .sound import TAIL
 from .told import SENTENCES
 from .timeline import COUNT_PACE, OUTPUTS, RATE, STORY_GAP, TURN, reply_turn
 from .user import User
-from .voices import draw
 
 NOISES = {"clean": None, "20dB": 20.0, "10dB": 10.0}
-LEVEL = 0.08   # active RMS of the clips
-FILLERS = ["um", "uh", "er"]
 DIGITS_ALONE = [f"digit:{i}" for i in range(10)]
-FILLER = 0.06 * RATE, 0.8 * RATE   # samples that one lasts
-FILLER_CLIPS = 240                 # that are tried
-
-
-def lengthened(x: np.ndarray, a: int, b: int, seconds: float) -> np.ndarray:
-    """A sound whose silence from sample `a` to `b` lasts so much longer."""
-    middle = (a + b) // 2
-    return np.concatenate([x[:middle], np.zeros(int(seconds * RATE), np.float32), x[middle:]])
-
-
-def plan_fillers(rng: random.Random) -> list[tuple]:
-    """Clips of requests with a filler inside, by voices that training never hears."""
-    intents, jobs = ["name", "how", "thanks", "sum", "say", "digit", "count", "story"], []   # most others are over after each of their words
-    for i in range(FILLER_CLIPS):
-        intent, held = intents[i % len(intents)], i // len(intents) % 2 == 1
-        key = rng.choice([k for k in domain.keys() if k.partition(":")[0] == intent])
-        text = rng.choice([t for t in domain.texts(key, held) if synthesis.pause_points(t)])
-        split, words = rng.choice(synthesis.pause_points(text)), text.split()
-        text = " ".join([*words[:split - 1], words[split - 1] + ",", rng.choice(FILLERS), *words[split:]])
-        jobs.append((key, text, draw(rng, rng.choice(synthesis.HELD_ENGINES), True), held, words_to_filler(text)))
-    return jobs
-
-
-def words_to_filler(text: str) -> int:
-    """The number of words up to the filler of "what is, um three plus four", which is the first after a comma."""
-    return len(text.partition(",")[0].split()) + 1
-
-
-def broken(x: np.ndarray, end: int) -> tuple[int, int]:
-    """Breaks a sound off, and lets it begin again, at the quietest point near the end of a word; returns that, a silence of no length."""
-    first = max(TAIL, end - RATE // 20)
-    at = first + int(np.argmin(loudness(x)[first:min(end + RATE // 20, len(x) - TAIL)]))
-    fade = np.linspace(1, 0, TAIL, dtype=np.float32)
-    x[at - TAIL:at] *= fade
-    x[at:at + TAIL] *= fade[::-1]
-    return at, at
-
-
-def around_filler(x: np.ndarray, meta: dict) -> tuple[tuple[int, int] | None, tuple[int, int]] | None:
-    """The silences before the filler of a clip, which not every voice makes, and after it; None if there is none after it."""
-    if meta["gap"] is None:
-        return None
-    a, b, split = meta["gap"]
-    end = meta["words"][split - 2]   # of the word before the filler
-    loud = loudness(x)
-    silent = human.stretches(loud < 0.02 * loud.max(), 0.07)
-    for before, after in zip(silent, silent[1:]):
-        if FILLER[0] <= after[0] - before[1] <= FILLER[1] and before[0] - 0.15 * RATE < end < before[1] + 0.1 * RATE:
-            return before, after
-    return (None, (a, b)) if a - end >= FILLER[0] else None
-
-
-class Scene:
-    """A microphone signal under construction, with its truth."""
-
-    def __init__(self, random: np.random.Generator, seconds: float):
-        self.random, self.samples = random, np.zeros(int(seconds * RATE), np.float32)
-        self.events: list[dict] = []
-        self.color: list[dict] | None = None
-        self.told: dict | None = None   # what the background hands over to be said, and when
-        self.world: Dialogue | None = None   # what the camera shows, if it is more than a colour
-
-    def look(self) -> Dialogue:
-        """A camera that shows some colour from beginning to end, and no shape yet."""
-        self.world = Dialogue(len(self.samples) // TURN, True)
-        self.world.color[:] = self.random.integers(len(domain.COLORS))
-        self.world.place[:] = self.random.integers([-sights.ROOM[0], -sights.ROOM[1]], [sights.ROOM[0] + 1, sights.ROOM[1] + 1])
-        return self.world
-
-    def say(self, bank: Bank, meta: dict, at: float, pause: float | None = None) -> float:
-        """Places a clip at `at` seconds, with `pause` seconds inside it; returns the second at which it ends."""
-        return self.utter(bank.wave(meta), meta, at, pause)
-
-    def utter(self, x: np.ndarray, meta: dict, at: float, pause: float | None = None, lengthen=lengthened) -> float:
-        """The same with the sound of the clip."""
-        event = {"type": "user", "key": meta["key"], "text": meta["text"], "voice": meta["voice"], "heldPhrasing": meta["held"]}
-        start = int(at * RATE)
-        if pause is not None:
-            a, b, split = meta["gap"]
-            x = lengthen(x, a, b, pause)
-            event["pause"] = {"startMs": (start + a) / 16, "endMs": (start + b) / 16 + pause * 1000, "afterWords": split}
-        return self.place(x, start, event)
-
-    def place(self, x: np.ndarray, start: int, event: dict) -> float:
-        """Places the sound of an event, with `TAIL` samples around what is audible; returns the second at which it ends. Raises ValueError
-        if the scene is too short for it."""
-        if start + len(x) > len(self.samples):
-            raise ValueError(f"a scene of {len(self.samples) / RATE:.1f} s is too short for {event['text']!r} from {start / RATE:.1f} s on")
-        self.samples[start:start + len(x)] += x
-        event |= {"onsetMs": (start + TAIL) / 16, "endMs": (start + len(x) - TAIL) / 16}
-        self.events.append(event)
-        return (start + len(x) - TAIL) / RATE
-
-    def with_noise(self, snr_db: float | None) -> np.ndarray:
-        if snr_db is None:
-            return self.samples
-        noise = self.random.standard_normal(len(self.samples))
-        noise = np.convolve(noise, [1, 0.9, 0.7, 0.5, 0.3, 0.2], "same")
-        return self.samples + (noise * LEVEL * 10 ** (-snr_db / 20) / np.sqrt((noise ** 2).mean())).astype(np.float32)
 
 
 class Cases:

@@ -4,7 +4,8 @@ import random
 import numpy as np
 
 from microturn_training import domain
-from microturn_training.cases import FILLERS, around_filler, broken, lengthened, plan_fillers, words_to_filler
+from microturn_training.case_scene import lengthened
+from microturn_training.fillers import FILLERS, around_filler, broken, plan_fillers, words_to_filler
 from microturn_training.synthesis import RATE
 
 
