@@ -13,7 +13,7 @@ from .dmel import DMEL_SPEECH
 from .timeline import FRAME, POSITION
 
 # The files of a bank that has more than one; all but the first may be missing.
-BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human", "bank-morph"]}
+BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human", "bank-morph", "bank-train-filler"]}
 
 
 def bank_files(folder: Path, name: str) -> list[str]:
@@ -23,18 +23,21 @@ def bank_files(folder: Path, name: str) -> list[str]:
 
 
 class Bank:
-    """Clips of a bank, by request key. `copies` says how often those of a program, or of a collection of recordings, are listed, if not once."""
+    """Clips of a bank, by request key. `copies` says how often those of a program, or of a collection of recordings, are listed, if not once.
+    Those with a filler inside are apart (`with_filler`): the recipe says how often they are heard."""
 
     def __init__(self, folder: Path, name: str, keep=lambda meta: True, copies: Mapping[str, float] = MappingProxyType({})):
         self.samples: dict[str, np.ndarray] = {}
         self.by_key: dict[str, list[dict]] = {}
+        self.with_filler: dict[str, list[dict]] = {}
         for file in bank_files(folder, name):
             self.samples[file] = np.load(folder / f"{file}.npy", mmap_mode="r")
             start = 0
             for meta in json.loads((folder / f"{file}.json").read_text()):
                 times = int(copies.get(meta["voice"].partition(":")[0], 1))
                 if times and keep(meta):
-                    self.by_key.setdefault(meta["key"], []).extend([meta | {"file": file, "start": start}] * times)
+                    clips = self.with_filler if "before_filler" in meta else self.by_key
+                    clips.setdefault(meta["key"], []).extend([meta | {"file": file, "start": start}] * times)
                 start += meta["length"]
 
     def wave(self, meta: dict) -> np.ndarray:

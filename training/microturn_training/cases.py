@@ -22,7 +22,7 @@ import numpy as np
 from . import domain, human, sights, synthesis
 from .bank import Assistant, Bank
 from .case_scene import LEVEL, Scene, lengthened
-from .fillers import around_filler, broken, plan_fillers, words_to_filler
+from .fillers import plan_held_fillers, silences, words_to_filler
 from .recipe import MINI, RECIPE, load
 from .senses import Camera, cough
 from .sound import TAIL
@@ -148,22 +148,19 @@ class Cases:
         entry with that silence as its gap, and the silence before the filler, which not every voice makes."""
         if not (self.work / "bank-filler.json").exists():   # kept, because no program says a sentence twice in the same way
             with multiprocessing.Pool(2) as pool:
-                synthesis.make(self.work, "bank-filler", plan_fillers(random.Random(7)), pool)
+                synthesis.make(self.work, "bank-filler", plan_held_fillers(random.Random(7), synthesis.HELD_ENGINES), pool)
         bank, found = Bank(self.work, "bank-filler"), []
         for meta in (m for clips in bank.by_key.values() for m in clips):
-            x, split = bank.wave(meta), words_to_filler(meta["text"])
-            around = around_filler(x, meta)
-            if around is None and meta["voice"].startswith("kokoro:"):   # it runs on from the filler
-                around = None, broken(x, meta["words"][split - 1])
-            if around:
+            x = bank.wave(meta)
+            if around := silences(x, meta):
                 before, after = around
-                found.append((x, meta | {"gap": [*after, split]}, before))
+                found.append((x, meta | {"gap": [*after, words_to_filler(meta["text"])]}, before))
         return found
 
     def wait_human(self, n: int, people: Bank) -> None:
         """A person reads letters and numbers out, and a silence between two of them is made longer; what came before it is no request by itself."""
         def pauses(meta: dict) -> list[list[int]]:
-            may = synthesis.pause_points(meta["text"])
+            may = domain.pause_points(meta["text"])
             return [gap for gap in human.silences(people.wave(meta), meta["words"]) if gap[2] in may]
 
         noises = self.noises(n)

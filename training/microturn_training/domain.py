@@ -249,6 +249,12 @@ def is_request(text: str) -> bool:
     return any(text.endswith(" " + closer) and is_request(text[: -len(closer) - 1]) for closer in CLOSERS)
 
 
+def pause_points(text: str) -> list[int]:
+    """Word borders at which a speaker may pause: what came before must not be a request by itself."""
+    w = text.split()
+    return [i for i in range(1, len(w)) if not is_request(" ".join(w[:i]))]
+
+
 def varied(text: str, random) -> str:
     """A request with words before or after it that do not change it; never a phrasing that is kept for evaluation."""
     new = text

@@ -19,7 +19,7 @@ import numpy as np
 
 from . import domain, phones
 from .align import Aligner
-from .sound import RATE, TAIL, audible, loudness, read_wav, scale, to_int16
+from .sound import RATE, TAIL, audible, loudness, read_wav, scale, stretches, to_int16
 from .synthesis import USER_RMS, save
 
 # Requests that one word is. Any other word of Speech Commands is foreign speech.
@@ -114,13 +114,6 @@ def tellers(clips: list[dict], least: int) -> list[list[dict]]:
     for meta in filter(sentence, clips):
         voices.setdefault(meta["voice"], {})[meta["text"]] = meta
     return [list(said.values()) for _, said in sorted(voices.items()) if len(said) >= least]
-
-
-def stretches(holds: np.ndarray, least: float) -> list[tuple[int, int]]:
-    """Where something holds for at least so many seconds: from sample to sample."""
-    steps = np.diff(np.concatenate([[0], holds.astype(np.int8), [0]]))
-    found = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1))
-    return [(int(a), int(b)) for a, b in found if b - a >= least * RATE]
 
 
 def silences(x: np.ndarray, words: list[int]) -> list[list[int]]:

@@ -21,6 +21,13 @@ def loudness(x: np.ndarray) -> np.ndarray:
     return np.convolve(np.abs(x), np.ones(160, np.float32) / 160, "same")
 
 
+def stretches(holds: np.ndarray, least: float) -> list[tuple[int, int]]:
+    """Where something holds for at least so many seconds: from sample to sample."""
+    steps = np.diff(np.concatenate([[0], holds.astype(np.int8), [0]]))
+    found = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1))
+    return [(int(a), int(b)) for a, b in found if b - a >= least * RATE]
+
+
 def audible(x: np.ndarray) -> tuple[int, int]:
     """From 10 ms before the first to 10 ms after the last audible sample (34 dB below the loudest 10 ms)."""
     e = loudness(x)

@@ -1,13 +1,15 @@
 """Builds the clip bank: every request by many voices, every answer by the assistant's voice, as 16 kHz int16.
 
 A clip is trimmed to what is audible (plus 10 ms of tail), scaled to one active level, and remembers where a pause inside
-it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-more`, `bank-foreign`, `bank-slt`, `bank-held`, `bank-assistant`, `bank-told` (.npy samples and .json index) in the work folder.
+it was made on purpose. Files: `bank-train`, `bank-natural`, `bank-more`, `bank-foreign`, `bank-train-filler`, `bank-slt`, `bank-held`, `bank-assistant`, `bank-told`
+(.npy samples and .json index) in the work folder.
 """
 from __future__ import annotations
 
 import argparse
 import functools
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -26,6 +28,7 @@ from scipy.signal import resample_poly
 
 from . import domain, espeak, foreign, kokoro, phones
 from .align import Aligner
+from .fillers import TRAINED_FILLERS, plan_fillers, with_silences
 from .sound import RATE, TAIL, audible, loudness, read_wav, scale, to_int16
 from .voices import ASSISTANT, PICO_TRAIN, RHVOICE_TRAIN, Voice, between, draw
 
@@ -154,12 +157,6 @@ def festival_batch(jobs: list[tuple]) -> list[tuple[np.ndarray, dict] | None]:
         return out
 
 
-def pause_points(text: str) -> list[int]:
-    """Word borders at which a speaker may pause: what came before must not be a request by itself."""
-    w = text.split()
-    return [i for i in range(1, len(w)) if not domain.is_request(" ".join(w[:i]))]
-
-
 def kokoro_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] | None]:
     """A few sentences of one voice in one run."""
     try:
@@ -186,13 +183,17 @@ NATURAL = {"sum": 17, "count": 42, "say": 42, "digit": 100, "watch": 45, "wait":
            "fix": 25, "line": 300, "every": 40, "spot": 70}
 NATURAL_OTHERS = 150
 FOREIGN = 3000      # sentences about anything
+# the same with a filler inside, as many as are tried: of requests that are seldom over after each of their words
+FILLED = {"sum": 14, "count": 60, "say": 60, "digit": 40, "watch": 60, "wait": 70, "every": 60, "spot": 80, "name": 240, "how": 240, "story": 240,
+          "color": 240, "shape": 160, "jumps": 120, "tale": 120, "clock": 80, "elapsed": 80}
+FILLED_ENGINES = {"espeak": 16, "flite": 8, "festival": 14, "kokoro": 4}   # festival pauses after one filler in four
 PART = 200          # clips between two savings
 JUMBLES = 0.3       # of the out-of-domain clips
 
 
 def words_before_pause(rng: random.Random, key: str, text: str) -> int:
     """Where a request has a pause on purpose; 0 for none."""
-    points = pause_points(text) if key not in ("ood", "stop") and key.partition(":")[0] not in domain.PARTS_OF_REQUESTS else []
+    points = domain.pause_points(text) if key not in ("ood", "stop") and key.partition(":")[0] not in domain.PARTS_OF_REQUESTS else []
     return rng.choice(points) if points and rng.random() < 0.25 else 0
 
 
@@ -261,6 +262,15 @@ def plan_foreign(rng: random.Random, keys: list[str]) -> list[tuple]:
     engines = {"espeak": 20, "flite": 6, "festival": 6} | programs()
     return [("ood", foreign.sentence(rng), draw(rng, rng.choices(list(engines), list(engines.values()))[0], False), False, 0)
             for _ in range(FOREIGN)]
+
+
+def plan_filled(rng: random.Random, keys: list[str]) -> list[tuple]:
+    """Requests with a filler inside ("what is, um three plus four"), by every kind of voice."""
+    keys = [key for key in keys if key.partition(":")[0] in FILLED]
+    engines = FILLED_ENGINES | programs() if keys else {}
+    requests = ((key, text, False) for key in keys for text in phrasings(rng, key, FILLED[key.partition(":")[0]]) if domain.pause_points(text))
+    voices = (draw(rng, rng.choices(list(engines), list(engines.values()))[0], False) for _ in itertools.count())
+    return plan_fillers(rng, requests, voices, TRAINED_FILLERS)
 
 
 def plan_slt(rng: random.Random, keys: list[str]) -> list[tuple]:
@@ -339,9 +349,14 @@ def speak_batch(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] |
     return kokoro_batch(work, jobs) if engine == "kokoro" else [single(job) for job in jobs]
 
 
+def speak_filled(work: Path, jobs: list[tuple]) -> list[tuple[np.ndarray, dict] | None]:
+    """The same for requests with a filler inside, of which only those are kept that can be made longer there."""
+    return [clip and with_silences(*clip) for clip in speak_batch(work, jobs)]
+
+
 def make(folder: Path, name: str, jobs: list[tuple], pool) -> None:
     """Speaks the jobs into a bank."""
-    in_parts(folder, name, jobs, batches(jobs), functools.partial(speak_batch, folder), pool)
+    in_parts(folder, name, jobs, batches(jobs), functools.partial(speak_filled if name == "bank-train-filler" else speak_batch, folder), pool)
 
 
 def in_parts(folder: Path, name: str, jobs: list[tuple], batched: list[list[tuple]], work: Callable, pool) -> None:
@@ -394,7 +409,8 @@ def told_texts(rng: random.Random) -> list[str]:
     return list(dict.fromkeys(foreign.sentence(rng) if rng.random() < 0.6 else f"{foreign.sentence(rng)} and {foreign.sentence(rng)}" for _ in range(TOLD)))
 
 
-PLANS = {"bank-train": plan_training, "bank-held": plan_held, "bank-natural": plan_natural, "bank-more": plan_more, "bank-foreign": plan_foreign, "bank-slt": plan_slt}
+PLANS = {"bank-train": plan_training, "bank-held": plan_held, "bank-natural": plan_natural, "bank-more": plan_more, "bank-foreign": plan_foreign, "bank-slt": plan_slt,
+         "bank-train-filler": plan_filled}
 
 
 def share(argument: str) -> tuple[str, float]:
@@ -411,7 +427,7 @@ def share(argument: str) -> tuple[str, float]:
 
 def thinned(jobs: list[tuple], part: float) -> list[tuple]:
     """A share of the jobs, from everywhere in their order, which is by request; of natural voices, of which a few jobs have each, the first ones."""
-    if jobs and jobs[0][2].engine == "kokoro":
+    if jobs and all(job[2].engine == "kokoro" for job in jobs):
         return jobs[:round(len(jobs) * part)]
     return [job for i, job in enumerate(jobs) if int((i + 1) * part) > int(i * part)]
 

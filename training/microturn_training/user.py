@@ -9,7 +9,6 @@ from . import domain, phones
 from .bank import Bank
 from .recipe import RECIPE
 from .sound import TAIL, audible
-from .synthesis import pause_points
 from .timeline import OUTPUTS, PHONE_AFTER, POSITION, RATE, REPLY_AFTER, SPOKEN_AFTER, TURN, heard_turn, reply_turn, yield_turn
 
 if TYPE_CHECKING:
@@ -72,8 +71,15 @@ class User:
             options = [m for m in options if m["voice"] == like] or [m for m in options if m["voice"].split(":")[0] == like.split(":")[0]] or options
         return options[self.random.integers(len(options))]
 
-    def clip(self, key: str, like: str | None = None, bare: bool = False, meta: dict | None = None) -> tuple[np.ndarray, dict, list[int], list[int] | None]:
-        """A clip of `key` at a random speed, some with a pause inside: samples, index entry, word ends, pause. `meta` says which, `like`
+    def filled(self, key: str, like: str | None) -> dict | None:
+        """A clip of `key` with a filler inside, of the voice `like` if it is given; None if there is none, and for most requests."""
+        options = [m for m in self.bank.with_filler.get(key, []) if like in (None, m["voice"])]
+        if not options or not self.augment or self.random.random() >= RECIPE.dialogue.fillers:
+            return None
+        return options[self.random.integers(len(options))]
+
+    def clip(self, key: str, like: str | None = None, bare: bool = False, meta: dict | None = None) -> tuple[np.ndarray, dict, list[int], list[list[int]]]:
+        """A clip of `key` at a random speed, some with pauses inside: samples, index entry, word ends, pauses. `meta` says which, `like`
         in which voice, `bare` that a digit is alone."""
         r = self.random
         cut = None
@@ -84,35 +90,46 @@ class User:
         if cut:
             x, meta = cut
         else:
-            meta = meta or self.meta(key, like, bare)
+            meta = meta or (None if bare else self.filled(key, like)) or self.meta(key, like, bare)
             x = self.bank.wave(meta)
-        words, gap = meta["words"], None
+        words, gaps = meta["words"], []
         if meta["gap"]:
-            a, b, split = meta["gap"]
-            extra = int(r.uniform(0.2, 1.4) * RATE) if r.random() < 0.75 else 0
-            middle = (a + b) // 2
-            x = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]])
-            words, gap = words[:split] + [w + extra for w in words[split:]], [a, b + extra]
+            x, words, gaps = self.lengthened(x, meta)
         elif self.augment and r.random() < RECIPE.dialogue.hesitates:
-            x, words, gap = self.hesitate(x, meta["text"], words)
+            x, words, gaps = self.hesitate(x, meta["text"], words)
         if self.augment:
             speed = r.uniform(0.82, 1.2)
             x = np.interp(np.arange(0, len(x) - 1, speed), np.arange(len(x)), x).astype(np.float32)
             words = [int(w / speed) for w in words]
-            gap = [int(g / speed) for g in gap] if gap else None
-        return x, meta, words, gap
+            gaps = [[int(g / speed) for g in gap] for gap in gaps]
+        return x, meta, words, gaps
 
-    def hesitate(self, x: np.ndarray, text: str, words: list[int]) -> tuple[np.ndarray, list[int], list[int] | None]:
+    def lengthened(self, x: np.ndarray, meta: dict) -> tuple[np.ndarray, list[int], list[list[int]]]:
+        """Makes the pause of a clip longer, mostly, and at times the one before its filler: samples, word ends, pauses."""
+        r, words, gaps, longer = self.random, meta["words"], [], 0
+        a, b, split = meta["gap"]
+        pauses = [(a, b, split, int(r.uniform(0.2, 1.4) * RATE) if r.random() < 0.75 else 0)]
+        if meta.get("before_filler"):
+            pauses.insert(0, (*meta["before_filler"], split - 1, int(r.uniform(0.1, 1.2) * RATE) if r.random() < 0.5 else 0))
+        for a, b, split, extra in pauses:
+            middle = longer + (a + b) // 2
+            x = np.concatenate([x[:middle], np.zeros(extra, np.float32), x[middle:]])
+            words = words[:split] + [w + extra for w in words[split:]]
+            gaps.append([longer + a, longer + b + extra])
+            longer += extra
+        return x, words, gaps
+
+    def hesitate(self, x: np.ndarray, text: str, words: list[int]) -> tuple[np.ndarray, list[int], list[list[int]]]:
         """Cuts a clip after a word where its request cannot be over yet, at the quietest point nearby, and waits there."""
         r = self.random
         if text not in self._pauses:
-            self._pauses[text] = pause_points(text) if domain.is_request(text) else []
+            self._pauses[text] = domain.pause_points(text) if domain.is_request(text) else []
         if not self._pauses[text]:
-            return x, words, None
+            return x, words, []
         split = int(r.choice(self._pauses[text]))
         low, high = max(400, words[split - 1] - 800), min(len(x) - 400, words[split - 1] + 800)
         if high <= low:
-            return x, words, None
+            return x, words, []
         at = low + int(np.argmin(np.convolve(np.abs(x[low:high]), np.ones(160, np.float32), "same")[80:-80])) + 80 if high - low > 240 else low
         fade = np.linspace(1, 0, 160, dtype=np.float32)
         before, after = x[:at].copy(), x[at:].copy()
@@ -120,11 +137,11 @@ class User:
         after[:160] *= fade[::-1]
         extra = int(r.uniform(0.2, 1.4) * RATE)
         return (np.concatenate([before, np.zeros(extra, np.float32), after]),
-                words[: split - 1] + [at] + [w + extra for w in words[split:]], [at, at + extra])
+                words[: split - 1] + [at] + [w + extra for w in words[split:]], [[at, at + extra]])
 
     def say(self, d: Dialogue, key: str, start: int, gain: float, **which) -> tuple[int, int]:
         """Lets the user say `key` from sample `start`; writes the transcript labels; returns (onset, end). `which` as in `clip`."""
-        x, meta, words, gap = self.clip(key, **which)
+        x, meta, words, gaps = self.clip(key, **which)
         n = max(0, min(len(x), len(d.user) - start))
         d.user[start:start + n] += x[:n] * gain
         for word, end in zip(domain.words(meta["text"]), words):
@@ -134,22 +151,21 @@ class User:
             if at < len(d.heard):
                 d.heard[at] = domain.TOKEN.get(word, domain.UNK)
         onset, end = start + TAIL, start + len(x) - TAIL
-        begin = onset
+        begin, resumes = onset, {start + a: start + b for a, b in gaps}
         for word, word_end in zip(domain.words(meta["text"]), words):
-            if gap and begin == start + gap[0]:
-                begin = start + gap[1]   # the word after a pause
+            begin = resumes.get(begin, begin)   # the word after a pause
             first, last = ((sample + SPOKEN_AFTER) // POSITION for sample in (begin, start + word_end))
             d.spoken[first:last] = domain.TOKEN.get(word, -1)
             self.pronounce(d, word, begin, start + word_end)
             begin = start + word_end
-        if gap:
+        for a, b in gaps:
             for labels, after in ((d.spoken, SPOKEN_AFTER), (d.phone, PHONE_AFTER)):
-                labels[(start + gap[0] + after) // POSITION:(start + gap[1] + after) // POSITION] = domain.PAD
-            if gap[1] - gap[0] >= REPLY_AFTER:
-                turn = reply_turn(start + gap[0])
-                d.decide(*range(turn, max(turn + 1, (start + gap[1]) // TURN)))
+                labels[(start + a + after) // POSITION:(start + b + after) // POSITION] = domain.PAD
+            if b - a >= REPLY_AFTER:
+                turn = reply_turn(start + a)
+                d.decide(*range(turn, max(turn + 1, (start + b) // TURN)))
         d.events.append({"type": "user", "key": str(key), "text": meta["text"], "voice": meta["voice"], "held": meta["held"],
-                         "onset": onset, "end": end, "pause": [start + g for g in gap] if gap else None})
+                         "onset": onset, "end": end, "pauses": [[start + a, start + b] for a, b in gaps]})
         return onset, end
 
     def pronounce(self, d: Dialogue, word: str, begin: int, end: int) -> None:

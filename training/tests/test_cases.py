@@ -5,8 +5,8 @@ import numpy as np
 
 from microturn_training import domain
 from microturn_training.case_scene import lengthened
-from microturn_training.fillers import FILLERS, around_filler, broken, plan_fillers, words_to_filler
-from microturn_training.synthesis import RATE
+from microturn_training.fillers import FILLERS, around_filler, broken, plan_held_fillers, words_to_filler
+from microturn_training.synthesis import HELD_ENGINES, RATE
 
 
 def clip(*words: tuple[float, float]) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_a_voice_that_runs_on_is_broken_off_at_the_quietest_point_near_the_end_o
 
 
 def test_a_filler_comes_where_its_request_cannot_be_over_yet():
-    for key, text, _, held, split in plan_fillers(random.Random(1)):
+    for key, text, _, held, split in plan_held_fillers(random.Random(1), HELD_ENGINES):
         words = domain.words(text)
         assert words[split - 1] in FILLERS and split == words_to_filler(text)
         assert not domain.is_request(" ".join(words[:split - 1]))

@@ -6,10 +6,10 @@ import pytest
 
 from microturn_training import domain
 from microturn_training.dialogue import DECISION, DELEGATE, LISTEN, SPEAK, Dialogue, Generator, Mix
-from microturn_training.domain import END, TOKEN
+from microturn_training.domain import END, TOKEN, pause_points
 from microturn_training.evaluate import errors
 from microturn_training.phones import PHONE, borders
-from microturn_training.synthesis import gap_at, pause_points
+from microturn_training.synthesis import gap_at
 from microturn_training.timeline import OUTPUTS, TURN, heard_turn, reply_turn, stop_turn, yield_turn
 
 
@@ -77,7 +77,7 @@ def test_what_is_left_undone_counts_as_much_as_what_is_done(bank):
 def test_a_pause_inside_a_request_is_a_decision_to_wait(bank):
     generator, _ = scripted(bank, [("bye", "none")])
     x = np.full(19200, 0.1, np.float32)
-    generator.user.clip = lambda key: (x, {"text": "what is", "voice": "tone", "held": False}, [4000, 19200], [4000, 15200])
+    generator.user.clip = lambda key: (x, {"text": "what is", "voice": "tone", "held": False}, [4000, 19200], [[4000, 15200]])
     d = Dialogue(20, False)
     generator.user.say(d, "name", 3200, 1.0)
     decided = np.flatnonzero(d.weight > 1)
@@ -185,7 +185,7 @@ def test_the_phones_of_a_word_after_a_pause_begin_after_it(bank):
     generator.user.phones = {"please": ["p"], "add": ["ae", "d"]}
     d.phone[:] = 0
     meta = {"key": "sum:1,2", "text": "please add", "voice": "tone", "held": False, "length": 16000, "words": [4000, 15840], "gap": None}
-    generator.user.clip = lambda key, **_: (np.ones(16000, np.float32), meta, [4000, 15840], [4000, 10000])
+    generator.user.clip = lambda key, **_: (np.ones(16000, np.float32), meta, [4000, 15840], [[4000, 10000]])
     generator.user.say(d, "sum:1,2", 32000, 1.0)
     said = d.phone[(32000 + 2400) // 800:(32000 + 15840 + 2400) // 800].tolist()
     silent = said[5:12]

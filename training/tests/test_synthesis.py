@@ -88,7 +88,7 @@ def test_only_requests_that_a_bank_lacks_are_made(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["synthesis", str(tmp_path)])
     synthesis.main()
     fixes = {f"fix:{i}" for i in range(10)}
-    assert made == {name: fixes for name in synthesis.PLANS if name != "bank-foreign"}   # which has sentences about anything only
+    assert made == {name: fixes for name in synthesis.PLANS if name not in ("bank-foreign", "bank-train-filler")}   # sentences about anything; requests alone
 
 
 def test_sentences_about_anything_are_no_requests_and_none_kept_for_evaluation():
@@ -108,6 +108,8 @@ def test_less_of_a_bank_has_all_requests_and_all_kinds_of_voices():
     assert {job[2].engine for job in less} == set(synthesis.ENGINES) and synthesis.thinned(jobs, 1.0) == jobs and synthesis.thinned(jobs, 0) == []
     natural = synthesis.plan_natural(random.Random(3), synthesis.domain.keys())
     assert synthesis.thinned(natural, 0.1) == natural[:round(len(natural) / 10)]   # whole runs of one voice
+    mixed = [natural[0], *jobs]
+    assert {job[0] for job in synthesis.thinned(mixed, 0.25)} == {job[0] for job in jobs}
 
 
 @pytest.mark.parametrize("argument", ["bank-natural", "bank-natural=", "bank-natural=2", "bank-natural=-1", "bank-none=0.5", "bank-natural=nan"])
