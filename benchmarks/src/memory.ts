@@ -1,4 +1,4 @@
-// Whether memory grows: a conversation of simulated hours, resident memory and heap over it, and its slope in each.
+// Whether memory grows: a conversation of simulated hours, resident memory and heap over it, and what they rise or fall by.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -27,25 +27,31 @@ export function slopeOf(x: readonly number[], y: readonly number[]): { slope: nu
 }
 
 /**
- * Growth over `parts` equal parts of a time, usually hours: the mean of the slopes in each, and its standard error by how much they
- * differ. Memory comes in steps that stay: a line through all readings would be too sure of a step that happens to lie in them.
+ * Growth over a time: the mean of what memory rose or fell by from each of `count` equal stretches to the next, and its standard
+ * error by how much those differ. Resident memory comes in steps that stay, up and down: readings repeat each other, steps do not,
+ * and a line through readings would be too sure of a step that happens to lie in them.
  *
- * @throws RangeError if a part has fewer than two readings
+ * @param hours - of the readings, evenly spaced
+ * @param values - MiB
+ * @param count - three or more
+ * @returns MiB per hour, and the means of the stretches
+ * @throws RangeError if there are fewer readings than stretches
  */
 export function growthOf(
-  x: readonly number[],
-  y: readonly number[],
-  parts: number,
-): { slope: number; error: number; slopes: readonly number[] } {
-  if (x.length < 2 * parts) throw new RangeError(`expected at least ${2 * parts} readings, got ${x.length}`);
-  const bound = (part: number) => Math.floor((part * x.length) / parts);
-  const slopes = Array.from(
-    { length: parts },
-    (_, i) => slopeOf(x.slice(bound(i), bound(i + 1)), y.slice(bound(i), bound(i + 1))).slope,
-  );
-  const slope = slopes.reduce((sum, one) => sum + one, 0) / parts;
-  const variance = slopes.reduce((sum, one) => sum + (one - slope) ** 2, 0) / Math.max(1, parts - 1);
-  return { slope, error: Math.sqrt(variance / parts), slopes };
+  hours: readonly number[],
+  values: readonly number[],
+  count: number,
+): { slope: number; error: number; means: readonly number[] } {
+  if (values.length < count) throw new RangeError(`expected at least ${count} readings, got ${values.length}`);
+  const meanOf = (all: readonly number[], i: number) => {
+    const stretch = all.slice(Math.floor((i * all.length) / count), Math.floor(((i + 1) * all.length) / count));
+    return stretch.reduce((sum, value) => sum + value, 0) / stretch.length;
+  };
+  const means = Array.from({ length: count }, (_, i) => meanOf(values, i));
+  const steps = means.slice(1).map((mean, i) => (mean - means[i]) / (meanOf(hours, i + 1) - meanOf(hours, i)));
+  const slope = steps.reduce((sum, step) => sum + step, 0) / steps.length;
+  const variance = steps.reduce((sum, step) => sum + (step - slope) ** 2, 0) / (steps.length - 1);
+  return { slope, error: Math.sqrt(variance / steps.length), means };
 }
 
 /** Growth per hour that is too much whatever its error, as a share of the whole: one large step has a large error too. */
@@ -61,9 +67,10 @@ export function isNoGrowth({ slope, error }: { slope: number; error: number }, w
  * allocator get used to being collected so often: none of it is growth or its opposite.
  */
 const settlingMinutes = 60;
-/** Minutes that are measured then: of each of these hours the slope is one value, and what they differ by is the noise. */
+/** Minutes that are measured then. */
 const measuredMinutes = 240;
-const parts = 4;
+/** Stretches of those. */
+const stretches = 9;
 const turnsPerMinute = 300;
 
 /** What was read while a conversation went on: hours since its start, and MiB. */
@@ -101,27 +108,26 @@ async function growthSection({ say, quick }: BenchContext, engine: Engine, suffi
   const settling = quick ? 1 : settlingMinutes;
   const minutes = quick ? 4 : measuredMinutes;
   const { hours, resident, heap } = await converse(engine, { settling, minutes, say });
-  const growth = growthOf(hours, resident, parts);
-  const heapGrowth = growthOf(hours, heap, parts);
+  const growth = growthOf(hours, resident, stretches);
+  const heapGrowth = growthOf(hours, heap, stretches);
   const words = ({ slope, error }: { slope: number; error: number }) =>
     `${slope.toFixed(2)} MiB per hour (standard error ${error.toFixed(2)})`;
-  const each = (slopes: readonly number[]) => slopes.map((slope) => slope.toFixed(2)).join(", ");
   return {
     title: `Memory over ${minutes} simulated minutes, after ${settling}${suffix}`,
     rows: [
       {
         name: "resident",
         value: words(growth),
-        note: `in each quarter ${each(growth.slopes)}; ${Math.min(...resident).toFixed(1)} to ${Math.max(...resident).toFixed(1)} MiB, ${resident[0].toFixed(1)} at first, ${resident[resident.length - 1].toFixed(1)} at the end`,
+        note: `means of ${stretches} stretches: ${growth.means.map((mean) => mean.toFixed(1)).join(", ")} MiB`,
       },
-      { name: "heap", value: words(heapGrowth), note: `in each quarter ${each(heapGrowth.slopes)}` },
+      { name: "heap", value: words(heapGrowth) },
     ],
     goals: [
       {
         name: `resident memory, slope${suffix}`,
         value: words(growth),
         goal: `no growth beyond two standard errors, and at most ${100 * allowedGrowth} % an hour`,
-        held: isNoGrowth(growth, resident[0]),
+        held: isNoGrowth(growth, growth.means[0]),
       },
     ],
     figures: { minutes, resident: growth, heap: heapGrowth, readings: { hours, resident, heap } },

@@ -67,17 +67,22 @@ describe("growthOf", () => {
       growthOf(
         hours,
         hours.map((at) => 318 + steps(at) + leak * at),
-        4,
+        9,
       ),
       318,
     );
 
-  it("is the mean of the slopes of the parts, and what they differ by", () => {
-    const { slope, error, slopes } = growthOf([0, 1, 2, 3], [0, 1, 1, 4], 2);
-    expect(slopes).toEqual([1, 3]);
-    expect(slope).toBe(2);
+  it("is the mean of what it rises or falls by from stretch to stretch, and its error", () => {
+    const { slope, error, means } = growthOf([0, 1, 2, 3, 4, 5], [0, 2, 3, 5, 2, 4], 3);
+    expect(means).toEqual([1, 4, 3]);
+    expect(slope).toBeCloseTo(0.5, 12); // +3 and -1 in two hours each
     expect(error).toBeCloseTo(1, 12);
-    expect(() => growthOf([0, 1, 2], [0, 1, 2], 2)).toThrow(RangeError);
+    expect(() => growthOf([0, 1], [0, 1], 3)).toThrow(RangeError);
+  });
+
+  it("is none where memory rises slowly and is given back at once, again and again", () => {
+    const saw = hours.map((at) => 315 + 2 * (at % 1));
+    expect(isNoGrowth(growthOf(hours, saw, 9), 315)).toBe(true);
   });
 
   it("takes steps up and down for noise, and finds a leak of 64 bytes per micro-turn beside them", () => {
