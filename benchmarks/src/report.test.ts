@@ -77,6 +77,7 @@ describe("growthOf", () => {
     expect(means).toEqual([1, 4, 3]);
     expect(slope).toBeCloseTo(0.5, 12); // +3 and -1 in two hours each
     expect(error).toBeCloseTo(1, 12);
+    expect(growthOf([0, 1, 2, 3, 4, 5, 6], [1, 1, 1, 2, 2, 3, 3], 3).means).toEqual([1, 1.5, 8 / 3]);
     expect(() => growthOf([0, 1], [0, 1], 3)).toThrow(RangeError);
   });
 
