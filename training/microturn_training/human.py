@@ -3,9 +3,11 @@
 `work/human/an4`: the AN4 database of CMU (`wav/**/*.raw`, big-endian, and `etc/*.transcription`); licence of the BSD kind, its notice is
 in the model card. People say digits, letters, names of months and streets, and commands.
 `work/human/speech_commands`: folders of one word each of Google's Speech Commands (Warden 2018, arXiv:1804.03209; CC BY 4.0).
+`work/human/picovoice`: orders at a coffee bar (`speech/clean`) and words that wake a device (`audio/<word>`), from Picovoice's
+benchmarks of speech to intent and of wake words (Apache-2.0). Who says what is not told there.
 README.md tells where they come from. What is not there is left out, and said so.
 
-Where words begin and end is found by pocketsphinx, which is told what was said. Some people are kept for evaluation: the speakers of
+Where words begin and end is found by pocketsphinx, which is told what was said; of the orders Moonshine tiny writes it down. Some people are kept for evaluation: the speakers of
 AN4's test set, and a quarter of those of Speech Commands. The speakers of the Free Spoken Digit Dataset are heard in evaluation only.
 """
 from __future__ import annotations
@@ -19,6 +21,7 @@ import numpy as np
 
 from . import domain, phones
 from .align import Aligner
+from .recogniser import Recogniser, letters_of
 from .sound import RATE, TAIL, audible, loudness, read_wav, scale, stretches, to_int16
 from .synthesis import USER_RMS, save
 
@@ -26,6 +29,8 @@ from .synthesis import USER_RMS, save
 COMMANDS = {"stop": "stop", "yes": "back", "right": "back"} | {word: f"digit:{i}" for i, word in enumerate(domain.DIGITS)}
 HELD = "0123"         # people of Speech Commands whose code begins so are kept for evaluation
 FOREIGN = 90          # clips of each word that is foreign speech
+WAKING = 60           # clips of each word that wakes a device
+SPELLED = {"snowboy": "snow boy"}   # for the aligner's dictionary
 CLEAR = 5             # the loudest 10 ms of a usable word against the recording's quiet ones
 MARGIN = 0.12         # seconds around an aligned border in which the audible one is looked for
 PAUSE = 0.1           # seconds of silence that are a pause between two words; a "t" is quiet for less
@@ -99,6 +104,23 @@ def speech_commands(folder: Path, aligner: Aligner) -> Clips:
     return tuple([c for c in some if c] for some in clips)
 
 
+def picovoice(folder: Path, aligner: Aligner) -> Clips:
+    """Orders at a coffee bar and words that wake a device, all of them foreign speech and none kept for evaluation."""
+    recogniser, clips = Recogniser(), []
+    orders = sorted((folder / "speech" / "clean").glob("*.wav"))
+    said = [(file, letters_of(recogniser.hear(read_wav(str(file))))) for file in orders]
+    for words in sorted(f for f in (folder / "audio").iterdir() if f.is_dir()):
+        files = sorted(words.glob("*.wav"))
+        said += [(file, SPELLED.get(words.name, words.name)) for file in random.Random(5).sample(files, min(len(files), WAKING))]
+    for file, text in said:
+        x = read_wav(str(file))
+        found = aligner.words(x, text) if text else None
+        span = edges(x, found[0][1], found[-1][2]) if found else None
+        if span and not domain.is_request(text):
+            clips.append(cut(x, *span, [end for _, _, end in found], "ood", text, f"picovoice:{file.stem}"))
+    return [c for c in clips if c], []
+
+
 def alone(meta: dict) -> bool:
     """Whether a clip is a recording of one word, and not cut out of a sentence."""
     return meta["voice"].startswith("speech_commands:")
@@ -152,7 +174,7 @@ def recorded(path: Path, rms: float) -> np.ndarray:
 def main() -> None:
     work = Path(sys.argv[1] if len(sys.argv) > 1 else "work")
     clips, aligner = ([], []), Aligner()
-    for name, read in (("an4", an4), ("speech_commands", speech_commands)):
+    for name, read in (("an4", an4), ("speech_commands", speech_commands), ("picovoice", picovoice)):
         folder = work / "human" / name
         if not folder.exists():
             print(f"{folder} is not there: training will hear fewer people (README.md tells where to get it)", flush=True)

@@ -1,14 +1,12 @@
 """Whether speech made from letters can be understood: a recogniser that never heard the voice writes down what it hears.
 
 Sentences of `told.py`, said by the acoustic model through the vocoder, by the assistant's own voice (flite), and by that voice through levels
-and vocoder; character error rate of each. Recogniser: Moonshine tiny (Jeffries et al. 2024, arXiv:2410.15608; English model MIT), from the
-package `moonshine-voice`, of which version 0.0.59 is the last but few that hold it.
+and vocoder; character error rate of each. The recogniser is that of `recogniser.py`.
 """
 from __future__ import annotations
 
 import argparse
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +15,8 @@ from safetensors.torch import load_file
 
 from . import acoustic, acoustic_data, vocoder, vocoder_data
 from .dmel import DMEL_SPEECH
-from .sound import RATE
+from .recogniser import Recogniser, letters_of
 from .told import SENTENCES
-
-SILENCE = RATE // 2   # before and after each sentence, samples
-
-
-def letters_of(text: str) -> str:
-    """What is compared: small letters and single spaces, numbers in words."""
-    text = re.sub(r"(?<=\d),(?=\d{3})", "", text.lower()).replace("o'clock", "o clock").replace("%", " percent").replace("$", " dollars ")
-    text = re.sub(r"(\d+)(?:st|nd|rd|th)\b", lambda n: acoustic_data.ordinal(acoustic_data.spelled(int(n[1]))), text)
-    text = re.sub(r"(?<=\d)\.(\d+)", lambda n: " point " + " ".join(n[1]), text)
-    text = re.sub(r"\d+", lambda n: acoustic_data.spelled(int(n[0])) if int(n[0]) < 10**15 else n[0], text)
-    return " ".join(re.sub(r"[^a-z' ]", " ", text).split())
 
 
 def errors(reference: str, heard: str) -> int:
@@ -41,18 +28,6 @@ def errors(reference: str, heard: str) -> int:
             new.append(min(row[j] + 1, new[j - 1] + 1, row[j - 1] + (a != b)))
         row = new
     return row[-1]
-
-
-class Recogniser:
-    def __init__(self):
-        from moonshine_voice import ModelArch, Transcriber
-        from moonshine_voice.utils import get_assets_path
-        self.transcriber = Transcriber(model_path=str(Path(get_assets_path()) / "tiny-en"), model_arch=ModelArch.TINY)
-
-    def hear(self, x: np.ndarray) -> str:
-        x = np.pad(x / (np.abs(x).max() + 1e-9) * 0.6, SILENCE)
-        lines = self.transcriber.transcribe_without_streaming(x.astype(np.float32).tolist(), RATE).lines
-        return " ".join(line.text for line in lines)
 
 
 def character_error(recogniser: Recogniser, clips: list[np.ndarray], texts: list[str], show: int = 0) -> float:

@@ -70,6 +70,7 @@ class DialogueShares:
     bare_digits: float              # of the digits to be repeated: cut out of a sentence, so that every voice says every digit alone
     watching: float                 # of the lessons have a camera, before which the world changes all the time
     hesitates: float                # of the requests without a pause of their own are cut in the middle
+    foreign_hesitates: float        # the same of foreign speech
     fillers: float                  # of the requests that the bank has with a filler inside are said with it, and with pauses around it
     corrects: float                 # of the requests with a number have it put right
     television: float               # share of dialogues in which somebody else speaks all the time
@@ -111,7 +112,7 @@ class Recipe:
 PARTS = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone}
 REQUESTS = {"greet", "name", "how", "thanks", "bye", "color", "story", "count", "sum", "say", "digit", "watch", "wait", "ood", "stop", "back",
             "told", "tale", "echo", "every", "clock", "shape", "spot", "jumps"}
-VOICES = {"espeak", "flite", "festival", "kokoro", "rhvoice", "pico", "morph", "an4", "speech_commands"}
+VOICES = {"espeak", "flite", "festival", "kokoro", "rhvoice", "pico", "morph", "an4", "speech_commands", "picovoice"}
 INTERRUPTS = {"none", "stop", "back", "barge", "aside", "cough"}
 POSITION_MS = 50   # an output position
 
@@ -164,7 +165,7 @@ def _problems(r: Recipe):
         yield "[dialogue.requests] must not be negative, nor all 0"
     if any(not 0 <= times < 100 or times % 1 for times in d.copies.values()):
         yield f"[dialogue.copies] must be whole numbers from 0 to 99, got {d.copies}"
-    shares = [("dialogue", d, name) for name in ("camera", "shapes", "lessons", "watching", "bare_digits", "hesitates", "fillers", "corrects", "television")]
+    shares = [("dialogue", d, name) for name in ("camera", "shapes", "lessons", "watching", "bare_digits", "hesitates", "foreign_hesitates", "fillers", "corrects", "television")]
     shares += [("microphone", m, name) for name in ("echo", "telephone", "room", "near", "warped", "masked", "quiet", "faint")]
     for table, part, name in shares:
         if not 0 <= getattr(part, name) <= 1:

@@ -95,8 +95,8 @@ class User:
         words, gaps = meta["words"], []
         if meta["gap"]:
             x, words, gaps = self.lengthened(x, meta)
-        elif self.augment and r.random() < RECIPE.dialogue.hesitates:
-            x, words, gaps = self.hesitate(x, meta["text"], words)
+        elif self.augment and r.random() < (RECIPE.dialogue.foreign_hesitates if meta["key"] == "ood" else RECIPE.dialogue.hesitates):
+            x, words, gaps = self.hesitate(x, meta["text"], words, meta["key"] == "ood")
         if self.augment:
             speed = r.uniform(0.82, 1.2)
             x = np.interp(np.arange(0, len(x) - 1, speed), np.arange(len(x)), x).astype(np.float32)
@@ -119,11 +119,11 @@ class User:
             longer += extra
         return x, words, gaps
 
-    def hesitate(self, x: np.ndarray, text: str, words: list[int]) -> tuple[np.ndarray, list[int], list[list[int]]]:
-        """Cuts a clip after a word where its request cannot be over yet, at the quietest point nearby, and waits there."""
+    def hesitate(self, x: np.ndarray, text: str, words: list[int], foreign: bool) -> tuple[np.ndarray, list[int], list[list[int]]]:
+        """Cuts a clip after a word where its request, or `foreign` speech, cannot be a whole request yet, at the quietest point nearby, and waits there."""
         r = self.random
         if text not in self._pauses:
-            self._pauses[text] = domain.pause_points(text) if domain.is_request(text) else []
+            self._pauses[text] = domain.pause_points(text) if foreign or domain.is_request(text) else []
         if not self._pauses[text]:
             return x, words, []
         split = int(r.choice(self._pauses[text]))

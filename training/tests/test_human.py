@@ -62,6 +62,22 @@ def test_a_word_of_speech_commands_is_the_request_that_it_is_or_foreign_speech(t
     assert {meta["voice"] for _, meta in train + kept} == {"speech_commands:a123abcd", "speech_commands:0123abcd"}
 
 
+def test_what_people_order_and_what_wakes_a_device_is_foreign_speech_as_a_recogniser_writes_it_down(tmp_path, monkeypatch):
+    for name in ("speech/clean/order", "speech/clean/request", "speech/clean/unheard", "audio/snowboy/a", "audio/view glass/b", "audio/view glass/quiet"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(tmp_path / f"{name}.wav"), "wb") as f:
+            f.setnchannels(1), f.setsampwidth(2), f.setframerate(RATE)
+            x = spoken((0.3, 0.5 if "order" in name else 0.7), seconds=1, noise=0.1 if "quiet" in name else 0.001)
+            f.writeframes((x * 32767).astype("<i2").tobytes())
+    heard = iter(["A Large MOCHA, please.", "Stop!", ""])   # in the order of the files' names
+    monkeypatch.setattr(human, "Recogniser", lambda: type("Recogniser", (), {"hear": lambda self, x: next(heard)})())
+    texts = ("a large mocha please", "stop", "snow boy", "view glass")
+    train, kept = human.picovoice(tmp_path, Told({t: [(w, 0.3, 0.7) for w in t.split()] for t in texts}))
+    assert [(meta["key"], meta["text"], meta["voice"]) for _, meta in train] == [
+        ("ood", "a large mocha please", "picovoice:order"), ("ood", "snow boy", "picovoice:a"), ("ood", "view glass", "picovoice:b")]
+    assert kept == []
+
+
 def test_a_silence_between_two_words_is_a_pause_and_a_short_one_or_one_inside_a_word_is_none():
     x = spoken((0.1, 0.4), (0.6, 0.8), (0.95, 1.2), (1.25, 1.5), seconds=1.6)
     (a, b, after), = human.silences(x, [int(end * RATE) for end in (0.42, 1.2, 1.5)])

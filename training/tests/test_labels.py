@@ -1,14 +1,16 @@
 """The arithmetic of the timing labels."""
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from microturn_training import domain
+from microturn_training import domain, user
 from microturn_training.dialogue import DECISION, DELEGATE, LISTEN, SPEAK, Dialogue, Generator, Mix
 from microturn_training.domain import END, TOKEN, pause_points
 from microturn_training.evaluate import errors
 from microturn_training.phones import PHONE, borders
+from microturn_training.recipe import RECIPE
 from microturn_training.synthesis import gap_at
 from microturn_training.timeline import OUTPUTS, TURN, heard_turn, reply_turn, stop_turn, yield_turn
 
@@ -131,6 +133,22 @@ def test_pauses_are_never_put_where_the_request_could_be_over():
     assert pause_points("count to five please") == [1, 2]
     assert pause_points("hey mini what is five plus two now") == [3, 4, 5, 6]   # "hey mini" greets, the end is optional
     assert pause_points("um stop talking") == [1]
+
+
+def test_foreign_speech_has_pauses_as_often_as_the_recipe_says_and_an_answer_in_one_weighs(bank, monkeypatch):
+    for share in (0, 1):
+        dialogue = replace(RECIPE.dialogue, foreign_hesitates=share, hesitates=0, fillers=0)
+        monkeypatch.setattr(user, "RECIPE", replace(RECIPE, dialogue=dialogue))
+        generator = Generator(bank, 5)
+        for _ in range(10):
+            d = generator.dialogue([("ood", "none"), ("count:3", "none")])
+            foreign, request = [e for e in d.events if e["type"] == "user"]
+            assert len(foreign["pauses"]) == share and not request["pauses"]
+            for a, b in foreign["pauses"]:
+                assert foreign["onset"] < a < b < foreign["end"]
+                if b - a > 2 * TURN:
+                    turn = reply_turn(a)
+                    assert (d.weight[OUTPUTS * turn] == DECISION).all() and not d.text[OUTPUTS * turn]
 
 
 def test_no_phrasing_for_training_is_one_for_evaluation():
