@@ -29,8 +29,8 @@ export interface FunctionDeclaration {
  * const session = await DuplexSession.open({ engine, background: backgroundModel({ tools }) });
  */
 export async function functionsOf(tools: ToolSet): Promise<readonly FunctionDeclaration[]> {
-  // Brought in with the work that it is for.
-  const { readTool } = await import("../calls/read-tool.js");
+  // Brought in with the work that it is for, as one file: a page fetches it for its first session anyway.
+  const { readTool } = await import("../worker/in-process.js");
   const own = Object.entries(tools).filter(([, tool]) => (tool as { readonly type?: unknown }).type !== "provider");
   return Promise.all(
     own.map(async ([name, tool]): Promise<FunctionDeclaration> => {

@@ -1,7 +1,7 @@
 // Validates by plain JSON Schema, with @cfworker/json-schema: it compiles nothing by `eval`, so that it works under the content
-// security policies of pages. This file is loaded when the first such schema is used, and costs nobody else anything.
+// security policies of pages. The library is brought in with the first such schema, and costs nobody else anything.
 
-import { type Schema as CfSchema, type OutputUnit, type SchemaDraft, Validator } from "@cfworker/json-schema";
+import type { Schema as CfSchema, OutputUnit, SchemaDraft, Validator } from "@cfworker/json-schema";
 import type { JsonSchema } from "../tool.js";
 import { describe, readJson } from "./json-value.js";
 import { describeIssues } from "./problems.js";
@@ -15,14 +15,14 @@ export class JsonSchemaValidator {
   readonly #schema: JsonSchema;
   readonly #validator: Validator;
 
-  /** @throws TypeError if the schema cannot be used */
-  constructor(schema: JsonSchema) {
+  /** @param library - its validator @throws TypeError if the schema cannot be used */
+  constructor(schema: JsonSchema, library: typeof Validator) {
     this.#schema = schema;
     // A copy, because the library writes into it.
     const copy = readJson(schema, { maxBytes });
     if (!copy.ok) throw new TypeError(`tool: expected a JSON Schema, got an object that is none: ${copy.problem}`);
     try {
-      this.#validator = new Validator(copy.value as CfSchema, draftOf(schema));
+      this.#validator = new library(copy.value as CfSchema, draftOf(schema));
     } catch (error) {
       throw new TypeError(`tool: expected a JSON Schema that can be used, but ${describe(error, 300)}`, {
         cause: error,

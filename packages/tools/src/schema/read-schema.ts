@@ -3,7 +3,7 @@
 
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
 import type { AiSchema, JsonSchema, Schema } from "../tool.js";
-import type { JsonSchemaValidator } from "./json-schema.js";
+import { JsonSchemaValidator } from "./json-schema.js";
 import { describe } from "./json-value.js";
 import { describeIssues, type Issue } from "./problems.js";
 
@@ -150,7 +150,7 @@ function describeAiError(error: Error): string {
 function readJsonSchema(schema: JsonSchema): ReadSchema {
   let loading: Promise<JsonSchemaValidator> | undefined;
   const load = () => {
-    loading ??= import("./json-schema.js").then((module) => new module.JsonSchemaValidator(schema));
+    loading ??= import("@cfworker/json-schema").then(({ Validator }) => new JsonSchemaValidator(schema, Validator));
     return loading;
   };
   return {

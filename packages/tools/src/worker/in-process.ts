@@ -6,6 +6,8 @@ import { localJobs } from "../jobs/local-jobs.js";
 import { type DelegationHandlerOptions, handlerGivingWay } from "../model/delegation-handler.js";
 import { MicroTurns } from "./micro-turns.js";
 
+export { readTool } from "../calls/read-tool.js";
+
 /** The session ends the wait for an approval; the worker's own limit only comes after that. */
 const defaultApprovalMs = 60_000;
 const approvalGraceMs = 10_000;
