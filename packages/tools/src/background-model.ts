@@ -14,11 +14,13 @@ import { type ApprovalRequest, Approvals, type Approve } from "./conversation/ap
 import { Conversation, type ConversationSettings, type Undelivered } from "./conversation/conversation.js";
 import { PastRoom } from "./conversation/past-room.js";
 import { encodePng } from "./conversation/png.js";
+import type { Transcribe, VoiceSettings } from "./conversation/user-voice.js";
 import type { SayFailure } from "./conversation/work.js";
 import type { JobQueue } from "./jobs/job.js";
 import { LazyJobs } from "./jobs/lazy-jobs.js";
 import type { DelegationHandlerOptions } from "./model/delegation-handler.js";
 import { Redaction, type RedactionOptions } from "./redaction/redaction.js";
+import { tell } from "./tell.js";
 
 /** Options of {@link backgroundModel}: how it works, and how it meets the conversation. */
 export interface BackgroundModelOptions extends DelegationHandlerOptions, RedactionOptions {
@@ -45,6 +47,20 @@ export interface BackgroundModelOptions extends DelegationHandlerOptions, Redact
   readonly contextChars?: number | undefined;
   /** Images that go along, about one a second, the last ones; 0 … 16, default 4. None with `images: false`. */
   readonly maxImages?: number | undefined;
+  /**
+   * Writes down what the user has said as he asked for the work, such as a speech recogniser; the model reads it beside what the
+   * interaction model has heard. Called here, where the sessions are, and not for calls of functions. If it fails (`onError` hears
+   * of that), gives nothing, or takes longer than 10 s, the work goes on without.
+   *
+   * @example
+   * transcribe: async ({ wav, signal }) => (await experimental_transcribe({ model, audio: wav, abortSignal: signal })).text
+   */
+  readonly transcribe?: Transcribe | undefined;
+  /**
+   * Sound of the user that every session keeps for `audio` and `transcribe`, the last, ms; 0 … 60 000, default 20 000. Without
+   * both, none is kept. It takes 4 bytes a sample, 1.3 MB at 16 kHz.
+   */
+  readonly maxAudioMs?: number | undefined;
   /** Hears of words of an answer that did not enter the conversation and never will, with the reason. */
   readonly onUndelivered?: ((lost: Undelivered) => void) | undefined;
 }
@@ -108,6 +124,7 @@ class ModelInBackground implements BackgroundModel {
   readonly #ownJobs: LazyJobs | undefined;
   readonly #approvals: Approvals;
   readonly #settings: ConversationSettings;
+  readonly #voice: VoiceSettings | undefined;
   readonly #named = new Map<string, Conversation>();
   readonly #single = new Set<Conversation>();
   #closing: Promise<void> | undefined;
@@ -115,7 +132,7 @@ class ModelInBackground implements BackgroundModel {
   constructor(options: BackgroundModelOptions) {
     const { clock = systemClock, deliver = "when-quiet", late, overlap = "parallel", keepMs = 600_000 } = options;
     const { approvalTimeoutMs = 60_000, approve, sayFailure, maxImages = 4, onUndelivered } = options;
-    const { contextChars = usualContextChars } = options;
+    const { contextChars = usualContextChars, audio = false, transcribe, maxAudioMs = 20_000, onError } = options;
     if (typeof deliver !== "function") checkPolicy("deliver", deliver);
     if (late !== undefined) checkPolicy("late", late);
     if (overlap !== "parallel" && overlap !== "replace") {
@@ -124,6 +141,10 @@ class ModelInBackground implements BackgroundModel {
     inRange("keepMs", keepMs, 0, 2 ** 31 - 1);
     inRange("approvalTimeoutMs", approvalTimeoutMs, 1, 2 ** 31 - 1);
     inRange("maxImages", maxImages, 0, 16);
+    inRange("maxAudioMs", maxAudioMs, 0, 60_000);
+    if (transcribe !== undefined && typeof transcribe !== "function") {
+      throw new TypeError("backgroundModel: transcribe must be a function");
+    }
     inRange("contextChars", contextChars, 256, 10_000_000);
     const redaction = new Redaction(options);
     let jobs = options.jobs;
@@ -151,8 +172,10 @@ class ModelInBackground implements BackgroundModel {
       deliver: typeof deliver === "function" ? (event) => policyOf(deliver, event) : () => deliver,
       sayFailure: typeof sayFailure === "string" ? () => sayFailure : (sayFailure satisfies SayFailure | undefined),
       maxImages: options.images === false ? 0 : maxImages,
-      ...{ room: new PastRoom(), sessions: new Set() },
+      ...{ room: new PastRoom(), sessions: new Set(), listen: undefined, onError },
     };
+    const isHeard = maxAudioMs > 0 && (audio || transcribe !== undefined);
+    this.#voice = isHeard ? { clock, redaction, maxAudioMs, audio, transcribe } : undefined;
   }
 
   async load(): Promise<void> {
@@ -160,7 +183,14 @@ class ModelInBackground implements BackgroundModel {
     // The platform brings in what it deflates with at the first use, which takes some 100 ms.
     const warmed =
       this.#settings.maxImages > 0 ? encodePng({ data: new Uint8Array(3), width: 1, height: 1 }) : undefined;
-    await Promise.all([this.#ownJobs?.load(), warmed?.catch(() => {})]);
+    await Promise.all([this.#ownJobs?.load(), warmed?.catch(() => {}), this.#loadVoice()]);
+  }
+
+  async #loadVoice(): Promise<void> {
+    const voice = this.#voice;
+    if (voice === undefined) return;
+    const { UserVoice } = await import("./worker/in-process.js");
+    this.#settings.listen = (session) => new UserVoice(session, voice);
   }
 
   redact = (value: unknown): unknown => this.#settings.redaction.recorded(value);
@@ -263,7 +293,7 @@ function policyOf(deliver: (event: DelegationEvent) => DeliveryPolicy, event: De
     checkPolicy("deliver", policy);
     return policy;
   } catch (error) {
-    queueMicrotask(() => {
+    tell(() => {
       throw error;
     });
     return "when-quiet";

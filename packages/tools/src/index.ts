@@ -12,8 +12,10 @@ export type { UndeliveredReason } from "./conversation/answer.js";
 export type { ApprovalContext, ApprovalRequest, Approve } from "./conversation/approvals.js";
 export { type ApproveByVoiceOptions, approveByVoice } from "./conversation/approve-by-voice.js";
 export type { Undelivered } from "./conversation/conversation.js";
+export type { SpokenRequest, Transcribe } from "./conversation/user-voice.js";
 export { type FunctionDeclaration, functionsOf } from "./functions/functions-of.js";
 export type {
+  ContextAudio,
   ContextEntry,
   ContextImage,
   DelegationContext,

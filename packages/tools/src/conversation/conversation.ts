@@ -11,13 +11,16 @@ import type {
   DuplexSession,
 } from "@microturn/core";
 import type { JobQueue } from "../jobs/job.js";
+import type { DelegationHandlerOptions } from "../model/delegation-handler.js";
 import type { Redaction } from "../redaction/redaction.js";
+import { tell } from "../tell.js";
 import type { Answer, UndeliveredReason } from "./answer.js";
 import type { Approvals } from "./approvals.js";
 import { EarlierResults } from "./earlier-results.js";
 import type { PastRoom } from "./past-room.js";
 import { type Part, PastTalk } from "./past-talk.js";
 import { SeenImages } from "./seen-images.js";
+import type { UserVoice } from "./user-voice.js";
 import { type SayFailure, Work, type WorkHost } from "./work.js";
 import { type Ending, jobOf } from "./work-order.js";
 import { maxUnderWay, maxWorks, Works } from "./works.js";
@@ -43,6 +46,9 @@ export interface ConversationSettings {
   readonly keepMs: number;
   readonly contextChars: number;
   readonly maxImages: number;
+  /** Keeps what the user says in a session; undefined where nobody wants it, and until it is loaded. */
+  listen: ((session: DuplexSession) => UserVoice) | undefined;
+  readonly onError: DelegationHandlerOptions["onError"];
   readonly onUndelivered: ((lost: Undelivered) => void) | undefined;
   readonly room: PastRoom;
   /** Those that are there, of all conversations. */
@@ -51,6 +57,7 @@ export interface ConversationSettings {
 
 /** A session that is there. */
 interface Link extends Part {
+  readonly voice: UserVoice | undefined;
   readonly tell: (activity: BackgroundActivity) => void;
   readonly stops: (() => void)[];
   /** Whether it has begun: what is told before its first event would be heard by nobody. */
@@ -136,7 +143,12 @@ export class Conversation implements WorkHost {
     const isFirst = this.#links.length === 0 && this.#past.empty;
     const link: Link = {
       ...{ session, tell, images: new SeenImages(this.#settings.maxImages), offsetMs: this.#past.offsetOf(session) },
-      ...{ fromTurn: isFirst ? 0 : session.firstTurn, stops: [], begun: false },
+      ...{
+        fromTurn: isFirst ? 0 : session.firstTurn,
+        voice: this.#settings.listen?.(session),
+        stops: [],
+        begun: false,
+      },
     };
     this.#links.push(link);
     this.#settings.sessions.add(session);
@@ -146,6 +158,7 @@ export class Conversation implements WorkHost {
       session.on("delegation", (event) => this.#delegated(link, event)),
       session.on("turn-end", ({ turn }) => {
         link.images.see(turn.input.images, turn.index);
+        link.voice?.sound.hear(turn);
         if (this.#works.size > 0) this.#turn();
       }),
       session.on("delegation-cancel", ({ id }) => this.#calledOff(link, id)),
@@ -223,14 +236,7 @@ export class Conversation implements WorkHost {
     if (work !== undefined && !recorded && isTold(reason)) {
       this.tell(work, { type: "background-drop", delegation: to.delegation, text, reason });
     }
-    try {
-      onUndelivered?.({ conversation: this.name, delegation: to.delegation, text, reason });
-    } catch (error) {
-      // As for any event target: it disturbs nobody else.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    tell(() => onUndelivered?.({ conversation: this.name, delegation: to.delegation, text, reason }));
   }
 
   changed(): void {
@@ -265,7 +271,15 @@ export class Conversation implements WorkHost {
     const found = this.results.empty ? {} : { results: this.results.context };
     const work = new Work(order, this);
     this.#works.add(work);
-    work.start(async () => jobOf(order, { ...(await this.#past.context(this.#links)), ...found, underWay }));
+    // The arguments of a call say what is wanted.
+    const voice = event.name === undefined ? link.voice : undefined;
+    work.start(async (signal) => {
+      const heard = Promise.all([this.#past.context(this.#links), voice?.request(link.offsetMs, signal)]);
+      const [talk, { error, ...spoken } = {}] = await heard;
+      const job = jobOf(order, { ...talk, ...spoken, ...found, underWay });
+      if (error !== undefined) tell(() => this.#settings.onError?.(error, job));
+      return job;
+    });
   }
 
   /** Calls of functions come several at a time, and each wants its result: they replace nothing, and nothing replaces them. */
@@ -313,8 +327,9 @@ export class Conversation implements WorkHost {
   }
 
   /** What was asked for after the border never was; what entered after it never did. */
-  #rewind({ session, images }: Link, turn: number): void {
+  #rewind({ session, images, voice }: Link, turn: number): void {
     images.rewind(turn);
+    voice?.sound.rewind(turn);
     this.results.rewind(session, turn);
     for (const work of [...this.#works]) {
       if (work.order.session === session && work.order.event.turnIndex >= turn) {

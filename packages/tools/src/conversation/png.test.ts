@@ -1,6 +1,7 @@
 import { crc32, inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { encodePng, toBase64 } from "./png.js";
+import { toBase64 } from "./base64.js";
+import { encodePng } from "./png.js";
 import { SeenImages } from "./seen-images.js";
 
 /** Reads a PNG as another program would: checksums, header, filters. */
@@ -55,9 +56,11 @@ describe("an image as a PNG", () => {
     expect([...small.pixels.subarray(0, 12)]).toEqual([0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9, 9]);
   });
 
-  it("is written in base64 as others write it", () => {
-    const bytes = Uint8Array.from({ length: 20_000 }, (_, i) => (i * 7) & 255);
-    expect(toBase64(bytes)).toBe(Buffer.from(bytes).toString("base64"));
+  it("is written in base64 as others write it", async () => {
+    for (const length of [0, 1, 20_000, 99_999]) {
+      const bytes = Uint8Array.from({ length }, (_, i) => (i * 7) & 255);
+      expect(await toBase64(bytes)).toBe(Buffer.from(bytes).toString("base64"));
+    }
   });
 });
 

@@ -42,13 +42,6 @@ export async function encodePng({
   ]);
 }
 
-/** Bytes in base64. */
-export function toBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
-  return btoa(text);
-}
-
 /** Some rows of an image, each byte as its difference from that of the pixel before it (filter type 1). */
 function filtered(part: {
   readonly data: Uint8Array | Uint8ClampedArray;

@@ -48,9 +48,11 @@ export async function openScripted(
   options: Partial<Omit<DuplexSessionOptions, "engine" | "clock">> & {
     readonly capabilities?: Partial<EngineCapabilities>;
     readonly speaks?: number;
+    /** The sound of the next micro-turn; default silence. */
+    readonly sound?: () => Float32Array;
   } = {},
 ): Promise<ScriptedSession> {
-  const { capabilities = {}, speaks = 0, ...rest } = options;
+  const { capabilities = {}, speaks = 0, sound = () => new Float32Array(3200), ...rest } = options;
   let next: { readonly heard?: string; readonly delegation?: Delegation; readonly cancelled?: readonly string[] } = {};
   const entered: EnteredText[] = [];
   const told: BackgroundActivity[] = [];
@@ -99,7 +101,7 @@ export async function openScripted(
   const turn = async () => {
     await clock.advance(200);
     if (session.closed) return;
-    session.writeAudio(new Float32Array(3200));
+    session.writeAudio(sound());
     await clock.advance(0);
   };
   const turns = async (count: number, heard?: string) => {

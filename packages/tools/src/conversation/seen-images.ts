@@ -2,7 +2,8 @@
 
 import type { ImageFrame } from "@microturn/core";
 import type { ContextImage } from "../jobs/job.js";
-import { encodePng, toBase64 } from "./png.js";
+import { toBase64 } from "./base64.js";
+import { encodePng } from "./png.js";
 
 /** Apart in time, ms: of a stream of images, about one a second is kept. */
 const apartMs = 900;
@@ -43,7 +44,7 @@ export class SeenImages {
     const out: ContextImage[] = [];
     for (const { image } of [...this.#images]) {
       if (image.data.length === 0) continue;
-      out.push({ png: toBase64(await encodePng(image)), timeMs: image.timeMs });
+      out.push({ png: await toBase64(await encodePng(image)), timeMs: image.timeMs });
     }
     return out;
   }

@@ -48,6 +48,8 @@ export class Work {
   readonly answer: Answer;
   readonly #host: WorkHost;
   readonly #controller = new AbortController();
+  /** Nobody wants it any more, also before it is submitted. */
+  readonly #givenUp = new AbortController();
   readonly #words: ReturnType<Redaction["words"]>;
   readonly #sentences = new Sentences();
   #ending: Ending | undefined;
@@ -79,8 +81,8 @@ export class Work {
     return this.#ending !== undefined;
   }
 
-  /** Begins. @param makeJob - the job, once it is known what was seen */
-  start(makeJob: () => Promise<Job>): void {
+  /** Begins. @param makeJob - the job, once it is known what was seen and said; its signal says that it is not wanted any more */
+  start(makeJob: (signal: AbortSignal) => Promise<Job>): void {
     this.#running = this.#run(makeJob).catch((error: unknown) => this.#fail(error));
   }
 
@@ -88,6 +90,7 @@ export class Work {
   async cancel(ending: Ending): Promise<void> {
     if (this.#over || this.#ending !== undefined) return;
     this.#ending = ending;
+    this.#givenUp.abort();
     this.#host.approvals.jobOver(this.order.id);
     this.answer.withdraw(ending.words);
     if (this.#submitted) await this.#send({ type: "cancel", outcome: ending.outcome, reason: ending.reason });
@@ -111,8 +114,8 @@ export class Work {
     this.#abandon();
   }
 
-  async #run(makeJob: () => Promise<Job>): Promise<void> {
-    const job = await makeJob();
+  async #run(makeJob: (signal: AbortSignal) => Promise<Job>): Promise<void> {
+    const job = await makeJob(this.#givenUp.signal);
     const before = this.#ending;
     if (before !== undefined) return this.#end({ outcome: before.outcome, error: before.reason });
     await this.#host.jobs.submit(job);

@@ -33,6 +33,10 @@ export interface DelegationContext {
   readonly leftOut: number;
   /** What was seen last, oldest first. */
   readonly images: readonly ContextImage[];
+  /** The user's own voice, as he asked for it; absent if that was not wanted, or nothing was heard. */
+  readonly audio?: ContextAudio;
+  /** What he asked for as text, by the recogniser of the application; absent if there is none, or it could not tell. */
+  readonly transcription?: string;
   /** What tools have found for the conversation before, oldest first; absent if nothing. */
   readonly results?: readonly EarlierResult[];
   /** Other work of the conversation that is not over. */
@@ -60,6 +64,15 @@ export interface ContextImage {
   /** PNG, in base64. */
   readonly png: string;
   readonly timeMs: number;
+}
+
+/** Sound of the user. */
+export interface ContextAudio {
+  /** WAV, 16 bits, mono, at the rate of the session's engine; in base64. */
+  readonly wav: string;
+  /** When it begins, ms. */
+  readonly timeMs: number;
+  readonly durationMs: number;
 }
 
 /** Something that happened in a job; its place in the log counts from 0. */

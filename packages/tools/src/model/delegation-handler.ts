@@ -29,6 +29,11 @@ export interface DelegationHandlerOptions {
   readonly stallMs?: number | undefined;
   /** Whether the model is shown what was seen. `auto` (default): until it refuses an image. */
   readonly images?: "auto" | false | undefined;
+  /**
+   * Whether the model is given the user's own voice, as he asked for the work, as a WAV file. Most models refuse sound, and the work
+   * fails then. Where workers do the work, the `backgroundModel` of the sessions must have `audio: true` as well. Default false.
+   */
+  readonly audio?: boolean | undefined;
   /** Calls that run at once. */
   readonly concurrency?: number | undefined;
   /**
@@ -40,8 +45,8 @@ export interface DelegationHandlerOptions {
   readonly allow?: ConstructorParameters<typeof CallTable>[0]["allow"];
   readonly clock?: Clock | undefined;
   /**
-   * Hears every error of the AI SDK or a provider as it came, also those after which it goes on. It may hold keys and addresses,
-   * which is why logs and events have only our own words for it.
+   * Hears every error of the AI SDK or a provider as it came, also those after which it goes on, and where sessions are those of
+   * `transcribe`. It may hold keys and addresses, which is why logs and events have only our own words for it.
    */
   readonly onError?: ((error: unknown, job: Job) => void) | undefined;
 }

@@ -9,6 +9,7 @@ import { delegationMessages } from "../context/delegation-messages.js";
 import { dropToolName } from "../context/drop-tool.js";
 import { dropToolDescription } from "../context/prompt.js";
 import type { CallResult, Job, JobEvent, JobOutcome, JobRun } from "../jobs/job.js";
+import { tell } from "../tell.js";
 import type { ToolSet } from "../tool.js";
 import { pause } from "../waiting.js";
 import type { DelegationHandlerOptions } from "./delegation-handler.js";
@@ -153,7 +154,8 @@ export class DelegationWork {
       await this.#worker.giveWay?.();
       const work = this.#work;
       const images = this.#worker.showImages;
-      const { system, messages } = delegationMessages(this.#job, { instructions: told, images });
+      const { audio } = options;
+      const { system, messages } = delegationMessages(this.#job, { instructions: told, images, audio });
       try {
         const added = await streamStep({
           sdk,
@@ -174,7 +176,7 @@ export class DelegationWork {
         return await this.#append({ type: "step", messages: added });
       } catch (error) {
         if (!(error instanceof ModelFault)) throw error;
-        tell(options.onError, error.cause ?? error, this.#job);
+        tell(() => options.onError?.(error.cause ?? error, this.#job));
         if (error.images && images && this.#job.context.images.length > 0) {
           this.#worker.showImages = false;
           attempt--;
@@ -262,17 +264,6 @@ function answerOf({ outcome, result, error }: CallResult): string {
       return "";
     default:
       return `That did not work${because(error)}`;
-  }
-}
-
-/** An error of the listener surfaces as an uncaught one; the work goes on. */
-function tell(onError: DelegationHandlerOptions["onError"], error: unknown, job: Job): void {
-  try {
-    onError?.(error, job);
-  } catch (thrown) {
-    queueMicrotask(() => {
-      throw thrown;
-    });
   }
 }
 

@@ -7,6 +7,7 @@ import { type DelegationHandlerOptions, handlerGivingWay } from "../model/delega
 import { MicroTurns } from "./micro-turns.js";
 
 export { readTool } from "../calls/read-tool.js";
+export { UserVoice } from "../conversation/user-voice.js";
 
 /** The session ends the wait for an approval; the worker's own limit only comes after that. */
 const defaultApprovalMs = 60_000;

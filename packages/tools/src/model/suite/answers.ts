@@ -137,6 +137,18 @@ export function answersSuite(bench: Bench): void {
     });
   });
 
+  it("gives the user's own voice to a model that takes it, and says nothing of it to others", async () => {
+    const audio = { wav: "UklGRg==", timeMs: 1000, durationMs: 800 };
+    const job = jobOf({ context: { audio, transcription: "how warm is Rome" } });
+    await finished(beginTry(scripted([{ text: words }], { audio: true }), { job }).done);
+    await finished(beginTry(scripted([{ text: words }]), { job }).done);
+    const file = partsOf(requests[0]?.prompt[1]).find((part) => part.type === "file");
+    expect(file).toMatchObject({ mediaType: "audio/wav" });
+    const prompt = JSON.stringify(requests[1]?.prompt);
+    expect(prompt).toContain("how warm is Rome");
+    expect(prompt).not.toMatch(/audio|own voice/);
+  });
+
   it("refuses options that cannot be", () => {
     expect(() => delegationHandler({ maxSteps: 0 })).toThrow(RangeError);
     expect(() => delegationHandler({ stallMs: 0 })).toThrow(RangeError);
