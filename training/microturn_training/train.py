@@ -35,6 +35,7 @@ from .dialogue import Generator  # noqa: E402
 from .domain import COLORS, GOING_ON, SHAPES, VOCABULARY  # noqa: E402
 from .model import LISTEN, SPEAK, Config, Duplex, MixtureOfExperts, patches_of  # noqa: E402
 from .phones import PHONES  # noqa: E402
+from .precision import faster  # noqa: E402
 from .recipe import RECIPE  # noqa: E402
 from .sights import ROOM  # noqa: E402
 
@@ -57,7 +58,7 @@ def arguments() -> argparse.Namespace:
     a.add_argument("--initial", default="", help="checkpoint or model folder to take weights (not optimiser state) from; its words keep their rows")
     a.add_argument("--compile", type=int, default=1)
     a.add_argument("--precision", choices=["auto", "bfloat16", "float32"], default="auto",
-                   help="of matrix products; a CPU without instructions for bfloat16 takes 100 times as long with it, auto is float32 there")
+                   help="of matrix products; auto is what they are faster in on this CPU, and is measured")
     a.add_argument("--log-every", type=int, default=20)
     return a.parse_args()
 
@@ -230,7 +231,7 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
     """One training process. All processes hold the same weights and take parts of each batch as they become free."""
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
-    low = a.precision == "bfloat16" or (a.precision == "auto" and torch.cpu._is_avx512_bf16_supported())
+    low = a.precision == "bfloat16"
     folder = Path(a.work) / a.run
     config = sizes()
     net = Duplex(config)
@@ -330,6 +331,8 @@ def run(rank: int, a: argparse.Namespace, queue, ticket, shared, mixing: int) ->
 
 def main() -> None:
     a = arguments()
+    if a.precision == "auto":
+        a.precision = faster()   # once, so that all processes have the same
     sizes()   # a recipe that is wrong ends it before anything is started
     folder = Path(a.work) / a.run
     folder.mkdir(parents=True, exist_ok=True)
