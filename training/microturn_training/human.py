@@ -109,7 +109,7 @@ def picovoice(folder: Path, aligner: Aligner) -> Clips:
     recogniser, clips = Recogniser(), []
     orders = sorted((folder / "speech" / "clean").glob("*.wav"))
     said = [(file, letters_of(recogniser.hear(read_wav(str(file))))) for file in orders]
-    for words in sorted(f for f in (folder / "audio").iterdir() if f.is_dir()):
+    for words in sorted(f for f in (folder / "audio").glob("*") if f.is_dir()):
         files = sorted(words.glob("*.wav"))
         said += [(file, SPELLED.get(words.name, words.name)) for file in random.Random(5).sample(files, min(len(files), WAKING))]
     for file, text in said:

@@ -15,7 +15,7 @@ SILENCE = RATE // 2   # before and after each sentence, samples
 
 
 def letters_of(text: str) -> str:
-    """What is compared: small letters and single spaces, numbers in words."""
+    """A text as it is compared, and as training has it: small letters and single spaces, numbers in words."""
     text = re.sub(r"(?<=\d),(?=\d{3})", "", text.lower()).replace("o'clock", "o clock").replace("%", " percent").replace("$", " dollars ")
     text = re.sub(r"(\d+)(?:st|nd|rd|th)\b", lambda n: acoustic_data.ordinal(acoustic_data.spelled(int(n[1]))), text)
     text = re.sub(r"(?<=\d)\.(\d+)", lambda n: " point " + " ".join(n[1]), text)

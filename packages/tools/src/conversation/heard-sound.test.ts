@@ -59,6 +59,15 @@ describe("what the user has said last", () => {
     expect(times(noise([600, room], [30_000, voice], [400, room]), 1)).toBeUndefined();
   });
 
+  it("is silence where a handler has transferred the samples away, not what was there a lap before", () => {
+    const sound = new HeardSound(at(16_000), 1000);
+    hear(sound, noise([200, room], [800, voice]));
+    hear(sound, noise([800, room]), { from: 5 });
+    expect(sound.request()?.startMs).toBeDefined(); // the last of the voice is still kept
+    sound.hear({ index: 9, input: { audio: new Float32Array(0) } as never });
+    expect(sound.request()).toBeUndefined();
+  });
+
   it("is nothing where nothing is louder than the room, or loud at all", () => {
     expect(new HeardSound(at(16_000), 1000).request()).toBeUndefined();
     expect(times(new Float32Array(32_000))).toBeUndefined();

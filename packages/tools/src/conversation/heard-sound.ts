@@ -39,10 +39,11 @@ export class HeardSound {
     this.#places = new Float32Array(this.#turns * this.#turnSamples);
   }
 
-  /** Takes the sound of the next micro-turn. What was padded in it is silence. */
+  /** Takes the sound of the next micro-turn. What was padded in it, or transferred away meanwhile, is silence. */
   hear({ index, input }: Pick<TurnRecord, "index" | "input">): void {
     if (index !== this.#next) this.#first = index;
-    this.#places.set(input.audio, (index % this.#turns) * this.#turnSamples);
+    const from = (index % this.#turns) * this.#turnSamples;
+    this.#places.fill(0, from + input.audio.length, from + this.#turnSamples).set(input.audio, from);
     this.#next = index + 1;
     this.#first = Math.max(this.#first, this.#next - this.#turns);
   }
