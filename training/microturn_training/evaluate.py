@@ -143,7 +143,8 @@ def evaluate(net, folder: Path, groups: list[str], n: int, seed: int = 5, rows: 
             examples = [generator.example(d) for d in part]
             images = [generator.camera.images(d) for d in part if d.camera]
             out = generate(net, torch.from_numpy(np.stack([e["audio"] for e in examples])), torch.tensor([d.camera for d in part]),
-                           torch.from_numpy(np.stack(images)) if images else torch.zeros(0, generator.turns, 2, 40, 39, 3, dtype=torch.uint8))
+                           torch.from_numpy(np.stack(images)) if images else torch.zeros(0, generator.turns, 2, 40, 39, 3, dtype=torch.uint8),
+                           start_margin=RECIPE.decoding.start_margin)
             for j, d in enumerate(part):
                 results.append((jobs[i + j][0], {"dialogue": d, **{k: v[j].numpy() for k, v in out.items()}}))
             print(f"{group}: {len(results)}/{len(jobs)} dialogues", flush=True)

@@ -15,11 +15,12 @@ from safetensors.torch import load_file, save_file
 from .acoustic import Shape as acoustic_shape
 from .dmel import DMEL_SPEECH, RATE
 from .model import BINS, LEVELS, Config, Duplex
+from .recipe import RECIPE
 
 VOCODER_CONFIG = {"width": 128, "blocks": 4, "kernel": 5, "subFrames": 2, "envelopePoints": 65}
 
 
-def manifest_config(c: Config, vocoder: dict | None, acoustic: dict | None = None) -> dict:
+def manifest_config(c: Config, vocoder: dict | None, acoustic: dict | None = None, start_margin: float = 0) -> dict:
     """The `config` part of `microturn.json`."""
     def heads(extent: int) -> dict:
         return {"heads": c.num_heads, "kvHeads": c.num_kv_heads, "headDim": c.head_dim, "relativeExtent": extent}
@@ -30,6 +31,8 @@ def manifest_config(c: Config, vocoder: dict | None, acoustic: dict | None = Non
     duplex = {"turnDurationMs": 200, "textSlots": c.text_slots, "patchSlots": 1, "audioPositions": 4, "outputPositions": 4,
               "globalWindow": c.global_window, "sinkPositions": c.sink_positions,
               "speech": {"framesPerPosition": 2, "melBins": BINS, "levels": LEVELS}, "delegates": True}
+    if start_margin:
+        duplex["startMargin"] = start_margin
     if acoustic:
         duplex["acoustic"] = acoustic
     if vocoder:
@@ -58,7 +61,7 @@ def load(checkpoint: str | Path) -> tuple[Duplex, dict]:
 
 
 def export(checkpoint: str | Path, folder: Path, vocoder_file: Path | None, acoustic_file: Path | None, dtype: torch.dtype, version: str,
-           evaluation: dict | None = None) -> None:
+           evaluation: dict | None = None, start_margin: float = RECIPE.decoding.start_margin) -> None:
     net, saved = load(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     weights = {k: v.to(dtype).contiguous() for k, v in net.state_dict().items()}
@@ -75,7 +78,7 @@ def export(checkpoint: str | Path, folder: Path, vocoder_file: Path | None, acou
     manifest = {
         "formatVersion": 1, "name": "mini", "version": version,
         "description": "A small full-duplex interaction model: it listens, sees and speaks in 200 ms micro-turns.",
-        "license": "Apache-2.0", "config": manifest_config(net.c, vocoder, acoustic),
+        "license": "Apache-2.0", "config": manifest_config(net.c, vocoder, acoustic, start_margin),
         "files": {"weights": [described(folder / "model.safetensors")], "tokenizer": described(folder / "tokenizer.json")},
         "codecs": {"input": "dmel-20",
                    "speech": {"preset": "dmel-speech", "sampleRate": RATE, "windowSamples": DMEL_SPEECH.window,
@@ -100,12 +103,13 @@ def main() -> None:
     a.add_argument("--acoustic", type=Path, help="checkpoint of the acoustic model; default work/acoustic/checkpoint.pt if that is there")
     a.add_argument("--dtype", choices=["float16", "bfloat16", "float32"], default="float16")
     a.add_argument("--version", default="0.3.0")
+    a.add_argument("--start-margin", type=float, default=RECIPE.decoding.start_margin, help="for the manifest; default of the recipe")
     a.add_argument("--evaluation", type=Path, help="JSON with evaluation figures for the manifest")
     args = a.parse_args()
     def there(usual: str) -> Path | None:
         return Path(usual) if Path(usual).exists() else None
     export(args.checkpoint, args.folder, args.vocoder or there("work/vocoder/vocoder.safetensors"), args.acoustic or there("work/acoustic/checkpoint.pt"), getattr(torch, args.dtype), args.version,
-           json.loads(args.evaluation.read_text()) if args.evaluation else None)
+           json.loads(args.evaluation.read_text()) if args.evaluation else None, args.start_margin)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ from .model import LISTEN, OUTPUT_POSITIONS, SPEECH, Duplex, LayerState
 
 
 @torch.no_grad()
-def generate(net: Duplex, audio, camera, images, forced: dict | None = None, keep_logits: bool = False, told=None) -> dict[str, torch.Tensor]:
+def generate(net: Duplex, audio, camera, images, forced: dict | None = None, keep_logits: bool = False, told=None, start_margin: float = 0.0) -> dict[str, torch.Tensor]:
     """Runs whole sessions.
 
     audio uint8 [B, N, 4, 80]; camera bool [B]; images uint8 [sessions with a camera, N, 2, 40, 39, 3]; told [B, N, text slots] or None.
+    While the model listens, the logit of `listen` is larger by `start_margin`.
     `forced` (text, heard, control, speech) replaces what is fed back, to compare with teacher forcing.
     Returns text, heard, control [B, N * 4], speech uint8 [B, N * 4, 160], and with `keep_logits` their logits."""
     b, n = audio.shape[:2]
@@ -25,7 +26,9 @@ def generate(net: Duplex, audio, camera, images, forced: dict | None = None, kee
             x = net.output_input(**fed).unsqueeze(1)
             h = net.step(torch.cat([before, x], 1) if j == 0 else x, state)[:, -1]
             text, heard, control = net.heads(h)
-            y = {"heard": heard.argmax(-1), "control": control.argmax(-1)}
+            weighed = control.clone()
+            weighed[:, LISTEN] += start_margin * (fed["control"] == LISTEN)
+            y = {"heard": heard.argmax(-1), "control": weighed.argmax(-1)}
             silent = y["control"] == LISTEN
             y["text"] = text.argmax(-1).masked_fill(silent, 0)
             y["speech"] = torch.zeros(b, SPEECH, dtype=torch.uint8)

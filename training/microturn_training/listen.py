@@ -12,6 +12,7 @@ from .dmel import DMEL_20
 from .export import load
 from .generate import generate
 from .model import SPEAK
+from .recipe import RECIPE
 from .sound import RATE, read_wav
 
 
@@ -27,7 +28,8 @@ def main() -> None:
         x = np.pad(x, (0, -len(x) % TURN))
         audio = torch.from_numpy(DMEL_20.levels(x).reshape(1, -1, 4, 80))
         turns = audio.shape[1]
-        out = generate(net, audio, torch.tensor([False]), torch.zeros(0, turns, 2, 40, 39, 3, dtype=torch.uint8))
+        out = generate(net, audio, torch.tensor([False]), torch.zeros(0, turns, 2, 40, 39, 3, dtype=torch.uint8),
+                       start_margin=RECIPE.decoding.start_margin)
         print(f"{path}: {len(x) / RATE:.1f} s")
         for n in range(turns):
             part = slice(OUTPUTS * n, OUTPUTS * (n + 1))

@@ -97,6 +97,13 @@ class Microphone:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """What is decided when the model runs; goes into the manifest of an export."""
+
+    start_margin: float   # by so much the logit of `listen` gains while the model listens: docs/models.md
+
+
+@dataclass(frozen=True)
 class Recipe:
     model: dict
     training: Training
@@ -104,12 +111,13 @@ class Recipe:
     timing: Timing
     dialogue: DialogueShares
     microphone: Microphone
+    decoding: Decoding
 
     def to_dict(self) -> dict:
         return asdict(self)
 
 
-PARTS = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone}
+PARTS = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone, "decoding": Decoding}
 REQUESTS = {"greet", "name", "how", "thanks", "bye", "color", "story", "count", "sum", "say", "digit", "watch", "wait", "ood", "stop", "back",
             "told", "tale", "echo", "every", "clock", "shape", "spot", "jumps"}
 VOICES = {"espeak", "flite", "festival", "kokoro", "rhvoice", "pico", "morph", "an4", "speech_commands", "picovoice"}
@@ -170,6 +178,8 @@ def _problems(r: Recipe):
     for table, part, name in shares:
         if not 0 <= getattr(part, name) <= 1:
             yield f"[{table}] {name} must be a share, 0 to 1, got {getattr(part, name)}"
+    if not 0 <= r.decoding.start_margin <= 20:
+        yield f"[decoding] start_margin must be 0 to 20, got {r.decoding.start_margin}"
     if d.glances < 1:
         yield f"[dialogue] glances must be 1 or more, got {d.glances}"
     if not 10 <= d.turns <= 200:   # the camera's grain is as long as that

@@ -51,3 +51,18 @@ def test_under_listen_nothing_is_said():
     listening = out["control"] == LISTEN
     assert listening.any() and not listening.all()
     assert out["text"][listening].max() == 0 and out["speech"][listening].max() == 0
+
+
+@torch.no_grad()
+def test_with_a_start_margin_it_goes_on_listening_where_it_was_not_sure():
+    torch.manual_seed(3)
+    net = Duplex(SMALL).eval()
+    net.microturn.control_head.weight.mul_(50)
+    audio = torch.randint(0, 16, (4, 10, 4, 80), dtype=torch.uint8)
+    quiet = torch.zeros(4, dtype=torch.bool), torch.zeros(0, 10, 2, 40, 39, 3, dtype=torch.uint8)
+    out = generate(net, audio, *quiet, keep_logits=True, start_margin=1.2)
+    listened = torch.cat([torch.ones(4, 1, dtype=torch.bool), out["control"][:, :-1] == LISTEN], 1)
+    logits = out["control_logits"]
+    ahead = logits.amax(-1) - logits[..., LISTEN]
+    assert torch.equal(out["control"] == LISTEN, ahead <= 1.2 * listened)
+    assert ((ahead > 0) & (out["control"] == LISTEN)).any() and ((ahead > 1.2) & listened).any()

@@ -37,6 +37,7 @@ def test_another_recipe_holds_what_differs(tmp_path):
     ("[dialogue]\nlate = 0.5", r"late must be list\[float\], got 0.5"),
     ("[dialogue]\nlate = [1.5, -0.5]", "late must be shares that add up to 1"),
     ("[dialogue]\nturns = 300", "turns must be 10 to 200"),
+    ("[decoding]\nstart_margin = -1", "start_margin must be 0 to 20, got -1"),
     ("[dialogue]\nglances = 0", "glances must be 1 or more"),
     ("[dialogue.interrupts]\nstop = 0.5", "interrupts must be shares that add up to 1"),
     ("[dialogue.requests]\nsums = 9", r"\[dialogue.requests\] must have back, bye.* got .*sums"),

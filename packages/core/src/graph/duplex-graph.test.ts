@@ -8,7 +8,7 @@ import type { Tensor, TensorSpec } from "../tensor.js";
 import { tinyAcoustic, tinyModel } from "../testing/tiny-model.js";
 import { buildDuplexGraph } from "./duplex-graph.js";
 import { toFloat16 } from "./float16.js";
-import { type ReferenceInput, ReferenceModel, type ReferenceOutput } from "./reference.js";
+import { draw, type ReferenceInput, ReferenceModel, type ReferenceOutput } from "./reference.js";
 import { GraphRunner } from "./test-runner.js";
 import { buildVocoderGraph } from "./vocoder-graph.js";
 
@@ -157,6 +157,33 @@ describe("duplex graph", () => {
       differs ||= other.positions.some((position, i) => position.levels.join() !== expected.positions[i].levels.join());
     }
     expect(differs).toBe(true);
+    await runner.close();
+  });
+
+  it("goes on listening unless beginning is likelier by the start margin, and stops as it would without", async () => {
+    const { config, weights } = tinyModel({ seed: 5, duplex: { startMargin: 1.5 } });
+    const reference = new ReferenceModel(config, weights);
+    const graph = buildDuplexGraph(config, weights, { target: { experts: "if", state: "rows" }, debug: true });
+    const runner = await GraphRunner.create(graph);
+    let [kept, began, before] = [0, 0, 1];
+    for (const seed of [1, 2, 3]) {
+      for (const input of sessionInputs(config, seed, 0.7)) {
+        const expected = reference.step(input);
+        expect(compare(config, await runner.run(feedsOf(config, [input])), 0, expected)).toBeLessThan(1e-4);
+        for (const [i, { control, logits }] of expected.positions.entries()) {
+          const draws = input.random.length / 4;
+          const without = draw(logits.control, input.random[i * draws + 2], 0.7);
+          if (input.forceControl === 0) {
+            if (before !== 1) expect(control).toBe(without);
+            else if (control === 1 && without !== 1) kept++;
+            else if (control !== 1) began++;
+          }
+          before = control;
+        }
+      }
+    }
+    expect(kept).toBeGreaterThan(2);
+    expect(began).toBeGreaterThan(2);
     await runner.close();
   });
 

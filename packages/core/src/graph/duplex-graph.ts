@@ -123,7 +123,7 @@ export function buildDuplexGraph(config: ModelConfig, weights: Weights, options:
       // Once the model has fallen silent, what it was told does not go on by itself.
       const spoke = () => yields.at(-1)?.told ?? g.op("Not", [g.equal(bag.control, g.int(controlToken.listen))]);
       const says = told === undefined ? undefined : { ...told(output), spoke: spoke() };
-      const yielded = yieldOf(c, last, draws, temperature, force, layout, says);
+      const yielded = yieldOf(c, last, bag.control, draws, temperature, force, layout, says);
       yields.push(yielded);
       bag = yielded;
     });
@@ -252,10 +252,11 @@ function inputPositions(c: BuildContext, layout: DuplexLayout): Value[] {
 function yieldOf(
   c: BuildContext,
   hidden: Value,
+  before: Value,
   draws: Value,
   temperature: ReturnType<typeof prepareTemperature>,
   force: Value,
-  { speech }: DuplexLayout,
+  { speech, startMargin = 0 }: DuplexLayout,
   says: Told | undefined,
 ): Yield {
   const { g, config } = c;
@@ -270,7 +271,8 @@ function yieldOf(
   const words = config.unpaddedVocabSize ?? config.vocabSize;
   const spoken = sample(g, logits.text, textDraw, temperature, 1, words);
   const heard = sample(g, logits.heard, heardDraw, temperature, 1, words);
-  const free = sample(g, logits.control, controlDraw, temperature, 1, controlTokens);
+  const weighed = startMargin > 0 ? listeningOn(g, logits.control, before, startMargin) : logits.control;
+  const free = sample(g, weighed, controlDraw, temperature, 1, controlTokens);
   const levels = sample(g, logits.speech, speechDraw, temperature, channels, speech.levels);
   const decide = (choice: Value) => g.where(g.less(g.int(0), force), force, choice);
   if (says === undefined) return unlessListening(g, { text: spoken, heard, control: decide(free), levels, logits });
@@ -287,6 +289,14 @@ function yieldOf(
     told: g.op("And", [isTold, speaks]),
     logits,
   });
+}
+
+/** Logits of the control token, `[B, 1, 4]`, where `listen` gains `margin` if the position before listened. */
+function listeningOn(g: Emitter, logits: Value, before: Value, margin: number): Value {
+  const listened = g.cast(g.equal(before, g.int(controlToken.listen)), "float32");
+  const gain = new Float32Array(controlTokens);
+  gain[controlToken.listen] = margin;
+  return g.add(logits, g.mul(g.reshape(listened, [-1, 1, 1]), g.floats(gain, [1, 1, controlTokens])));
 }
 
 /** Nothing is said under `listen`. */

@@ -192,7 +192,12 @@ export class ReferenceModel {
     const random = (channel: number) => input.random[position * (3 + channels) + channel];
     const told = input.told?.[position] ?? toldToken.own;
     const begins = told === toldToken.begins;
-    const free = begins ? controlToken.speak : draw(logits.control, random(2), input.temperature);
+    const { startMargin = 0 } = layout;
+    const listened = this.previous.control === controlToken.listen;
+    const weighed = logits.control.map((logit, token) =>
+      listened && token === controlToken.listen ? logit + startMargin : logit,
+    );
+    const free = begins ? controlToken.speak : draw(weighed, random(2), input.temperature);
     const decided = input.forceControl > 0 ? input.forceControl : free;
     const listens = decided === controlToken.listen;
     const spoke = position === 0 ? this.previous.control !== controlToken.listen : this.saidTold;

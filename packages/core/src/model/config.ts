@@ -97,6 +97,11 @@ export interface DuplexLayout {
   };
   /** Whether the model hands work over, by its control token `delegate`. Default: if it reads text or says it, by which results come back. */
   readonly delegates?: boolean;
+  /**
+   * What it takes to begin: while the model listens, the logit of `listen` is so much larger, 0 … 20; default 0. More is more patient in
+   * pauses, and takes the turn later where it is unsure.
+   */
+  readonly startMargin?: number;
   /** Network that reads text out, beside the graph; absent if the model says only what it makes up itself. */
   readonly acoustic?: AcousticShape;
   /** Network of the vocoder, run in the same graph; absent when speech is vocoded elsewhere. */

@@ -63,6 +63,7 @@ describe("validateConfig", () => {
     ["duplex.acoustic", { ...tinyAcoustic, alphabet: " _a" }, /acoustic\.alphabet/],
     ["duplex.acoustic", { ...tinyAcoustic, alphabet: "_ é" }, /acoustic\.alphabet/],
     ["duplex.acoustic", { ...tinyAcoustic, speakers: 2 }, /config\.duplex\.acoustic: unknown field "speakers"/],
+    ["duplex.startMargin", -1, /config\.duplex\.startMargin: expected .*, got -1/],
     ["duplex.delegates", 1, /config\.duplex\.delegates: expected true or false, got 1/],
     ["duplex.speech.levels", 1, /config\.duplex\.speech\.levels/],
     ["duplex.speech.flow", true, /config\.duplex\.speech: unknown field "flow"/],

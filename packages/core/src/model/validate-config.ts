@@ -143,6 +143,7 @@ function duplex(fields: Fields): DuplexLayout {
       levels: speechFields.count("levels", 2, 256),
     },
     ...(fields.has("delegates") ? { delegates: fields.flag("delegates") } : {}),
+    ...(fields.has("startMargin") ? { startMargin: fields.number("startMargin", 0, 20) } : {}),
     ...(fields.has("acoustic") ? { acoustic: acoustic(fields.object("acoustic")) } : {}),
     ...(fields.has("vocoder") ? { vocoder: vocoder(fields.object("vocoder")) } : {}),
   };

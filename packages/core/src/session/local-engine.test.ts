@@ -6,6 +6,7 @@ import { dmel20 } from "../audio/dmel-presets.js";
 import type { Backend } from "../backend.js";
 import type { EngineSession, TextInput, TurnInput, TurnOutput } from "../engine.js";
 import { DuplexError } from "../errors.js";
+import { buildDuplexGraph } from "../graph/duplex-graph.js";
 import { tinyAcoustic, tinyModel } from "../testing/tiny-model.js";
 import { checkTurnInput } from "./check-turn-input.js";
 import { type LocalEngineOptions, localEngine } from "./local-engine.js";
@@ -928,6 +929,31 @@ describe("localEngine", () => {
     expect(halves.identity?.backend).toBe("scripted float16, none");
   });
 
+  it("begins as patiently as the model says, or as asked for", async () => {
+    const eager = tinyModel({ duplex: { startMargin: 0.5 } });
+    const inner = scriptedBackend(() => ({}));
+    const { target } = inner.capabilities;
+    const graphs: Uint8Array[] = [];
+    const backend: Backend = {
+      capabilities: inner.capabilities,
+      load: (graph, options) => {
+        graphs.push(graph.onnx);
+        return inner.load(graph, options);
+      },
+      close: () => inner.close(),
+    };
+    for (const startMargin of [undefined, 3, 0]) {
+      await localEngine({ model: eager, backend, ...(startMargin === undefined ? {} : { startMargin }) }).load();
+    }
+    const built = [0.5, 3, 0].map((startMargin) => {
+      const { config, weights } = tinyModel({ duplex: { startMargin } });
+      return buildDuplexGraph(config, weights, { target, weightType: "float32" }).onnx;
+    });
+    expect(graphs.map((graph) => Buffer.from(graph).equals(built[0]))).toEqual([true, false, false]);
+    expect(graphs.map((graph) => Buffer.from(graph).equals(built[1]))).toEqual([false, true, false]);
+    expect(graphs.map((graph) => Buffer.from(graph).equals(built[2]))).toEqual([false, false, true]);
+  });
+
   it("tells whoever loads, and nobody else, of a backend that failed before", async () => {
     const unhandled: unknown[] = [];
     const listen = (reason: unknown) => unhandled.push(reason);
@@ -991,6 +1017,9 @@ describe("localEngine", () => {
   it("refuses models and options that it cannot run, with the reason", async () => {
     const backend = scriptedBackend(() => ({}), { maxBatch: 2 });
     expect(() => localEngine({ model, backend, maxSessions: 0 })).toThrow(RangeError);
+    for (const startMargin of [-1, 21, Number.NaN]) {
+      expect(() => localEngine({ model, backend, startMargin })).toThrow(/startMargin must be from 0 to 20, got/);
+    }
     for (const wrong of ["./a-folder", undefined, null]) {
       expect(() => localEngine({ model: wrong as never, backend })).toThrow(/model must be a model such as mini/);
     }

@@ -42,19 +42,25 @@ export interface LocalEngineOptions {
    * depend on the others. Each takes memory for its state; a lone session is fastest with 1.
    */
   readonly maxSessions?: number;
+  /**
+   * How patiently the model waits before it begins to speak, 0 … 20: while it listens, the logit of `listen` is so much larger. Default
+   * what the model comes with (`mini`: its model card). More takes pauses for an end less often; where the model is unsure it answers
+   * later, or not at all.
+   */
+  readonly startMargin?: number;
 }
 
 /**
  * Makes an engine that runs a model of the family in this process. Nothing is loaded before `load` or the first `open`.
  *
- * @throws RangeError if `maxSessions` is not a whole number from 1 on
+ * @throws RangeError if `maxSessions` is not a whole number from 1 on, or `startMargin` not from 0 to 20
  * @throws TypeError if `model` is the path of a folder, or there is no model or no backend
  * @example
  * const engine = localEngine({ model: mini, backend: nodeBackend() });
  * const session = await DuplexSession.open({ engine });
  */
 export function localEngine(options: LocalEngineOptions): Engine {
-  const { maxSessions = 1, model, backend } = options;
+  const { maxSessions = 1, startMargin = 0, model, backend } = options;
   if (typeof model !== "object" || model === null) {
     throw new TypeError(
       `localEngine: model must be a model such as mini or modelFolder("path"), got ${JSON.stringify(model)}`,
@@ -63,6 +69,9 @@ export function localEngine(options: LocalEngineOptions): Engine {
   if (backend === undefined) throw new TypeError("localEngine: expected a backend, such as that of nodeBackend()");
   if (!Number.isInteger(maxSessions) || maxSessions < 1) {
     throw new RangeError(`localEngine: maxSessions must be a whole number from 1 on, got ${maxSessions}`);
+  }
+  if (!(startMargin >= 0 && startMargin <= 20)) {
+    throw new RangeError(`localEngine: startMargin must be from 0 to 20, got ${startMargin}`);
   }
   return new LocalEngine(options, maxSessions);
 }
@@ -155,7 +164,7 @@ async function free({ model, executable, ownBackend }: Loaded): Promise<void> {
 }
 
 async function loadLocal(
-  { model: given, backend: from, weights }: LocalEngineOptions,
+  { model: given, backend: from, weights, startMargin }: LocalEngineOptions,
   maxSessions: number,
   signal: AbortSignal,
   onProgress: (progress: LoadProgress) => void,
@@ -178,7 +187,8 @@ async function loadLocal(
     }
     const weightType = weights ?? capabilities.target.weights[0] ?? "float32";
     onProgress({ stage: "build", done: 0, total: 1 });
-    const graph = buildDuplexGraph(model.config, model.weights, { target: capabilities.target, weightType });
+    const config = startMargin === undefined ? model.config : { ...model.config, duplex: { ...layout, startMargin } };
+    const graph = buildDuplexGraph(config, model.weights, { target: capabilities.target, weightType });
     onProgress({ stage: "build", done: 1, total: 1 });
     stop();
     onProgress({ stage: "start", done: 0, total: 1 });
