@@ -1,7 +1,13 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/bench.ts", "src/behaviour/eval.ts", "src/server/server-process.ts", "src/background/killed-workers.ts"],
+  entry: [
+    "src/bench.ts",
+    "src/behaviour/eval.ts",
+    "src/behaviour/requests.ts",
+    "src/server/server-process.ts",
+    "src/background/killed-workers.ts",
+  ],
   format: ["esm"],
   dts: true,
   clean: true,

@@ -3,7 +3,15 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { DuplexSession, type Engine, mixToMono, readWav, type SessionTrace, type TurnRecord } from "@microturn/core";
+import {
+  type Background,
+  DuplexSession,
+  type Engine,
+  mixToMono,
+  readWav,
+  type SessionTrace,
+  type TurnRecord,
+} from "@microturn/core";
 import type { BehaviourCase } from "./cases.js";
 
 /** What a session did with a case. */
@@ -21,7 +29,7 @@ export interface Performance {
 export async function play(
   one: BehaviourCase,
   engine: Engine,
-  { trace = false }: { readonly trace?: boolean } = {},
+  { trace = false, background }: { readonly trace?: boolean; readonly background?: Background } = {},
 ): Promise<Performance> {
   const wav = readWav(new Uint8Array(await readFile(one.wav)));
   const samples = mixToMono(wav.channels);
@@ -32,6 +40,7 @@ export async function play(
     tailMs: 0,
     sampleRate: wav.sampleRate,
     trace,
+    ...(background === undefined ? {} : { background }),
   });
   const { turnDurationMs, outputSampleRate } = session.capabilities;
   const turns: TurnRecord[] = [];
