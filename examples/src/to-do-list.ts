@@ -123,8 +123,8 @@ function timesAsked(): number {
   return timeLine.said.split("yes or no").length - 1;
 }
 
-await wish("remind me to water the plants");
-await wish("please delete buy milk from my list", "no");
+await wish("please remind me to water the plants");
+await wish("please take buy milk off the list, delete it", "no");
 await wish("buy milk is done, please delete it", "yes");
 await session.finish();
 console.log(`says: ${timeLine.said}`);

@@ -62,6 +62,8 @@ def load(checkpoint: str | Path) -> tuple[Duplex, dict]:
 
 def export(checkpoint: str | Path, folder: Path, vocoder_file: Path | None, acoustic_file: Path | None, dtype: torch.dtype, version: str,
            evaluation: dict | None = None, start_margin: float = RECIPE.decoding.start_margin) -> None:
+    if not 0 <= start_margin <= 20:
+        raise ValueError(f"the start margin must be 0 to 20, got {start_margin}")
     net, saved = load(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     weights = {k: v.to(dtype).contiguous() for k, v in net.state_dict().items()}

@@ -15,7 +15,8 @@ from .sound import read_wav
 
 
 def wrong_words(asked: str, text: str) -> int:
-    """Words to insert, delete or replace; a figure may stand for a number or for its digits, as was asked."""
+    """Words to insert, delete or replace; a figure may stand for a number or for its digits, as was asked. What is not known (`[?]`) is a word."""
+    text = text.replace("[?]", " unknownword ")
     readings = (text, re.sub(r"(?<=\d)[ ,-]*(?=\d)", " ", text))
     return min(errors(letters_of(asked).split(), letters_of(reading).split()) for reading in readings)
 

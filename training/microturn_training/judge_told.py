@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from .recogniser import Recogniser, letters_of
 from .told import SENTENCES
 
 
-def errors(reference: str, heard: str) -> int:
-    """Least number of characters to insert, delete or replace."""
+def errors(reference: Sequence, heard: Sequence) -> int:
+    """Least number of characters, or of what else these are sequences of, to insert, delete or replace."""
     row = list(range(len(heard) + 1))
     for i, a in enumerate(reference, 1):
         new = [i]

@@ -100,7 +100,7 @@ class Microphone:
 class Decoding:
     """What is decided when the model runs; goes into the manifest of an export."""
 
-    start_margin: float   # by so much the logit of `listen` gains while the model listens: docs/models.md
+    start_margin: float   # is added to the logit of `listen` while the model listens, 0 to 20: docs/models.md
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,10 @@ def test_words_that_are_wrong_missing_or_too_many_count_for_each_who_heard():
     }
 
 
+def test_a_word_that_is_not_known_is_a_word():
+    assert wrong_words("read my mail", "read my mail [?]") == 1 and wrong_words("read my mail", "read my [?]") == 1
+
+
 def test_a_figure_is_a_number_or_its_digits():
     assert wrong_words("eight nine seven", "897") == 0
     assert wrong_words("eight hundred ninety seven", "897.") == 0

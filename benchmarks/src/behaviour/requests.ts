@@ -2,7 +2,7 @@
 // mini heard. `training/microturn_training/judge_requests.py` has a recogniser listen to it.
 // Options: --cases <folder>, --rows out-of-domain,out-of-domain-human, --model <folder>, --sessions 8, --out <folder>.
 
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { modelFolder, nodeBackend } from "@microturn/backend-node";
@@ -33,8 +33,11 @@ const engine = localEngine({
   backend,
   maxSessions: sessions,
 });
-await rm(values.out, { recursive: true, force: true });
 await mkdir(values.out, { recursive: true });
+// Of an earlier run there may be more.
+for (const name of await readdir(values.out)) {
+  if (/-\d+\.(wav|json)$/.test(name)) await rm(join(values.out, name));
+}
 let next = 0;
 let written = 0;
 await Promise.all(
@@ -46,7 +49,7 @@ await engine.close();
 await backend.close();
 console.log(`${written} of ${cases.length} requests were handed over with their sound: ${values.out}`);
 
-/** Plays a case and writes what goes along with its first delegation. Gives whether there is one. */
+/** Plays a case and writes what goes along with what it hands over. Gives whether it hands over one thing, with its sound. */
 async function write(one: BehaviourCase, engine: Engine): Promise<boolean> {
   const sounds: SpokenRequest[] = [];
   const background = backgroundModel({
@@ -63,15 +66,15 @@ async function write(one: BehaviourCase, engine: Engine): Promise<boolean> {
   });
   const { turns } = await play(one, engine, { background });
   await background.close();
-  const delegation = turns.find(({ output }) => output.delegation !== undefined)?.output.delegation;
+  const tasks = turns.flatMap(({ output }) => (output.delegation === undefined ? [] : [output.delegation.task]));
   const [sound] = sounds;
-  if (delegation === undefined || sound === undefined) return false;
+  if (tasks.length !== 1 || sound === undefined) return false;
   await writeFile(join(values.out, `${one.id}.wav`), sound.wav);
   const asked = one.events.map(({ text }) => text).join(" ");
   const { row, noise } = one;
   await writeFile(
     join(values.out, `${one.id}.json`),
-    `${JSON.stringify({ id: one.id, row, noise, asked, heard: delegation.task })}\n`,
+    `${JSON.stringify({ id: one.id, row, noise, asked, heard: tasks[0] })}\n`,
   );
   return true;
 }

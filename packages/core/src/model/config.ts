@@ -98,7 +98,7 @@ export interface DuplexLayout {
   /** Whether the model hands work over, by its control token `delegate`. Default: if it reads text or says it, by which results come back. */
   readonly delegates?: boolean;
   /**
-   * What it takes to begin: while the model listens, the logit of `listen` is so much larger, 0 … 20; default 0. More is more patient in
+   * What it takes to begin: this is added to the logit of `listen` while the model listens, 0 … 20; default 0. More is more patient in
    * pauses, and takes the turn later where it is unsure.
    */
   readonly startMargin?: number;

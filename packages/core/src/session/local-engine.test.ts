@@ -1017,8 +1017,10 @@ describe("localEngine", () => {
   it("refuses models and options that it cannot run, with the reason", async () => {
     const backend = scriptedBackend(() => ({}), { maxBatch: 2 });
     expect(() => localEngine({ model, backend, maxSessions: 0 })).toThrow(RangeError);
-    for (const startMargin of [-1, 21, Number.NaN]) {
-      expect(() => localEngine({ model, backend, startMargin })).toThrow(/startMargin must be from 0 to 20, got/);
+    for (const startMargin of [-1, 21, Number.NaN, "3", null]) {
+      expect(() => localEngine({ model, backend, startMargin: startMargin as number })).toThrow(
+        /startMargin must be from 0 to 20, got/,
+      );
     }
     for (const wrong of ["./a-folder", undefined, null]) {
       expect(() => localEngine({ model: wrong as never, backend })).toThrow(/model must be a model such as mini/);

@@ -43,7 +43,7 @@ export interface LocalEngineOptions {
    */
   readonly maxSessions?: number;
   /**
-   * How patiently the model waits before it begins to speak, 0 … 20: while it listens, the logit of `listen` is so much larger. Default
+   * How patiently the model waits before it begins to speak, 0 … 20: this is added to the logit of `listen` while it listens. Default
    * what the model comes with (`mini`: its model card). More takes pauses for an end less often; where the model is unsure it answers
    * later, or not at all.
    */
@@ -70,7 +70,7 @@ export function localEngine(options: LocalEngineOptions): Engine {
   if (!Number.isInteger(maxSessions) || maxSessions < 1) {
     throw new RangeError(`localEngine: maxSessions must be a whole number from 1 on, got ${maxSessions}`);
   }
-  if (!(startMargin >= 0 && startMargin <= 20)) {
+  if (typeof startMargin !== "number" || !(startMargin >= 0 && startMargin <= 20)) {
     throw new RangeError(`localEngine: startMargin must be from 0 to 20, got ${startMargin}`);
   }
   return new LocalEngine(options, maxSessions);
@@ -248,7 +248,7 @@ function earVoice(acoustic: AcousticModel, weights: Weights): EarVoice {
 /** Of what a session remembers; rises when a field is added. */
 const snapshotFormat = 2;
 
-/** What makes a model this one: its files by their hashes, and how they are put to use. */
+/** What makes a model this one: its files by their hashes, and how they are put to use. The engine's own start margin changes nothing that is remembered. */
 function keyOf({ manifest: { name, version, files, codecs }, config }: LoadedModel): string {
   const hashes = [...files.weights, files.tokenizer].map(({ sha256 }) => sha256);
   return JSON.stringify([snapshotFormat, name, version, hashes, codecs, config]);
