@@ -29,6 +29,7 @@ export interface HostOptions {
   readonly threads?: number;
   readonly runtimeFolder?: string;
   readonly weights?: WeightType;
+  readonly startMargin?: number;
   readonly maxSessions: number;
 }
 

@@ -102,7 +102,7 @@ async function loadOn(
   device: WebDevice,
   started: Promise<WebBackend>,
   model: LoadedModel,
-  { weights, maxSessions }: HostOptions,
+  { weights, startMargin, maxSessions }: HostOptions,
   load: EngineLoadOptions & { readonly signal: AbortSignal },
 ): Promise<Loaded | DeviceFailure> {
   let backend: WebBackend;
@@ -112,7 +112,11 @@ async function loadOn(
     if (!DuplexError.is(error, "BACKEND_UNAVAILABLE")) throw error;
     return (error.details.devices as readonly DeviceFailure[])[0];
   }
-  const engine = localEngine({ model, backend, maxSessions, ...(weights === undefined ? {} : { weights }) });
+  const engine = localEngine({
+    ...{ model, backend, maxSessions },
+    ...(weights === undefined ? {} : { weights }),
+    ...(startMargin === undefined ? {} : { startMargin }),
+  });
   try {
     const capabilities = await engine.load(load);
     const calibration = await calibrate(engine, capabilities);

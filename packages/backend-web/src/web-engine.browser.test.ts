@@ -88,6 +88,22 @@ describe.skipIf(chromiumPath === undefined)(`webEngine${withoutChromium}`, { tim
     }
   });
 
+  it("lets a model wait for as long as it is told to", async () => {
+    const tab = await visit(plain);
+    const [usual, patient] = await tab.evaluate(async () => {
+      const said: string[][] = [];
+      for (const options of [{}, { startMargin: 20 }]) {
+        const engine = page.makeEngine({ devices: ["wasm"], ...options });
+        said.push(await page.talk(engine, 20));
+        await engine.close();
+      }
+      return said;
+    });
+    const decisions = (said: readonly string[]) => [...new Set(said.map((line) => line.split(" ")[0]))].sort();
+    expect(decisions(usual)).toContain("speak");
+    expect(decisions(patient)).toEqual(["listen"]);
+  });
+
   it("gives up a worker that breaks again and again, with the reason", async () => {
     const tab = await visit(plain);
     const said = await tab.evaluate(async () => {

@@ -43,6 +43,8 @@ export interface WebEngineOptions {
   readonly threads?: number;
   /** Storage of the large matrices; default what runs best on the device. */
   readonly weights?: WeightType;
+  /** How patiently the model waits before it begins to speak, 0 … 20; default what it comes with. See `startMargin` of `localEngine`. */
+  readonly startMargin?: number;
   /** Sessions that can be open at once, 1 to 64; default 1. Each run computes all of them. */
   readonly maxSessions?: number;
   /** URL of the folder with the files of onnxruntime-web; default the one in this package's build. */
@@ -102,7 +104,7 @@ const movesWindowMs = 60_000;
  * const session = await DuplexSession.open({ engine });
  */
 export function webEngine(options: WebEngineOptions): WebEngine {
-  const { devices = webDevices, maxSessions = 1, threads } = options;
+  const { devices = webDevices, maxSessions = 1, threads, startMargin = 0 } = options;
   if (devices.length === 0) throw new RangeError("webEngine: devices is empty; name at least one");
   for (const device of devices) {
     if (!webDevices.includes(device)) {
@@ -111,6 +113,9 @@ export function webEngine(options: WebEngineOptions): WebEngine {
   }
   checkInteger("maxSessions", maxSessions, 1, 64);
   if (threads !== undefined) checkInteger("threads", threads, 1, 64);
+  if (typeof startMargin !== "number" || !(startMargin >= 0 && startMargin <= 20)) {
+    throw new RangeError(`webEngine: startMargin must be from 0 to 20, got ${startMargin}`);
+  }
   return new WorkerEngine(options, devices);
 }
 
@@ -281,6 +286,7 @@ class WorkerEngine implements WebEngine {
       threads,
       runtimeFolder,
       weights,
+      startMargin,
     } = this.#options;
     const { name } = model;
     const place = placeOf(model);
@@ -290,6 +296,7 @@ class WorkerEngine implements WebEngine {
       ...(threads === undefined ? {} : { threads }),
       ...(runtimeFolder === undefined ? {} : { runtimeFolder: new URL(runtimeFolder, globalThis.location?.href).href }),
       ...(weights === undefined ? {} : { weights }),
+      ...(startMargin === undefined ? {} : { startMargin }),
     };
   }
 
