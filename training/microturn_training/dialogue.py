@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from . import domain, phones, sights
-from .bank import Assistant, Bank
+from .bank import Assistant, Bank, even_digits
 from .recipe import RECIPE
 from .scenes import CORRECTED, SCENES, corrected
 from .senses import IMAGE, Camera, Microphone, cough
@@ -90,6 +90,8 @@ class Generator:
         folder = Path(folder)
         self.random = np.random.default_rng(seed)
         self.bank, self.assistant = Bank(folder, bank, keep, RECIPE.dialogue.copies if bank == "bank-train" else {}), Assistant(folder)
+        if bank == "bank-train":
+            even_digits(self.bank.by_key)
         self.turns, self.mix = turns, mix or Mix()
         self.user = User(self.bank, phones.load(folder), self.random, self.mix.augment)
         self.intents = list(RECIPE.dialogue.requests)

@@ -3,6 +3,7 @@
 `work/human/an4`: the AN4 database of CMU (`wav/**/*.raw`, big-endian, and `etc/*.transcription`); licence of the BSD kind, its notice is
 in the model card. People say digits, letters, names of months and streets, and commands.
 `work/human/speech_commands`: folders of one word each of Google's Speech Commands (Warden 2018, arXiv:1804.03209; CC BY 4.0).
+`work/human/speech_commands_more`: more of it, whose people are all heard in training but for those who are heard in evaluation.
 `work/human/picovoice`: orders at a coffee bar (`speech/clean`) and words that wake a device (`audio/<word>`), from Picovoice's
 benchmarks of speech to intent and of wake words (Apache-2.0). Who says what is not told there.
 README.md tells where they come from. What is not there is left out, and said so.
@@ -29,6 +30,8 @@ from .synthesis import USER_RMS, save
 COMMANDS = {"stop": "stop", "yes": "back", "right": "back"} | {word: f"digit:{i}" for i, word in enumerate(domain.DIGITS)}
 HELD = "0123"         # people of Speech Commands whose code begins so are kept for evaluation
 FOREIGN = 90          # clips of each word that is foreign speech
+# Clips of each word in `speech_commands_more` at most; few backchannels, because people say "yes" and "right" there, and programs "uh huh".
+MOST = {"digit": 450, "stop": 300, "back": 100}
 WAKING = 60           # clips of each word that wakes a device
 SPELLED = {"snowboy": "snow boy"}   # for the aligner's dictionary
 CLEAR = 5             # the loudest 10 ms of a usable word against the recording's quiet ones
@@ -76,15 +79,15 @@ def an4(folder: Path, aligner: Aligner) -> Clips:
             if file is None:
                 continue
             x = np.frombuffer(file.read_bytes(), ">i2").astype(np.float32) / 32768
-            text, who = match[1].lower(), f"an4:{file.parent.name}"
+            text, voice = match[1].lower(), f"an4:{file.parent.name}"
             found = aligner.words(x, text)
             whole = edges(x, found[0][1], found[-1][2]) if found else None
             if whole is None:
                 continue
-            mine.append(cut(x, *whole, [end for _, _, end in found], COMMANDS.get(text, "ood"), text, who))
+            mine.append(cut(x, *whole, [end for _, _, end in found], COMMANDS.get(text, "ood"), text, voice))
             for word, start, end in found if len(found) > 1 else []:
                 if word in domain.DIGITS:
-                    mine.append(cut(x, int(start * RATE), int(end * RATE), [end], f"digit:{domain.DIGITS.index(word)}", word, who))
+                    mine.append(cut(x, int(start * RATE), int(end * RATE), [end], f"digit:{domain.DIGITS.index(word)}", word, voice))
     return tuple([c for c in some if c] for some in clips)
 
 
@@ -95,13 +98,33 @@ def speech_commands(folder: Path, aligner: Aligner) -> Clips:
         key = COMMANDS.get(words.name, "ood")
         files = sorted(words.glob("*.wav"))
         for file in random.Random(4).sample(files, min(len(files), FOREIGN)) if key == "ood" else files:
-            x = read_wav(str(file))
-            found = aligner.words(x, words.name)
-            span = edges(x, found[0][1], found[-1][2]) if found else None
-            if span:
-                who = f"speech_commands:{file.name.split('_')[0]}"
-                clips[file.name[0] in HELD].append(cut(x, *span, [span[1] / RATE], key, words.name, who))
+            clips[file.name[0] in HELD].append(word_alone(file, key, aligner))
     return tuple([c for c in some if c] for some in clips)
+
+
+def more_speech_commands(folder: Path, aligner: Aligner) -> Clips:
+    """Some files of each word that is a request, of people who are not heard in evaluation."""
+    held = {who(file) for file in (folder.parent / "speech_commands").glob("*/*.wav") if file.name[0] in HELD}
+    clips = []
+    for words in sorted(f for f in folder.iterdir() if f.name in COMMANDS):
+        files = [file for file in sorted(words.glob("*.wav")) if who(file) not in held]
+        key = COMMANDS[words.name]
+        for file in random.Random(6).sample(files, min(len(files), MOST[key.partition(":")[0]])):
+            clips.append(word_alone(file, key, aligner))
+    return [c for c in clips if c], []
+
+
+def who(file: Path) -> str:
+    """The code of the person who speaks in a file of Speech Commands."""
+    return file.name.split("_")[0]
+
+
+def word_alone(file: Path, key: str, aligner: Aligner) -> tuple[np.ndarray, dict] | None:
+    """The clip of a file of Speech Commands; None if its word cannot be found in it."""
+    x, word = read_wav(str(file)), file.parent.name
+    found = aligner.words(x, word)
+    span = edges(x, found[0][1], found[-1][2]) if found else None
+    return cut(x, *span, [span[1] / RATE], key, word, f"speech_commands:{who(file)}") if span else None
 
 
 def picovoice(folder: Path, aligner: Aligner) -> Clips:
@@ -174,7 +197,7 @@ def recorded(path: Path, rms: float) -> np.ndarray:
 def main() -> None:
     work = Path(sys.argv[1] if len(sys.argv) > 1 else "work")
     clips, aligner = ([], []), Aligner()
-    for name, read in (("an4", an4), ("speech_commands", speech_commands), ("picovoice", picovoice)):
+    for name, read in (("an4", an4), ("speech_commands", speech_commands), ("speech_commands_more", more_speech_commands), ("picovoice", picovoice)):
         folder = work / "human" / name
         if not folder.exists():
             print(f"{folder} is not there: training will hear fewer people (README.md tells where to get it)", flush=True)

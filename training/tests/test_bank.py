@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from microturn_training.bank import Bank
+from microturn_training.bank import Bank, even_digits
 
 
 @pytest.fixture()
@@ -30,3 +30,14 @@ def test_a_clip_that_is_listed_often_or_after_one_that_is_not_has_its_own_sound(
     for meta in bank.by_key["greet"]:
         first = 4 if meta["voice"] == "kokoro:af_sky" else 8
         np.testing.assert_allclose(bank.wave(meta) * 32767, np.arange(first, first + 4), rtol=1e-5)
+
+
+def test_digits_that_few_people_say_are_listed_as_often_as_the_others():
+    def clips(**counts) -> list[dict]:
+        return [{"voice": f"{voice}:{i}"} for voice, count in counts.items() for i in range(count)]
+    by_key = {"digit:1": clips(speech_commands=5, an4=2, espeak=9), "digit:7": clips(an4=3, espeak=20), "digit:9": clips(espeak=4), "stop": clips(an4=1)}
+    even_digits(by_key)
+    said = {key: Counter(meta["voice"] for meta in listed) for key, listed in by_key.items()}
+    assert {key: sum(n for voice, n in some.items() if not voice.startswith("espeak")) for key, some in said.items()} == {"digit:1": 7, "digit:7": 7, "digit:9": 0, "stop": 1}
+    assert {n for voice, n in said["digit:7"].items() if voice.startswith("an4")} == {2, 3}
+    assert all(n == 1 for some in said.values() for voice, n in some.items() if voice.startswith("espeak"))

@@ -62,6 +62,24 @@ def test_a_word_of_speech_commands_is_the_request_that_it_is_or_foreign_speech(t
     assert {meta["voice"] for _, meta in train + kept} == {"speech_commands:a123abcd", "speech_commands:0123abcd"}
 
 
+def test_more_of_speech_commands_is_for_training_without_the_people_of_the_evaluation(tmp_path, monkeypatch):
+    def record(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with wave.open(str(path), "wb") as f:
+            f.setnchannels(1), f.setsampwidth(2), f.setframerate(RATE)
+            f.writeframes((spoken((0.3, 0.7), seconds=1) * 32767).astype("<i2").tobytes())
+    record(tmp_path / "speech_commands" / "yes" / "0123abcd_nohash_0.wav")
+    for code in ("0123abcd", "1123abcd", "a123abcd", "b123abcd"):
+        record(tmp_path / "speech_commands_more" / "six" / f"{code}_nohash_1.wav")
+    aligner = Told({"six": [("six", 0.3, 0.7)]})
+    train, kept = human.more_speech_commands(tmp_path / "speech_commands_more", aligner)
+    assert kept == []
+    assert [(meta["key"], meta["voice"]) for _, meta in sorted(train, key=lambda clip: clip[1]["voice"])] == [
+        ("digit:6", f"speech_commands:{code}") for code in ("1123abcd", "a123abcd", "b123abcd")]
+    monkeypatch.setattr(human, "MOST", {"digit": 2})
+    assert len(human.more_speech_commands(tmp_path / "speech_commands_more", aligner)[0]) == 2
+
+
 def test_what_people_order_and_what_wakes_a_device_is_foreign_speech_as_a_recogniser_writes_it_down(tmp_path, monkeypatch):
     for name in ("speech/clean/order", "speech/clean/request", "speech/clean/unheard", "audio/snowboy/a", "audio/view glass/b", "audio/view glass/quiet"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
