@@ -14,13 +14,13 @@ from .timeline import FRAME, POSITION
 
 # The files of a bank that has more than one; all but the first may be missing.
 BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human", "bank-morph", "bank-train-filler"]}
+DIGIT_SPEAKERS = {"an4", "speech_commands"}   # collections of recordings in which people say digits
 
 
 def bank_files(folder: Path, name: str) -> list[str]:
     """The files that a bank consists of here."""
     first, *others = BANK_FILES.get(name, [name])
     return [first, *(file for file in others if (folder / f"{file}.json").exists())]
-PEOPLE = {"an4", "speech_commands"}   # collections in which people say digits
 
 
 class Bank:
@@ -46,9 +46,9 @@ class Bank:
 
 
 def even_digits(by_key: dict[str, list[dict]]) -> None:
-    """Lists people's clips of rare digits several times. Recordings of six, seven and nine are few: a model that hears the others ten times as often
+    """Lists people's clips of rare digits several times. Recordings of six, seven and nine are few: a model that hears the others three to five times as often
     takes the rare ones for them."""
-    said = {key: [m for m in clips if m["voice"].partition(":")[0] in PEOPLE] for key, clips in by_key.items() if key.startswith("digit:")}
+    said = {key: [m for m in clips if m["voice"].partition(":")[0] in DIGIT_SPEAKERS] for key, clips in by_key.items() if key.startswith("digit:")}
     most = max(map(len, said.values()), default=0)
     for key, clips in said.items():
         if clips:

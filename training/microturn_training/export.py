@@ -104,7 +104,7 @@ def main() -> None:
     a.add_argument("--vocoder", type=Path, help="its weights; default work/vocoder/vocoder.safetensors if that is there")
     a.add_argument("--acoustic", type=Path, help="checkpoint of the acoustic model; default work/acoustic/checkpoint.pt if that is there")
     a.add_argument("--dtype", choices=["float16", "bfloat16", "float32"], default="float16")
-    a.add_argument("--version", default="0.3.1")
+    a.add_argument("--version", default="0.3.2")
     a.add_argument("--start-margin", type=float, default=RECIPE.decoding.start_margin, help="for the manifest; default of the recipe")
     a.add_argument("--evaluation", type=Path, help="JSON with evaluation figures for the manifest")
     args = a.parse_args()

@@ -3,7 +3,7 @@
 `work/human/an4`: the AN4 database of CMU (`wav/**/*.raw`, big-endian, and `etc/*.transcription`); licence of the BSD kind, its notice is
 in the model card. People say digits, letters, names of months and streets, and commands.
 `work/human/speech_commands`: folders of one word each of Google's Speech Commands (Warden 2018, arXiv:1804.03209; CC BY 4.0).
-`work/human/speech_commands_more`: more of it, whose people are all heard in training but for those who are heard in evaluation.
+`work/human/speech_commands_more`: more of it, all for training; people who are kept for evaluation are left out.
 `work/human/picovoice`: orders at a coffee bar (`speech/clean`) and words that wake a device (`audio/<word>`), from Picovoice's
 benchmarks of speech to intent and of wake words (Apache-2.0). Who says what is not told there.
 README.md tells where they come from. What is not there is left out, and said so.
@@ -28,7 +28,7 @@ from .synthesis import USER_RMS, save
 
 # Requests that one word is. Any other word of Speech Commands is foreign speech.
 COMMANDS = {"stop": "stop", "yes": "back", "right": "back"} | {word: f"digit:{i}" for i, word in enumerate(domain.DIGITS)}
-HELD = "0123"         # people of Speech Commands whose code begins so are kept for evaluation
+HELD = "0123"         # people in `speech_commands` whose code begins so are kept for evaluation
 FOREIGN = 90          # clips of each word that is foreign speech
 # Clips of each word in `speech_commands_more` at most; few backchannels, because people say "yes" and "right" there, and programs "uh huh".
 MOST = {"digit": 450, "stop": 300, "back": 100}
@@ -91,6 +91,19 @@ def an4(folder: Path, aligner: Aligner) -> Clips:
     return tuple([c for c in some if c] for some in clips)
 
 
+def speaker_of(file: Path) -> str:
+    """The code of the person who speaks in a file of Speech Commands."""
+    return file.name.split("_")[0]
+
+
+def word_alone(file: Path, key: str, aligner: Aligner) -> tuple[np.ndarray, dict] | None:
+    """The clip of a file of Speech Commands; None if its word cannot be found in it."""
+    x, word = read_wav(str(file)), file.parent.name
+    found = aligner.words(x, word)
+    span = edges(x, found[0][1], found[-1][2]) if found else None
+    return cut(x, *span, [span[1] / RATE], key, word, f"speech_commands:{speaker_of(file)}") if span else None
+
+
 def speech_commands(folder: Path, aligner: Aligner) -> Clips:
     """Every file as the request that its word is; of words that are none, some, as foreign speech."""
     clips: Clips = [], []
@@ -104,27 +117,15 @@ def speech_commands(folder: Path, aligner: Aligner) -> Clips:
 
 def more_speech_commands(folder: Path, aligner: Aligner) -> Clips:
     """Some files of each word that is a request, of people who are not heard in evaluation."""
-    held = {who(file) for file in (folder.parent / "speech_commands").glob("*/*.wav") if file.name[0] in HELD}
+    held = {speaker_of(file) for file in (folder.parent / "speech_commands").glob("*/*.wav") if file.name[0] in HELD}
     clips = []
     for words in sorted(f for f in folder.iterdir() if f.name in COMMANDS):
-        files = [file for file in sorted(words.glob("*.wav")) if who(file) not in held]
+        heard = {file.name for file in (folder.parent / "speech_commands" / words.name).glob("*.wav")}
+        files = [file for file in sorted(words.glob("*.wav")) if speaker_of(file) not in held and file.name not in heard]
         key = COMMANDS[words.name]
         for file in random.Random(6).sample(files, min(len(files), MOST[key.partition(":")[0]])):
             clips.append(word_alone(file, key, aligner))
     return [c for c in clips if c], []
-
-
-def who(file: Path) -> str:
-    """The code of the person who speaks in a file of Speech Commands."""
-    return file.name.split("_")[0]
-
-
-def word_alone(file: Path, key: str, aligner: Aligner) -> tuple[np.ndarray, dict] | None:
-    """The clip of a file of Speech Commands; None if its word cannot be found in it."""
-    x, word = read_wav(str(file)), file.parent.name
-    found = aligner.words(x, word)
-    span = edges(x, found[0][1], found[-1][2]) if found else None
-    return cut(x, *span, [span[1] / RATE], key, word, f"speech_commands:{who(file)}") if span else None
 
 
 def picovoice(folder: Path, aligner: Aligner) -> Clips:
