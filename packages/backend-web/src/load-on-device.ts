@@ -113,7 +113,9 @@ async function loadOn(
     return (error.details.devices as readonly DeviceFailure[])[0];
   }
   const engine = localEngine({
-    ...{ model, backend, maxSessions },
+    model,
+    backend,
+    maxSessions,
     ...(weights === undefined ? {} : { weights }),
     ...(startMargin === undefined ? {} : { startMargin }),
   });

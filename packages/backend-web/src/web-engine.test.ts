@@ -246,7 +246,9 @@ describe("webEngine, its worker a fake", () => {
     expect(() => engineOver([], { devices: ["cpu" as "wasm"] })).toThrow(/known are webgpu, wasm/);
     expect(() => engineOver([], { maxSessions: 65 })).toThrow(RangeError);
     expect(() => engineOver([], { threads: 0 })).toThrow(RangeError);
-    expect(() => engineOver([], { startMargin: Number.NaN })).toThrow(/startMargin must be from 0 to 20, got NaN/);
+    for (const startMargin of [-1, 21, Number.NaN, "3", null]) {
+      expect(() => engineOver([], { startMargin: startMargin as number })).toThrow(/startMargin must be from 0 to 20/);
+    }
     expect(() => webEngine({ model: "https://example.org/mini/?v=2" })).toThrow(TypeError);
     expect(() => engineOver([], { smaller: "https://example.org/tiny/#top" })).toThrow(TypeError);
   });
