@@ -71,6 +71,8 @@ def test_more_of_speech_commands_is_for_training_without_the_people_of_the_evalu
     record(tmp_path / "speech_commands" / "yes" / "0123abcd_nohash_0.wav")
     for code in ("0123abcd", "1123abcd", "a123abcd", "b123abcd"):
         record(tmp_path / "speech_commands_more" / "six" / f"{code}_nohash_1.wav")
+    for folder in ("speech_commands", "speech_commands_more"):   # in both: one clip is enough
+        record(tmp_path / folder / "six" / "c123abcd_nohash_0.wav")
     aligner = Told({"six": [("six", 0.3, 0.7)]})
     train, kept = human.more_speech_commands(tmp_path / "speech_commands_more", aligner)
     assert kept == []

@@ -104,7 +104,7 @@ const movesWindowMs = 60_000;
  * const session = await DuplexSession.open({ engine });
  */
 export function webEngine(options: WebEngineOptions): WebEngine {
-  const { devices = webDevices, maxSessions = 1, threads, startMargin = 0 } = options;
+  const { devices = webDevices, maxSessions = 1, threads, startMargin } = options;
   if (devices.length === 0) throw new RangeError("webEngine: devices is empty; name at least one");
   for (const device of devices) {
     if (!webDevices.includes(device)) {
@@ -113,7 +113,7 @@ export function webEngine(options: WebEngineOptions): WebEngine {
   }
   checkInteger("maxSessions", maxSessions, 1, 64);
   if (threads !== undefined) checkInteger("threads", threads, 1, 64);
-  if (typeof startMargin !== "number" || !(startMargin >= 0 && startMargin <= 20)) {
+  if (startMargin !== undefined && !(typeof startMargin === "number" && startMargin >= 0 && startMargin <= 20)) {
     throw new RangeError(`webEngine: startMargin must be from 0 to 20, got ${startMargin}`);
   }
   return new WorkerEngine(options, devices);
