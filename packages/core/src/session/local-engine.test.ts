@@ -594,6 +594,40 @@ describe("localEngine", () => {
       expect(sounds(last)).toBe(true);
     });
 
+    describe("while it says what it was told", () => {
+      const speaks = ({ told }: ScriptedRow): ScriptedOutputs =>
+        told[0] === 0 ? {} : { control: [speak, speak, speak, speak] };
+      const tell = (text: string): TextInput => ({ source: "background", text });
+      /** Whether something was heard, and whether the assistant spoke, micro-turn by micro-turn. "one" is typed into the second. */
+      async function typedInto(told: readonly string[], turns: number) {
+        const { engine } = await engineOf(speaks, { model: tellingModel });
+        const session = await engine.open();
+        const seen: { heard: boolean; spoke: boolean }[] = [];
+        for (let index = 0; index < turns; index++) {
+          const text = index === 0 ? told.map(tell) : index === 1 ? [typed("one")] : [];
+          const output = await session.step(silent(index, ...text));
+          seen.push({ heard: sounds(output), spoke: output.decision === "speak" });
+        }
+        return seen;
+      }
+
+      it("waits for its last words, and begins in the micro-turn after them", async () => {
+        const seen = await typedInto(["one two three four"], 14);
+        const last = seen.findLastIndex(({ spoke }) => spoke);
+        expect(last).toBeGreaterThanOrEqual(2);
+        expect(last).toBeLessThanOrEqual(5); // a second
+        expect(seen.findIndex(({ heard }) => heard)).toBe(last + 1);
+      });
+
+      it("breaks in at once if those are more than a second away, or another sentence or text follows", async () => {
+        const more = "one two three four five six seven eight nine ten ".repeat(4).trim();
+        for (const told of [[more], ["one two. three four."], ["one two", "three four"]]) {
+          const seen = await typedInto(told, 3);
+          expect(seen.map(({ heard, spoke }) => [heard, spoke])[1]).toEqual([true, true]);
+        }
+      });
+    });
+
     it("tells what is too much to wait for", async () => {
       const { engine } = await engineOf(() => ({}), { model: tellingModel });
       const session = await engine.open();

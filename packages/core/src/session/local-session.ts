@@ -58,6 +58,8 @@ const maxTypedLength = 65_536;
 const maxTypedTexts = 256;
 /** Micro-turns in which the model may still write down what was typed, after the last of it was heard. */
 const typedEchoTurns = 5;
+/** Output positions before the end of what it was told, in which no typed text begins: 1 s. */
+const lastWordsPositions = 20;
 /** Micro-turns without a sound of the user after which nobody can have broken in: a model needs less to give way. */
 const quietRoomTurns = 5;
 /** Micro-turns in a row in which a model may stop in what it was told before that counts. */
@@ -393,11 +395,18 @@ export class LocalSession implements EngineSession {
     let at = 0;
     for (let left = count; at < audio.length && left > 0; left--) {
       const [first] = this.#typed;
+      if (!first.begun && this.#isAboutToEnd()) break;
       if (!first.begun) this.#ask(first.text);
       at += first.addTo(audio.subarray(at));
       if (first.done) this.#typed.shift();
     }
     return at;
+  }
+
+  /** Whether it is at the last words of all that it was told: who breaks in there is not understood. */
+  #isAboutToEnd(): boolean {
+    const [first] = this.#told;
+    return this.#told.length === 1 && isUnderWay(first) && first.left <= lastWordsPositions;
   }
 
   /** Adds to what the user asked for. */

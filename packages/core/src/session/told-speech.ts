@@ -89,6 +89,14 @@ export class ToldSpeech {
     return this.#parts.reduce((sum, part) => sum + part.length, 0);
   }
 
+  /** Output positions until it is done; infinite before its last sentence. */
+  get left(): number {
+    if (this.#done) return 0;
+    return this.#part < this.#parts.length - 1
+      ? Number.POSITIVE_INFINITY
+      : this.#positions(this.#prepare()) + 1 - this.#at;
+  }
+
   /** The words from one on, by their number. */
   wordsFrom(word: number): string {
     return this.#words.slice(word).join(" ");
@@ -158,8 +166,7 @@ export class ToldSpeech {
     const words = begin.filter((word) => word >= this.#shownTo).map((word) => this.#words[word]);
 
     this.#at++;
-    const sounding = 1 + Math.ceil(utterance.frames / framesPerPosition);
-    const length = Math.max(sounding, (this.#shown.at(-1) ?? -1) + 1);
+    const length = this.#positions(utterance);
     const last = this.#part === this.#parts.length - 1;
     if (last && this.#at > length) {
       this.#done = true;
@@ -170,6 +177,12 @@ export class ToldSpeech {
       this.#utterance = undefined;
     }
     return { token, words: words.join(" "), heard };
+  }
+
+  /** Positions of the part: until it has sounded, and all its words are shown. */
+  #positions({ frames }: Utterance): number {
+    const sounding = 1 + Math.ceil(frames / this.#voice.framesPerPosition);
+    return Math.max(sounding, (this.#shown.at(-1) ?? -1) + 1);
   }
 
   /** The utterance of the part, made when it is first needed. */

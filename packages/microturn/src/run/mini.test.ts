@@ -130,6 +130,28 @@ describe("mini", () => {
     expect(said.join(" ")).not.toContain("all night");
   });
 
+  it("hands over what is typed while it says the last words of what it was told", async () => {
+    for (const lateTurns of [0, 1, 2, 3]) {
+      const session = await DuplexSession.open({ engine, pace: "as-fast-as-input" });
+      let said = "";
+      let typed = Number.POSITIVE_INFINITY;
+      const tasks: string[] = [];
+      session.on("text-delta", ({ text, turnIndex }) => {
+        said += ` ${text}`;
+        if (text.includes("list")) typed = turnIndex + lateTurns;
+      });
+      session.on("turn-end", ({ turnIndex }) => {
+        if (turnIndex === 4) void session.deliver("I have left it on your list.");
+        if (turnIndex === typed) session.sendText("buy milk is done, please delete it");
+      });
+      session.on("delegation", ({ task }) => tasks.push(task));
+      await session.writeAudio(new Float32Array(16_000 * 10));
+      await session.close();
+      expect(said).toMatch(/i have left it on your list.*let me look/);
+      expect(tasks, `${lateTurns} micro-turns after the last word`).toEqual(["buy milk is done, please delete it"]);
+    }
+  });
+
   it("waits through a pause, and goes on through an uh huh", async () => {
     const heard = await play("pause-and-backchannel");
     expect(heard.user).toMatch(/count to four.*tell me a story.*uh huh/);
