@@ -5,6 +5,7 @@ export default defineConfig({
     "src/bench.ts",
     "src/behaviour/eval.ts",
     "src/behaviour/requests.ts",
+    "src/behaviour/typed.ts",
     "src/server/server-process.ts",
     "src/background/killed-workers.ts",
   ],

@@ -14,10 +14,12 @@ PYTHON=${PYTHON:-python3}; RUN=${RUN:-run1}; WORK=${WORK:-work}; OUT=${OUT:-../p
 mkdir -p "$WORK"
 echo "1/6 voices";     nice -n 5 "$PYTHON" -m microturn_training.synthesis "$WORK" ${SHARES:-}   # makes what is lacking
                        [ -f "$WORK/bank-human.json" ] || nice -n 5 "$PYTHON" -m microturn_training.human "$WORK"
+                       [ -f "$WORK/bank-wishes.json" ] || nice -n 5 "$PYTHON" -m microturn_training.wishes "$WORK"
                        [ -f "$WORK/bank-morph.json" ] || nice -n 5 "$PYTHON" -m microturn_training.morph "$WORK" ${MORPH:-}
 echo "2/6 vocoder";    [ -f "$WORK/vocoder/vocoder.safetensors" ] || nice -n 5 "$PYTHON" -m microturn_training.vocoder --folder "$WORK/vocoder"
 echo "3/6 reading out"; [ -f "$WORK/acoustic/sentences.npz" ] || nice -n 5 "$PYTHON" -m microturn_training.acoustic_data --work "$WORK"
                        nice -n 5 "$PYTHON" -m microturn_training.acoustic --work "$WORK"
+                       [ -f "$WORK/bank-typed.json" ] || nice -n 5 "$PYTHON" -m microturn_training.typed "$WORK"
 echo "4/6 training";   nice -n 5 "$PYTHON" -m microturn_training.train --work "$WORK" --run "$RUN" ${MINUTES:+--minutes "$MINUTES"} ${TRAIN:-}
 echo "5/6 evaluation"; nice -n 5 "$PYTHON" -m microturn_training.evaluate "$WORK/$RUN/checkpoint.pt" --work "$WORK" -n "$CASES" --out "$WORK/$RUN/evaluation.json"
 echo "6/6 export";     "$PYTHON" -m microturn_training.export "$WORK/$RUN/checkpoint.pt" "$OUT" --vocoder "$WORK/vocoder/vocoder.safetensors" --acoustic "$WORK/acoustic/checkpoint.pt"

@@ -1,4 +1,4 @@
-"""Banks of clips: what users and the assistant say, as synthesis.py and human.py leave it in the work folder."""
+"""Banks of clips: what users and the assistant say, as synthesis.py, wishes.py, human.py, morph.py and typed.py leave them in the work folder."""
 from __future__ import annotations
 
 import json
@@ -13,7 +13,7 @@ from .dmel import DMEL_SPEECH
 from .timeline import FRAME, POSITION
 
 # The files of a bank that has more than one; all but the first may be missing.
-BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human", "bank-morph", "bank-train-filler"]}
+BANK_FILES = {"bank-train": ["bank-train", "bank-natural", "bank-more", "bank-foreign", "bank-human", "bank-morph", "bank-train-filler", "bank-wishes", "bank-typed"]}
 DIGIT_SPEAKERS = {"an4", "speech_commands"}   # collections of recordings in which people say digits
 
 

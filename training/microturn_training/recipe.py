@@ -120,7 +120,7 @@ class Recipe:
 PARTS = {"training": Training, "loss": Loss, "timing": Timing, "dialogue": DialogueShares, "microphone": Microphone, "decoding": Decoding}
 REQUESTS = {"greet", "name", "how", "thanks", "bye", "color", "story", "count", "sum", "say", "digit", "watch", "wait", "ood", "stop", "back",
             "told", "tale", "echo", "every", "clock", "shape", "spot", "jumps"}
-VOICES = {"espeak", "flite", "festival", "kokoro", "rhvoice", "pico", "morph", "an4", "speech_commands", "picovoice"}
+VOICES = {"espeak", "flite", "festival", "kokoro", "rhvoice", "pico", "morph", "an4", "speech_commands", "picovoice", "typed"}
 INTERRUPTS = {"none", "stop", "back", "barge", "aside", "cough"}
 POSITION_MS = 50   # an output position
 

@@ -183,6 +183,7 @@ NATURAL = {"sum": 17, "count": 42, "say": 42, "digit": 100, "watch": 45, "wait":
            "fix": 25, "line": 300, "every": 40, "spot": 70}
 NATURAL_OTHERS = 150
 FOREIGN = 3000      # sentences about anything
+FOREIGN_ENGINES = {"espeak": 20, "flite": 6, "festival": 6}
 # the same with a filler inside, as many as are tried: of requests that are seldom over after each of their words
 FILLED = {"sum": 14, "count": 60, "say": 60, "digit": 40, "watch": 60, "wait": 70, "every": 60, "spot": 80, "name": 240, "how": 240, "story": 240,
           "color": 240, "shape": 160, "jumps": 120, "tale": 120, "clock": 80, "elapsed": 80}
@@ -259,7 +260,7 @@ def plan_foreign(rng: random.Random, keys: list[str]) -> list[tuple]:
     """Sentences about anything, by all voices that cost little."""
     if "ood" not in keys:
         return []
-    engines = {"espeak": 20, "flite": 6, "festival": 6} | programs()
+    engines = FOREIGN_ENGINES | programs()
     return [("ood", foreign.sentence(rng), draw(rng, rng.choices(list(engines), list(engines.values()))[0], False), False, 0)
             for _ in range(FOREIGN)]
 

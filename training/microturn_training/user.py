@@ -24,6 +24,7 @@ class User:
         self.spoken_digits = self._spoken_digits()
         self._pauses: dict[str, list[int]] = {}
         self._digits_of: dict[str, list[int]] = {}
+        self._aloud: dict[str, list[dict]] = {}
 
     def _spoken_digits(self) -> list[list[tuple[dict, int]]]:
         """For each digit, the clips in which it is one of several words, and which word."""
@@ -182,12 +183,19 @@ class User:
 
     def somebody_else(self, d: Dialogue, start: int, gain: float) -> tuple[int, int]:
         """Speech that is not for the assistant, such as a television's: nothing of it is transcribed. Returns (onset, end)."""
-        x, _, _, _ = self.clip("ood" if self.random.random() < 0.5 else "line")
+        key = "ood" if self.random.random() < 0.5 else "line"
+        x, _, _, _ = self.clip(key, meta=self._heard_in_the_room(key))
         n = max(0, min(len(x), len(d.user) - start))
         d.user[start:start + n] += x[:n] * gain
         d.spoken[start // POSITION:(start + n + SPOKEN_AFTER) // POSITION + 1] = -1
         d.phone[start // POSITION:(start + n + PHONE_AFTER) // POSITION + 1] = -1
         return start + TAIL, start + len(x) - TAIL
+
+    def _heard_in_the_room(self, key: str) -> dict:
+        """A random clip of `key` that is spoken aloud: nobody types to somebody else."""
+        if key not in self._aloud:
+            self._aloud[key] = [m for m in self.bank.by_key[key] if not m["voice"].startswith("typed:")] or self.bank.by_key[key]
+        return self._aloud[key][self.random.integers(len(self._aloud[key]))]
 
     def television(self, d: Dialogue, gain: float) -> None:
         """Somebody else speaks all the time."""

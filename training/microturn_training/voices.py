@@ -36,7 +36,7 @@ ASSISTANT = "slt"  # flite
 
 @dataclass(frozen=True)
 class Voice:
-    """One way of speaking: `engine` espeak | flite | festival | kokoro | rhvoice | pico, its voice name, and its speaking style."""
+    """One way of speaking: `engine` espeak | flite | festival | kokoro | rhvoice | pico | typed, its voice name, and its speaking style."""
     engine: str
     name: str
     speed: float = 1.0      # 1 = the voice's own; above 1 is faster

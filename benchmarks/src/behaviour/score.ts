@@ -80,7 +80,7 @@ const resumedMs = 300;
 const correctedMs = 700;
 
 /** What a model writes down for a word that it does not know. */
-const unknownWord = "[?]";
+export const unknownWord = "[?]";
 
 /** A number that begins so long after a jump no longer counts it. */
 const countedMs = 800;
